@@ -1,0 +1,147 @@
+// The C interface of the engine: all that Go sees of the C++ and CUDA core.
+//
+// One engine is one rank. Calls block and are made from one thread at a time, but for ep_abort.
+// Every rank of a run makes the same operations in the same order. Buffers given to a call stay
+// the caller's and are not kept after it returns. Nothing here throws, traps or waits without
+// a deadline.
+#ifndef CSRC_ABI_EP_H_
+#define CSRC_ABI_EP_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum ep_status {
+  EP_OK = 0,
+  EP_INVALID = 1,   // an argument or a shape; nothing was done
+  EP_SYSTEM = 2,    // memory, a file descriptor, a mapping
+  EP_TIMEOUT = 3,   // a peer fell silent
+  EP_PROTOCOL = 4,  // a peer wrote what it must not
+  EP_ABORTED = 5,   // ep_abort was called
+  EP_STATE = 6,     // called in the wrong order, or after a failed operation
+} ep_status;
+
+typedef enum ep_dtype { EP_FP8 = 1, EP_BF16 = 2 } ep_dtype;
+
+typedef enum ep_op {
+  EP_DISPATCH = 1,
+  EP_COMBINE = 2,  // on the handle of the last dispatch
+  EP_E2E = 3,      // a dispatch, then a combine on its handle
+} ep_op;
+
+// The shape of a run, equal on all ranks.
+typedef struct ep_shape {
+  uint32_t ranks;
+  uint32_t tokens;  // at most, on any rank
+  uint32_t hidden;
+  uint32_t experts_per_rank;
+  uint32_t topk;
+  ep_dtype dtype;
+} ep_shape;
+
+// Sets of input rows, weights and expert outputs. The n-th operation of a kind uses set n % 3,
+// so a row left over from one or two epochs ago is wrong.
+enum { EP_SETS = 3 };
+
+typedef struct ep_config {
+  ep_shape shape;
+  uint32_t rank;
+  uint32_t cpus;  // that all ranks of this host share; fewer than ranks: waits yield at once
+  uint64_t seed;  // of rows and expert outputs
+  uint64_t wait_timeout_ns;
+  const uint32_t* tokens_of_rank;  // [ranks]
+  const int32_t* topk_idx;         // [ranks, tokens, topk]; -1 selects nothing
+  const float* topk_weights;       // [EP_SETS, tokens, topk], this rank's
+} ep_config;
+
+typedef struct ep_engine ep_engine;
+
+// Bytes that one rank needs: what peers map of it, and what is its own. The second assumes that
+// this rank receives `received_selections` rows.
+typedef struct ep_memory {
+  uint64_t region_bytes;
+  uint64_t private_bytes;
+} ep_memory;
+ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory);
+
+// Makes the engine and its memory. On failure *engine is null and the reason is in `error`
+// (capacity bytes, always terminated).
+ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, size_t capacity);
+
+// Unmaps and frees everything. Null is allowed.
+void ep_destroy(ep_engine* engine);
+
+// What peers need to reach this rank's memory; `size` receives the number of bytes.
+// EP_INVALID: capacity is too small.
+ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* size);
+
+// Maps all peers. `blobs` holds one blob a rank, in rank order, one after another; `sizes` their
+// lengths. Compares the peers' layouts with ours.
+ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count);
+
+// Runs `iterations` of `op` back to back. duration_ns[i], where not null, is how long the i-th
+// took: from right before its first instruction until this rank may read its output. The first
+// dispatch of an engine also makes the expert outputs, outside the window.
+// EP_TIMEOUT and the like: durations are unspecified, the engine may only be destroyed.
+ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns);
+
+// Epoch that the next dispatch, or the next combine, will have.
+ep_status ep_next_epoch(const ep_engine* engine, ep_op op, uint32_t* epoch);
+
+// Overwrites with a pattern every output row that the next operations must write, and the
+// guard rows that they must not.
+ep_status ep_poison(ep_engine* engine);
+
+typedef enum ep_wrong_kind {
+  EP_RIGHT = 0,
+  EP_WRONG_DISPATCH_ROW = 1,
+  EP_WRONG_DISPATCH_SCALE = 2,
+  EP_WRONG_DISPATCH_SOURCE = 3,
+  EP_WRONG_DISPATCH_COUNT = 4,
+  EP_WRONG_GUARD = 5,
+  EP_WRONG_COMBINE_ROW = 6,
+} ep_wrong_kind;
+
+typedef struct ep_check_result {
+  uint64_t rows;   // compared
+  uint64_t wrong;  // of them, plus wrong counts and guard rows
+  ep_wrong_kind kind;  // of the first wrong one
+  uint32_t source_rank;
+  uint32_t token;
+  int32_t expert;  // global id; -1: a combined row
+  uint32_t channel;
+  uint64_t got;  // raw bits
+  uint64_t want;
+} ep_check_result;
+
+// Compares what the last operation of each kind in `op` left behind with what the oracle computes
+// from routing and seed alone.
+ep_status ep_check(ep_engine* engine, ep_op op, ep_check_result* result);
+
+// Rows that one iteration moves; arrays have [ranks] and [experts_per_rank] entries.
+typedef struct ep_traffic {
+  uint64_t selections;
+  uint64_t rank_rows;
+  uint64_t remote_rows;
+} ep_traffic;
+ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* rows_to_rank,
+                           uint64_t* selections_of_expert);
+
+// Writes 256 MB of zeros through the caches.
+ep_status ep_flush_caches(ep_engine* engine);
+
+// Ends every wait of this engine, now and later, with EP_ABORTED. May be called from any thread
+// while another call runs.
+void ep_abort(ep_engine* engine);
+
+// What the last failed call of this engine says; "" if none failed. Valid until the next call.
+const char* ep_last_error(const ep_engine* engine);
+
+#ifdef __cplusplus
+}  // extern "C"
+#endif
+
+#endif  // CSRC_ABI_EP_H_

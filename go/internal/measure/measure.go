@@ -1,0 +1,57 @@
+// Package measure runs one rank's part of a plan: connect, check, warm up, time, check again.
+//
+// It decides what happens in which order and how often; an Engine does it, a Group meets the
+// other ranks, and a Sink takes what came out. Every rank of a run calls Run with the same plan,
+// so all make the same operations and the same meetings in the same order.
+package measure
+
+import (
+	"context"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// An Engine is one rank's data plane for one case. Its calls block, come from one goroutine at a
+// time but for Abort, and after an error only Close may follow.
+type Engine interface {
+	// Blob returns what peers need in order to reach this rank's memory.
+	Blob() ([]byte, error)
+	// Connect maps all peers, given one blob a rank in rank order.
+	Connect(blobs [][]byte) error
+	// Run runs iterations of the mode's operations back to back and returns how long each took.
+	Run(mode epperfv1.Mode, iterations int) (Block, error)
+	// Poison overwrites all outputs, so that a row nobody writes is seen to be wrong.
+	Poison() error
+	// Check compares the outputs of the mode's last operations with the oracle's.
+	Check(mode epperfv1.Mode) (*epperfv1.Check, error)
+	// Traffic counts what one iteration moves. It needs a dispatch before.
+	Traffic() (*epperfv1.Traffic, error)
+	// FlushCaches evicts the outputs and inputs from this rank's caches.
+	FlushCaches() error
+	// Abort ends every wait of the data plane, now and later. Any goroutine may call it.
+	Abort()
+	// Close frees the engine's memory.
+	Close() error
+}
+
+// A Block is what consecutive iterations took.
+type Block struct {
+	// FirstEpoch is the epoch of the first operation (in mode e2e: of the first dispatch).
+	FirstEpoch uint32
+	// DurationNS holds one entry an iteration.
+	DurationNS []uint64
+}
+
+// A Group is how the ranks of a run meet outside the data plane.
+type Group interface {
+	// Exchange gives this rank's blob to all and returns all ranks' blobs in rank order.
+	Exchange(ctx context.Context, name string, blob []byte) ([][]byte, error)
+	// Barrier returns once every rank has called it.
+	Barrier(ctx context.Context, name string) error
+}
+
+// A Sink takes what a rank has to report.
+type Sink interface {
+	Samples(*epperfv1.Samples) error
+	Result(*epperfv1.RankResult) error
+}

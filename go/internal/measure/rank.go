@@ -1,0 +1,195 @@
+package measure
+
+import (
+	"context"
+	"fmt"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// checkedEpochs is how many dispatch-combine pairs are checked before the timed block, and again
+// after it. Six use each of the three input sets in each of the two banks.
+const checkedEpochs = 6
+
+// A Rank is one rank's part in a plan and what it works with.
+type Rank struct {
+	Plan  *epperfv1.Plan
+	Rank  int
+	Group Group
+	Sink  Sink
+	// Open makes the engine of one case.
+	Open func(*epperfv1.Case) (Engine, error)
+}
+
+// Run runs every case of the plan in order. It sends one RankResult a case to the sink, also
+// for a case that fails; such a case ends the run, because its peers cannot go on without it.
+// When ctx ends, waits inside the engine end too.
+func (r Rank) Run(ctx context.Context) error {
+	for index, c := range r.Plan.GetCases() {
+		run := caseRun{Rank: r, index: uint32(index), of: c, check: &epperfv1.Check{}}
+		err := run.run(ctx)
+		if sinkErr := r.Sink.Result(run.result(err)); err == nil {
+			err = sinkErr
+		}
+		if err != nil {
+			return fmt.Errorf("case %d: %w", index, err)
+		}
+	}
+	return nil
+}
+
+// A caseRun is one case on this rank, with what is known of it so far.
+type caseRun struct {
+	Rank
+	index   uint32
+	of      *epperfv1.Case
+	engine  Engine
+	traffic *epperfv1.Traffic
+	check   *epperfv1.Check
+}
+
+func (r *caseRun) run(ctx context.Context) (err error) {
+	r.engine, err = r.Open(r.of)
+	if err != nil {
+		return fmt.Errorf("open engine: %w", err)
+	}
+	defer func() {
+		if closeErr := r.engine.Close(); err == nil && closeErr != nil {
+			err = fmt.Errorf("close engine: %w", closeErr)
+		}
+	}()
+	stop := context.AfterFunc(ctx, r.engine.Abort)
+	defer stop()
+
+	for _, step := range []struct {
+		name string
+		do   func(context.Context) error
+	}{
+		{"connect", r.connect},
+		{"check before", r.checkEpochs},
+		{"warm up", r.warmUp},
+		{"measure", r.measure},
+		{"check after", r.checkEpochs},
+		// Nobody unmaps a region that a peer may still read.
+		{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }},
+	} {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+func (r *caseRun) connect(ctx context.Context) error {
+	blob, err := r.engine.Blob()
+	if err != nil {
+		return err
+	}
+	blobs, err := r.Group.Exchange(ctx, "connect", blob)
+	if err != nil {
+		return err
+	}
+	if err := r.engine.Connect(blobs); err != nil {
+		return err
+	}
+	return r.Group.Barrier(ctx, "connected")
+}
+
+// checkEpochs runs untimed pairs whatever the mode, each checked as a whole. Ranks meet before
+// each, so that the time others spend checking never counts against a data-plane deadline.
+func (r *caseRun) checkEpochs(ctx context.Context) error {
+	for range checkedEpochs {
+		if err := r.engine.Poison(); err != nil {
+			return err
+		}
+		if err := r.Group.Barrier(ctx, "check"); err != nil {
+			return err
+		}
+		if _, err := r.engine.Run(epperfv1.Mode_MODE_E2E, 1); err != nil {
+			return err
+		}
+		if err := r.checkLast(epperfv1.Mode_MODE_E2E); err != nil {
+			return err
+		}
+	}
+	if r.traffic != nil {
+		return nil
+	}
+	var err error
+	r.traffic, err = r.engine.Traffic()
+	return err
+}
+
+func (r *caseRun) warmUp(ctx context.Context) error {
+	if err := r.Group.Barrier(ctx, "checked"); err != nil {
+		return err
+	}
+	if n := int(r.of.GetWarmup()); n > 0 {
+		if _, err := r.engine.Run(r.of.GetMode(), n); err != nil {
+			return err
+		}
+	}
+	if err := r.engine.Poison(); err != nil {
+		return err
+	}
+	return r.engine.FlushCaches()
+}
+
+func (r *caseRun) measure(ctx context.Context) error {
+	if err := r.Group.Barrier(ctx, "warmup"); err != nil {
+		return err
+	}
+	block, err := r.engine.Run(r.of.GetMode(), int(r.of.GetIterations()))
+	if err != nil {
+		return err
+	}
+	// Checking costs CPU time that a slower rank's last iterations would pay for.
+	if err := r.Group.Barrier(ctx, "measured"); err != nil {
+		return err
+	}
+	if err := r.checkLast(r.of.GetMode()); err != nil {
+		return err
+	}
+	return r.Sink.Samples(&epperfv1.Samples{
+		CaseIndex:  r.index,
+		Rank:       uint32(r.Rank.Rank),
+		FirstEpoch: block.FirstEpoch,
+		DurationNs: block.DurationNS,
+	})
+}
+
+// checkLast adds what one check finds to the case's check; the first wrong row stays.
+func (r *caseRun) checkLast(mode epperfv1.Mode) error {
+	found, err := r.engine.Check(mode)
+	if err != nil {
+		return err
+	}
+	r.check.Rows += found.GetRows()
+	r.check.Wrong += found.GetWrong()
+	if r.check.First == nil && found.GetFirst() != nil {
+		r.check.First = found.GetFirst()
+		r.check.First.Rank = uint32(r.Rank.Rank)
+	}
+	return nil
+}
+
+func (r *caseRun) result(err error) *epperfv1.RankResult {
+	result := &epperfv1.RankResult{
+		CaseIndex: r.index,
+		Rank:      uint32(r.Rank.Rank),
+		Traffic:   r.traffic,
+		Check:     r.check,
+	}
+	switch {
+	case err != nil:
+		result.Error = err.Error()
+	case r.check.GetWrong() > 0:
+		result.Error = fmt.Sprintf("%d of %d checked rows are wrong", r.check.GetWrong(), r.check.GetRows())
+	case r.check.GetRows() == 0 && r.traffic.GetSelections() > 0:
+		// A check that compared nothing proves nothing.
+		result.Error = "no row was checked although this rank selects experts"
+	default:
+		result.Passed = true
+	}
+	return result
+}

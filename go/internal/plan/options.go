@@ -1,0 +1,206 @@
+// Package plan turns what a user asks for into the Plan that every process of a run computes
+// from, and says what is wrong with one.
+package plan
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// Options holds one field for each flag that shapes a run. Its values are as typed: New checks
+// them.
+type Options struct {
+	// NumProcesses is the number of ranks that each host starts.
+	NumProcesses int
+	// Mode is what one iteration holds: dispatch, combine or e2e.
+	Mode string
+	// Tokens is the number of tokens on each rank.
+	Tokens int
+	// Hidden is the number of channels of a token.
+	Hidden int
+	// ExpertsPerRank is the number of experts on each rank.
+	ExpertsPerRank int
+	// Topk is the number of experts that each token selects.
+	Topk int
+	// NvlinkBackend is how rows reach a peer of the same host: ipc, nixl or none.
+	NvlinkBackend string
+	// Device is what ranks compute on: cpu, cuda, or auto for the best that this host and this
+	// build have.
+	Device string
+	// Dtype is what a token's row holds on its way to the experts: fp8 or bf16.
+	Dtype string
+	// Seed seeds the routing, the rows and the experts' outputs.
+	Seed uint64
+	// Warmup is the number of iterations before the timed ones.
+	Warmup int
+	// Iters is the number of timed iterations; figures leave out the first.
+	Iters int
+	// Timeout bounds the whole run.
+	Timeout time.Duration
+	// WaitTimeout bounds every single wait of the data plane.
+	WaitTimeout time.Duration
+	// RunID names the run in its record, its keys and its messages; New makes one if it is empty.
+	RunID string
+}
+
+// automatic is the --device that is no Device: New puts one in its place.
+const automatic = "auto"
+
+// Defaults returns what is run if no flag is given. No other place states a default.
+func Defaults() Options {
+	return Options{
+		NumProcesses:   8,
+		Mode:           "e2e",
+		Tokens:         512,
+		Hidden:         4096,
+		ExpertsPerRank: 8,
+		Topk:           2,
+		NvlinkBackend:  "ipc",
+		Device:         automatic,
+		Dtype:          "fp8",
+		Seed:           1,
+		Warmup:         10,
+		Iters:          100,
+		Timeout:        300 * time.Second,
+		WaitTimeout:    10 * time.Second,
+	}
+}
+
+// New returns the plan of one case on one host. The error is a *UsageError for a value that no
+// build can run, else a *NotInBuildError for one that this build cannot.
+func New(o Options) (*epperfv1.Plan, error) {
+	plan, err := o.plan()
+	if err != nil {
+		return nil, err
+	}
+	if err := Validate(plan); err != nil {
+		return nil, err
+	}
+	if err := inBuild(plan); err != nil {
+		return nil, err
+	}
+	return plan, nil
+}
+
+// plan converts the fields one by one. What it lets through may still be no plan: relations
+// between fields are left to Validate.
+func (o Options) plan() (*epperfv1.Plan, error) {
+	// Flags are signed and the plan's fields are not, so ranges are checked before they convert.
+	for _, field := range []struct {
+		limits limits
+		value  int
+	}{
+		{ranksLimits, o.NumProcesses},
+		{tokensLimits, o.Tokens},
+		{hiddenLimits, o.Hidden},
+		{expertsPerRankLimits, o.ExpertsPerRank},
+		{topkLimits, o.Topk},
+		{warmupLimits, o.Warmup},
+		{iterationsLimits, o.Iters},
+	} {
+		if err := field.limits.check(int64(field.value)); err != nil {
+			return nil, err
+		}
+	}
+	defaults := Defaults()
+	for _, field := range []struct {
+		flag        string
+		value, good time.Duration
+	}{
+		{"timeout", o.Timeout, defaults.Timeout},
+		{"wait-timeout", o.WaitTimeout, defaults.WaitTimeout},
+	} {
+		if field.value <= 0 {
+			return nil, &UsageError{field.flag, field.value.String(), "must be more than 0", argument(field.flag, field.good)}
+		}
+	}
+	mode, err := parse[epperfv1.Mode]("mode", o.Mode, defaults.Mode)
+	if err != nil {
+		return nil, err
+	}
+	dtype, err := parse[epperfv1.Dtype]("dtype", o.Dtype, defaults.Dtype)
+	if err != nil {
+		return nil, err
+	}
+	backend, err := parse[epperfv1.NvlinkBackend]("nvlink-backend", o.NvlinkBackend, defaults.NvlinkBackend)
+	if err != nil {
+		return nil, err
+	}
+	device := epperfv1.Device_DEVICE_CPU // what auto means: this build has no other
+	if o.Device != automatic {
+		if device, err = parse[epperfv1.Device]("device", o.Device, defaults.Device, automatic); err != nil {
+			return nil, err
+		}
+	}
+	runID := o.RunID
+	if runID == "" {
+		runID = newRunID()
+	}
+	tokens := make([]uint32, o.NumProcesses)
+	for rank := range tokens {
+		tokens[rank] = uint32(o.Tokens)
+	}
+	return &epperfv1.Plan{
+		RunId: runID,
+		Cases: []*epperfv1.Case{{
+			Mode:           mode,
+			Ranks:          uint32(o.NumProcesses),
+			TokensOfRank:   tokens,
+			Hidden:         uint32(o.Hidden),
+			ExpertsPerRank: uint32(o.ExpertsPerRank),
+			Topk:           uint32(o.Topk),
+			Dtype:          dtype,
+			Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
+			Seed:           o.Seed,
+			Warmup:         uint32(o.Warmup),
+			Iterations:     uint32(o.Iters),
+		}},
+		Device:        device,
+		NvlinkBackend: backend,
+		RanksPerHost:  uint32(o.NumProcesses),
+		WaitTimeoutNs: uint64(o.WaitTimeout),
+		TimeoutNs:     uint64(o.Timeout),
+	}, nil
+}
+
+// inBuild returns a *NotInBuildError for what is a plan but nothing that this build can run.
+func inBuild(p *epperfv1.Plan) error {
+	if device := p.GetDevice(); device != epperfv1.Device_DEVICE_CPU {
+		return &NotInBuildError{"device", epperfv1.Name(device), "--device=cpu"}
+	}
+	if backend := p.GetNvlinkBackend(); backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+		return &NotInBuildError{"nvlink-backend", epperfv1.Name(backend), "--nvlink-backend=ipc"}
+	}
+	return nil
+}
+
+// newRunID returns eight random hexadecimal digits. A second claim of the same id is an error
+// where runs share an etcd, so an unlikely collision costs a retry and no result.
+func newRunID() string {
+	var random [4]byte
+	rand.Read(random[:]) // never fails
+	return hex.EncodeToString(random[:])
+}
+
+// parse reads an enum's name. good is a value to suggest; extra are names that the flag takes
+// besides the enum's.
+func parse[E enum](flag, text, good string, extra ...string) (E, error) {
+	value, ok := epperfv1.Parse[E](text)
+	if ok {
+		return value, nil
+	}
+	names := append(extra, epperfv1.Names(value)...)
+	return value, &UsageError{flag, strconv.Quote(text), "not one of " + strings.Join(names, ", "), argument(flag, good)}
+}
+
+type enum interface {
+	~int32
+	protoreflect.Enum
+}

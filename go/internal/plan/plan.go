@@ -1,0 +1,60 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/proto"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// RankCount returns the ranks of all hosts together; every case of a valid plan has as many.
+func RankCount(p *epperfv1.Plan) int {
+	if len(p.GetCases()) == 0 {
+		return 0
+	}
+	return int(p.GetCases()[0].GetRanks())
+}
+
+// HostCount returns the hosts that the ranks of a valid plan are spread over.
+func HostCount(p *epperfv1.Plan) int {
+	if p.GetRanksPerHost() == 0 {
+		return 0
+	}
+	return RankCount(p) / int(p.GetRanksPerHost())
+}
+
+// MaxTokens returns the most tokens that any rank of the case holds; it sizes buffers.
+func MaxTokens(c *epperfv1.Case) int {
+	if len(c.GetTokensOfRank()) == 0 {
+		return 0
+	}
+	return int(slices.Max(c.GetTokensOfRank()))
+}
+
+// Experts returns the experts of all ranks together.
+func Experts(c *epperfv1.Case) int {
+	return int(c.GetRanks()) * int(c.GetExpertsPerRank())
+}
+
+// CaseName names a case in messages: dispatch/t128/k8.
+func CaseName(c *epperfv1.Case) string {
+	return fmt.Sprintf("%s/t%d/k%d", epperfv1.Name(c.GetMode()), MaxTokens(c), c.GetTopk())
+}
+
+// Hash returns the SHA-256 of the plan's deterministic serialisation without its run id, equal
+// for runs that were asked the same.
+func Hash(p *epperfv1.Plan) []byte {
+	var anonymous epperfv1.Plan
+	proto.Merge(&anonymous, p)
+	anonymous.RunId = ""
+	serialised, err := proto.MarshalOptions{Deterministic: true}.Marshal(&anonymous)
+	if err != nil {
+		// A plan that was made or read here is small and all of its strings are UTF-8.
+		panic(fmt.Sprintf("hash plan: %v", err))
+	}
+	sum := sha256.Sum256(serialised)
+	return sum[:]
+}

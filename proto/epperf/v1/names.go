@@ -1,0 +1,54 @@
+// Package epperfv1 holds the messages of version 1. This file gives their enum values the names
+// that people type and read: e2e for MODE_E2E, ipc for NVLINK_BACKEND_IPC. The protos are the one
+// list of them.
+package epperfv1
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Name returns the value's name in small letters without the enum's prefix. A number that the
+// enum does not know, as a newer version may write, has no name: it is "unspecified", as zero is.
+func Name(value protoreflect.Enum) string {
+	values := value.Descriptor().Values()
+	known := values.ByNumber(value.Number())
+	if known == nil {
+		known = values.ByNumber(0)
+	}
+	return shortName(known)
+}
+
+// Parse returns the value that Name calls text. The zero value has no name to parse.
+func Parse[E interface {
+	~int32
+	protoreflect.Enum
+}](text string) (value E, ok bool) {
+	values := value.Descriptor().Values()
+	for i := range values.Len() {
+		if known := values.Get(i); known.Number() != 0 && shortName(known) == text {
+			return E(known.Number()), true
+		}
+	}
+	return value, false
+}
+
+// Names returns every name that Parse accepts, in the order of the enum's numbers.
+func Names(enum protoreflect.Enum) []string {
+	values := enum.Descriptor().Values()
+	var names []string
+	for i := range values.Len() {
+		if known := values.Get(i); known.Number() != 0 {
+			names = append(names, shortName(known))
+		}
+	}
+	return names
+}
+
+// shortName leaves out what the names of an enum have in common; its zero value shows what.
+func shortName(value protoreflect.EnumValueDescriptor) string {
+	enum := value.Parent().(protoreflect.EnumDescriptor)
+	prefix := strings.TrimSuffix(string(enum.Values().ByNumber(0).Name()), "UNSPECIFIED")
+	return strings.ToLower(strings.TrimPrefix(string(value.Name()), prefix))
+}

@@ -21,11 +21,11 @@ const unselected = -1
 
 // A Routing is what the tokens of one case select. It does not change.
 type Routing struct {
-	seed                  uint64
-	ranks, tokens, topk   int // tokens: at most, on any rank
-	ids                   []int32
-	receivedSelections    []uint64 // by rank
-	expertsPerRank, total int
+	seed                    uint64
+	ranks, tokens, topk     int // tokens: at most, on any rank
+	ids                     []int32
+	receivedSelections      []uint64 // by rank
+	expertsPerRank, experts int
 }
 
 // New computes the routing of a case that plan.Validate accepts.
@@ -39,13 +39,13 @@ func New(c *epperfv1.Case) (*Routing, error) {
 		tokens:         plan.MaxTokens(c),
 		topk:           int(c.GetTopk()),
 		expertsPerRank: int(c.GetExpertsPerRank()),
-		total:          plan.Experts(c),
+		experts:        plan.Experts(c),
 	}
 	if len(c.GetTokensOfRank()) != r.ranks {
 		return nil, fmt.Errorf("route %s: tokens of %d ranks for %d ranks", plan.CaseName(c), len(c.GetTokensOfRank()), r.ranks)
 	}
-	if r.topk > r.total {
-		return nil, fmt.Errorf("route %s: %d distinct experts of %d", plan.CaseName(c), r.topk, r.total)
+	if r.topk > r.experts {
+		return nil, fmt.Errorf("route %s: %d distinct experts of %d", plan.CaseName(c), r.topk, r.experts)
 	}
 	r.ids = slices.Repeat([]int32{unselected}, r.ranks*r.tokens*r.topk)
 	r.receivedSelections = make([]uint64, r.ranks)
@@ -69,7 +69,7 @@ func (r *Routing) routeUniform(rank, tokens int) {
 	for i := range ids {
 		earlier := ids[i-i%r.topk : i]
 		for {
-			expert, _ := bits.Mul64(random.Uint64(), uint64(r.total))
+			expert, _ := bits.Mul64(random.Uint64(), uint64(r.experts))
 			if !slices.Contains(earlier, int32(expert)) {
 				ids[i] = int32(expert)
 				r.receivedSelections[int(expert)/r.expertsPerRank]++

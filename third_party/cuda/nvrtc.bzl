@@ -1,0 +1,85 @@
+"""Device code compiled by NVRTC, on any machine: no GPU, no installed CUDA."""
+
+# One warning is no diagnostic of ours: headers below -I are ours to keep clean, those of
+# CUDA are found as system headers.
+_OPTIONS = ["--std=c++20", "-default-device", "-I."]
+
+# What compile_device needs of the rule that calls it.
+NVRTC_ATTRS = {
+    "_compiler": attr.label(default = "//third_party/cuda:nvrtc", cfg = "exec", executable = True),
+    "_headers": attr.label(default = "@cuda//:device_headers", cfg = "exec"),
+    "_library": attr.label(default = "@cuda//:nvrtc", cfg = "exec"),
+}
+
+def compile_device(ctx, src, hdrs, arch):
+    """Declares the compilation of one file of device code.
+
+    Args:
+      ctx: the context of a rule whose attributes include NVRTC_ATTRS.
+      src: the File to compile.
+      hdrs: the Files that it includes, by paths from the repository's root.
+      arch: sm_N for a cubin, compute_N for PTX.
+
+    Returns:
+      The File of the compiled image.
+    """
+    library = [file for file in ctx.files._library if file.basename.startswith("libnvrtc.so")][0]
+    include = library.dirname.removesuffix("lib") + "include"
+    image = ctx.actions.declare_file("%s.%s.%s" % (
+        ctx.label.name,
+        arch,
+        "cubin" if arch.startswith("sm_") else "ptx",
+    ))
+    args = ctx.actions.args()
+    args.add_all([library, src, image, "-arch=" + arch] + _OPTIONS)
+    args.add_all([include, include + "/cccl"], before_each = "-isystem")
+    ctx.actions.run(
+        executable = ctx.executable._compiler,
+        arguments = [args],
+        inputs = depset([src] + hdrs, transitive = [ctx.attr._headers.files, ctx.attr._library.files]),
+        outputs = [image],
+        # NVRTC opens its second library by name.
+        env = {"LD_LIBRARY_PATH": library.dirname},
+        mnemonic = "CudaDevice",
+        progress_message = "Compiling %{label} for " + arch,
+    )
+    return image
+
+def _nvrtc_compile_test_impl(ctx):
+    image = compile_device(ctx, ctx.file.src, ctx.files.hdrs, ctx.attr.arch)
+    test = ctx.actions.declare_file(ctx.label.name + ".sh")
+    ctx.actions.write(
+        test,
+        "#!/bin/sh\ntest -s '%s' || { echo 'the compiled image is empty' >&2; exit 1; }\n" % image.short_path,
+        is_executable = True,
+    )
+    return [DefaultInfo(executable = test, runfiles = ctx.runfiles([image]))]
+
+nvrtc_compile_test = rule(
+    doc = """Passes if `src` compiles as device code: C++20, every function on the device.
+
+A header says nothing by itself of the templates in it: let `src` be a small .cu file that
+instantiates them. Warnings are errors. The test fails to build where the code does not
+compile.
+
+    nvrtc_compile_test(
+        name = "device_test",
+        src = "device_test.cu",
+        hdrs = ["layout.h", "shape.h"],
+    )
+""",
+    implementation = _nvrtc_compile_test_impl,
+    attrs = NVRTC_ATTRS | {
+        "arch": attr.string(default = "sm_90a", doc = "sm_N compiles to a cubin, compute_N to PTX."),
+        "hdrs": attr.label_list(
+            allow_files = [".h", ".cuh"],
+            doc = "What `src` includes, directly or not, by paths from the repository's root.",
+        ),
+        "src": attr.label(
+            allow_single_file = [".cu", ".h"],
+            mandatory = True,
+            doc = "The one file that is compiled.",
+        ),
+    },
+    test = True,
+)

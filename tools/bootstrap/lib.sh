@@ -1,0 +1,50 @@
+# shellcheck shell=bash
+# What tools/bazelw and its steps share. Needs: $cache, the folder
+# of everything made, and $repository.
+
+say() { echo "bazelw: $*" >&2; }
+die() {
+  say "$*"
+  exit 1
+}
+
+# once NAME FILES... -- COMMAND...: runs `COMMAND... DIR` one time, where DIR is a folder of the
+# cache named after NAME and a hash of FILES and COMMAND, and sets $once to it.
+#
+# So an edited step makes a new folder, and so does one that is given another folder to build
+# on. DIR is filled at its final place, because programs are bound to their paths there; the
+# file `done` in it is written last. Of two that come at once the second waits; what a killed
+# one left behind is thrown away.
+once() {
+  local name=$1 files=() key seconds=$SECONDS
+  shift
+  while [ "$1" != -- ]; do
+    files+=("$1")
+    shift
+  done
+  shift
+  # The same for every checkout: where the steps themselves lie changes nothing.
+  key=$({ cat "${files[@]}" && echo "${*//"$repository"/}"; } | sha256sum | cut -c 1-12)
+  once=$cache/$name-$key
+  [ ! -e "$once/done" ] || return 0
+  (
+    flock 9
+    [ ! -e "$once/done" ] || exit 0
+    say "$name: making $once"
+    # Copies of Go modules are read-only.
+    [ ! -e "$once" ] || { chmod -R u+w "$once" && rm -rf "$once"; }
+    mkdir "$once"
+    "$@" "$once" > "$once.log" 2>&1 < /dev/null || {
+      tail -15 "$once.log" >&2
+      die "$name: '$*' went wrong; $once.log has all it said"
+    }
+    touch "$once/done"
+    say "$name: made in $((SECONDS - seconds)) s"
+  ) 9> "$once.lock" || exit 1
+}
+
+go_on_path_is_usable() {
+  local found
+  found=$(go env GOVERSION 2> /dev/null) || return 1
+  [ "$(printf '%s\n' go1.21 "$found" | sort -V | head -1)" = go1.21 ]
+}

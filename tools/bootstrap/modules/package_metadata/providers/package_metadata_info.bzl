@@ -1,0 +1,3 @@
+"""What package_metadata says of a package."""
+
+PackageMetadataInfo = provider("Where a package is from.", fields = ["attributes", "purl"])

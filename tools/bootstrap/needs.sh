@@ -1,0 +1,31 @@
+# shellcheck shell=bash
+# Programs of Debian packages that the build takes from the machine; sourced by tools/bazelw.
+
+missing_packages() { # missing_packages PACKAGE...: prints those whose program is not there
+  local package
+  for package in "$@"; do
+    case $package in
+      python3-pip) python3 -c 'import pip' 2> /dev/null || echo "$package" ;;
+      *) command -v "$package" > /dev/null || echo "$package" ;;
+    esac
+  done
+}
+
+# Installs those of the packages that are missing, or says how to.
+need_packages() {
+  local missing install log=$cache/apt.log
+  mapfile -t missing < <(missing_packages "$@")
+  [ ${#missing[@]} -gt 0 ] || return 0
+  install="apt-get install -y --no-install-recommends ${missing[*]}"
+  command -v apt-get > /dev/null || die "please install ${missing[*]}: not found on PATH"
+  [ "$(id -u)" = 0 ] || die "something is missing; please run: sudo apt-get update && sudo $install"
+  say "installing by apt-get: ${missing[*]}"
+  (
+    flock 9
+    apt-get -q update &&
+      DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 ${install#apt-get}
+  ) > "$log" 2>&1 < /dev/null 9> "$cache/apt.lock" || {
+    tail -15 "$log" >&2
+    die "'$install' went wrong; $log has all it said"
+  }
+}

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# Makes the private Bazel, step by step; sourced by tools/bazelw.
+
+# Sets $bazel and adds to $options, its startup options. They come beside the rc files of
+# the user and of the checkout, not instead of them.
+make_private_bazel() {
+  local debian protos modules stubs
+  once debian-bazel "$steps"/{debian_bazel.sh,classpath.py} -- "$steps/debian_bazel.sh" "$version"
+  debian=$once
+
+  # The well-known .proto files come with protoc.
+  local pinned=$repository/third_party/protoc/requirements.txt
+  once protos "$steps/wheel.sh" "$pinned" -- \
+    "$steps/wheel.sh" "$pinned" protoc/data/include
+  protos=$once
+
+  mapfile -t stubs < <(find "$steps/modules" -type f | sort)
+  once modules "$steps/modules.sh" "${stubs[@]}" -- \
+    env GO="$go" "$steps/modules.sh" "$debian" "$protos"
+  modules=$once
+
+  once registry "$steps/registry.py" "$repository/MODULE.bazel" -- \
+    python3 "$steps/registry.py" "$repository/MODULE.bazel" "$debian" "$modules"
+  options+=(--bazelrc="$once/bazelrc")
+  bazel=$debian/bin/bazel
+}

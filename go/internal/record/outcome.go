@@ -1,0 +1,126 @@
+package record
+
+import (
+	"fmt"
+	"math"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// addOutcome counts how one rank ended the case, and what its checks found.
+func (s *CaseSummary) addOutcome(rank int, left RankRecord, c *epperfv1.Case) {
+	finished := left.Result != nil && len(left.DurationNS) == s.Iterations
+	if finished {
+		s.Finished++
+	}
+	check := left.Result.GetCheck()
+	s.Check.Rows += check.GetRows()
+	s.Check.Wrong += check.GetWrong()
+	if check.GetFirst() != nil && s.Check.FirstWrong == "" {
+		s.Check.FirstWrong = describe(check.GetFirst(), c)
+	}
+	problem := checkProblem(left.Result)
+	if problem == "" {
+		s.Check.RightRanks++
+	}
+	switch {
+	case left.Result == nil:
+		problem = fmt.Sprintf("ended without a result after %d of %d iterations", len(left.DurationNS), s.Iterations)
+	case left.Result.GetError() != "":
+		problem = left.Result.GetError()
+	case problem != "":
+	case !finished:
+		problem = fmt.Sprintf("ended after %d of %d iterations", len(left.DurationNS), s.Iterations)
+	case !left.Result.GetPassed():
+		problem = "failed without saying why"
+	}
+	if problem == "" {
+		s.PassedRanks++
+	} else {
+		s.Failures = append(s.Failures, Failure{rank, problem})
+	}
+}
+
+// checkProblem says why a rank does not count as checked; "" if it does. Nothing compared is as
+// good as wrong where there was something to compare.
+func checkProblem(result *epperfv1.RankResult) string {
+	switch check := result.GetCheck(); {
+	case check == nil:
+		return "was not checked"
+	case check.GetWrong() > 0:
+		return fmt.Sprintf("%d wrong rows", check.GetWrong())
+	case check.GetRows() == 0 && moves(result.GetTraffic()):
+		return "compared no rows"
+	default:
+		return ""
+	}
+}
+
+// moves reports whether a rank sends or receives any row.
+func moves(traffic *epperfv1.Traffic) bool {
+	received := uint64(0)
+	for _, selections := range traffic.GetSelectionsOfExpert() {
+		received |= selections
+	}
+	return traffic.GetSelections() > 0 || received > 0
+}
+
+// describe names a wrong row and what was read and expected there, in hexadecimal and decoded.
+func describe(wrong *epperfv1.WrongRow, c *epperfv1.Case) string {
+	var what string
+	value := func(bits uint64) string { return fmt.Sprintf("0x%02x", bits) }
+	switch wrong.GetKind() {
+	case epperfv1.WrongRow_KIND_DISPATCH_ROW:
+		what = "dispatched row"
+		value = fp8
+		if c.GetDtype() == epperfv1.Dtype_DTYPE_BF16 {
+			value = bf16
+		}
+	case epperfv1.WrongRow_KIND_DISPATCH_SCALE:
+		what = "scale of the dispatched row"
+		value = fp32
+	case epperfv1.WrongRow_KIND_DISPATCH_SOURCE:
+		what = "source of the dispatched row"
+		value = func(bits uint64) string { return fmt.Sprintf("rank %d, token %d", bits>>32, uint32(bits)) }
+	case epperfv1.WrongRow_KIND_DISPATCH_COUNT:
+		return fmt.Sprintf("rank %d: number of rows at expert %d: got %d, want %d",
+			wrong.GetRank(), wrong.GetExpert(), wrong.GetGot(), wrong.GetWant())
+	case epperfv1.WrongRow_KIND_GUARD:
+		what = "guard row"
+	case epperfv1.WrongRow_KIND_COMBINE_ROW:
+		what = "combined row"
+		value = bf16
+	default:
+		what = "row"
+	}
+	where := fmt.Sprintf("rank %d: %s from rank %d, token %d", wrong.GetRank(), what, wrong.GetSourceRank(), wrong.GetToken())
+	if wrong.Expert != nil {
+		where += fmt.Sprintf(", expert %d", wrong.GetExpert())
+	}
+	return fmt.Sprintf("%s, channel %d: got %s, want %s", where, wrong.GetChannel(), value(wrong.GetGot()), value(wrong.GetWant()))
+}
+
+func fp32(bits uint64) string {
+	return fmt.Sprintf("0x%08x (%g)", bits, math.Float32frombits(uint32(bits)))
+}
+
+func bf16(bits uint64) string {
+	return fmt.Sprintf("0x%04x (%g)", bits, math.Float32frombits(uint32(bits)<<16))
+}
+
+// fp8 decodes E4M3: four bits of exponent with a bias of 7, three of mantissa, no infinity, and
+// NaN only where both are all ones.
+func fp8(bits uint64) string {
+	exponent, mantissa := int(bits>>3&0xf), float64(bits&7)
+	value := math.Ldexp(1+mantissa/8, exponent-7)
+	switch {
+	case bits&0x7f == 0x7f:
+		value = math.NaN()
+	case exponent == 0:
+		value = math.Ldexp(mantissa/8, -6)
+	}
+	if bits&0x80 != 0 {
+		value = -value
+	}
+	return fmt.Sprintf("0x%02x (%g)", bits, value)
+}

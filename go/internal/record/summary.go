@@ -1,0 +1,219 @@
+package record
+
+import (
+	"math"
+	"slices"
+
+	"github.com/epperf/epperf/go/internal/stats"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// This file has every mean and every rate. Figures are made of the iterations 2 to n of each rank:
+// the first absorbs what ranks did not leave the last barrier together.
+
+// An Ending is how a run came to its end.
+type Ending int
+
+const (
+	// Failed: the run says so itself.
+	Failed Ending = iota
+	// Passed: the run says so itself. Its results have to bear it out: see Summary.Passed.
+	Passed
+	// Interrupted: ended by a signal.
+	Interrupted
+	// Incomplete: the record was never closed.
+	Incomplete
+)
+
+// A Summary is everything that is printed of a record.
+type Summary struct {
+	Path   string
+	Ending Ending
+	// Error is why the run failed, as it says itself; may be empty.
+	Error string
+	// Device and Backend are named as on the command line.
+	Device, Backend string
+	// Hosts is the number of hosts, and CPUs what their ranks may use, all hosts together; 0 if
+	// the record does not say.
+	Hosts, CPUs int
+	// Oversubscribed: some host has more ranks than CPUs, so durations say more of its scheduler
+	// than of what it ran.
+	Oversubscribed bool
+	Cases          []CaseSummary
+}
+
+// Passed reports whether the run came to its end and every rank passed every case.
+func (s *Summary) Passed() bool {
+	return s.Ending == Passed && !slices.ContainsFunc(s.Cases, func(c CaseSummary) bool { return len(c.Failures) > 0 })
+}
+
+// A CaseSummary is what one case came to. What cannot be computed is nil or empty.
+type CaseSummary struct {
+	// Mode and Dtype are named as on the command line.
+	Mode, Dtype           string
+	Ranks                 int
+	MinTokens, MaxTokens  int // over ranks
+	Hidden                int
+	ExpertsPerRank, Topk  int
+	Warmup, Iterations    int
+	Finished, PassedRanks int // ranks that ran all iterations; that finished and were right
+	Failures              []Failure
+
+	// Bandwidth is in bytes per nanosecond, which is decimal GB/s: for each rank that selects
+	// anything, the selections' bytes of one iteration / the rank's mean duration. Nil unless all
+	// ranks finished and one of them selects.
+	Bandwidth *Spread
+	// LatencyNS spreads the mean duration of every rank. Nil unless all ranks finished.
+	LatencyNS *Spread
+	// SlowestNS holds, for each kept iteration, the longest duration that any rank had in it.
+	// Empty unless all ranks finished.
+	SlowestNS stats.Distribution
+	// BytesPerRank is the mean over all ranks, rounded. Nil unless the traffic of all is known.
+	BytesPerRank *Bytes
+	Check        CheckSummary
+}
+
+// Experts returns the experts of all ranks together.
+func (c *CaseSummary) Experts() int { return c.Ranks * c.ExpertsPerRank }
+
+// A Spread is taken over ranks, each of its three figures from all of them.
+type Spread struct{ Avg, Min, Max float64 }
+
+// A CheckSummary adds up what the checks of all ranks found.
+type CheckSummary struct {
+	// RightRanks is the number of ranks that compared what they had to and found nothing wrong.
+	RightRanks  int
+	Rows, Wrong uint64
+	// FirstWrong describes the first wrong row of the lowest rank that has one; "" if none has.
+	FirstWrong string
+}
+
+// A Failure is why one rank did not pass.
+type Failure struct {
+	Rank  int
+	Error string
+}
+
+// Summarize computes everything that is printed of a record.
+func Summarize(r *Record) *Summary {
+	plan := r.Header.GetPlan()
+	s := &Summary{
+		Path:    r.Path,
+		Ending:  ending(r.Trailer),
+		Error:   r.Trailer.GetError(),
+		Device:  epperfv1.Name(plan.GetDevice()),
+		Backend: epperfv1.Name(plan.GetNvlinkBackend()),
+		Hosts:   len(r.Header.GetHosts()),
+	}
+	for _, host := range r.Header.GetHosts() {
+		s.CPUs += int(host.GetUsableCpus())
+		s.Oversubscribed = s.Oversubscribed || host.GetUsableCpus() > 0 && plan.GetRanksPerHost() > host.GetUsableCpus()
+	}
+	for index := range plan.GetCases() {
+		s.Cases = append(s.Cases, r.summarizeCase(index))
+	}
+	return s
+}
+
+func ending(trailer *epperfv1.Trailer) Ending {
+	switch {
+	case trailer == nil:
+		return Incomplete
+	case trailer.GetStatus() == epperfv1.Trailer_STATUS_PASSED:
+		return Passed
+	case trailer.GetStatus() == epperfv1.Trailer_STATUS_INTERRUPTED:
+		return Interrupted
+	default:
+		return Failed
+	}
+}
+
+func (r *Record) summarizeCase(index int) CaseSummary {
+	c := r.Header.GetPlan().GetCases()[index]
+	s := CaseSummary{
+		Mode:           epperfv1.Name(c.GetMode()),
+		Dtype:          epperfv1.Name(c.GetDtype()),
+		Ranks:          int(c.GetRanks()),
+		MinTokens:      int(slices.Min(c.GetTokensOfRank())),
+		MaxTokens:      int(slices.Max(c.GetTokensOfRank())),
+		Hidden:         int(c.GetHidden()),
+		ExpertsPerRank: int(c.GetExpertsPerRank()),
+		Topk:           int(c.GetTopk()),
+		Warmup:         int(c.GetWarmup()),
+		Iterations:     int(c.GetIterations()),
+	}
+	ranks := make([]RankRecord, s.Ranks)
+	for rank := range ranks {
+		ranks[rank] = r.Rank(index, rank)
+		s.addOutcome(rank, ranks[rank], c)
+	}
+	s.BytesPerRank = meanBytes(c, ranks)
+	if s.Finished == s.Ranks {
+		s.addFigures(c, ranks)
+	}
+	return s
+}
+
+// addFigures computes what durations say, of ranks that all finished.
+//
+// With t_r the mean of rank r's durations in seconds over iterations 2…n, and B_r the bytes that
+// its selections move in one iteration, its latency is t_r and its bandwidth B_r / 1e9 / t_r GB/s:
+// bytes over the mean of times, not a mean of bandwidths. Ranks without selections have a latency
+// only.
+func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
+	var latenciesNS, bandwidths []float64
+	bandwidthKnown := true
+	slowestNS := slices.Clone(kept(ranks[0]))
+	for _, rank := range ranks {
+		for i, duration := range kept(rank) {
+			slowestNS[i] = max(slowestNS[i], duration)
+		}
+		meanNS, ok := stats.NewDistribution(kept(rank)).MeanNS()
+		if !ok {
+			return // a single iteration has none that is kept
+		}
+		latenciesNS = append(latenciesNS, meanNS)
+		traffic := rank.Result.GetTraffic()
+		// A mean of 0 is a clock that did not advance: no bandwidth, rather than an infinite one.
+		bandwidthKnown = bandwidthKnown && traffic != nil && meanNS > 0
+		if traffic.GetSelections() > 0 {
+			bandwidths = append(bandwidths, float64(BytesOf(c, traffic).Selections)/meanNS)
+		}
+	}
+	s.SlowestNS = stats.NewDistribution(slowestNS)
+	s.LatencyNS = spread(latenciesNS)
+	if bandwidthKnown {
+		s.Bandwidth = spread(bandwidths)
+	}
+}
+
+// kept returns the durations that figures are made of.
+func kept(rank RankRecord) []int64 { return rank.DurationNS[min(1, len(rank.DurationNS)):] }
+
+// spread returns nil for no values.
+func spread(values []float64) *Spread {
+	if len(values) == 0 {
+		return nil
+	}
+	var sum float64
+	for _, value := range values {
+		sum += value
+	}
+	return &Spread{Avg: sum / float64(len(values)), Min: slices.Min(values), Max: slices.Max(values)}
+}
+
+// meanBytes returns nil unless the traffic of every rank is known.
+func meanBytes(c *epperfv1.Case, ranks []RankRecord) *Bytes {
+	var selections, rankRows, remote float64
+	for _, rank := range ranks {
+		if rank.Result.GetTraffic() == nil {
+			return nil
+		}
+		bytes := BytesOf(c, rank.Result.GetTraffic())
+		selections += float64(bytes.Selections)
+		rankRows += float64(bytes.Ranks)
+		remote += float64(bytes.Remote)
+	}
+	mean := func(sum float64) uint64 { return uint64(math.Round(sum / float64(len(ranks)))) }
+	return &Bytes{Selections: mean(selections), Ranks: mean(rankRows), Remote: mean(remote)}
+}

@@ -1,0 +1,66 @@
+package record
+
+import epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+
+// This file has every formula that makes bytes of rows. T is tokens, H channels, S the ids that
+// are not -1. The per-selection formulas are those of the system that epperf started from, so that
+// its figures can be compared with ours.
+
+const (
+	channelsPerScale = 128
+	scaleBytes       = 4 // one fp32 for channelsPerScale channels
+	bf16Bytes        = 2
+	fp8Bytes         = 1
+	// rowHeaderBytes goes with each dispatched row and names the token that it is.
+	rowHeaderBytes = 16
+)
+
+// DispatchRowBytes returns the bytes of one dispatched row: H + H/128*4 + 16 as FP8, 2H + 16 as
+// BF16.
+func DispatchRowBytes(c *epperfv1.Case) uint64 {
+	hidden := uint64(c.GetHidden())
+	if c.GetDtype() == epperfv1.Dtype_DTYPE_BF16 {
+		return hidden*bf16Bytes + rowHeaderBytes
+	}
+	return hidden*fp8Bytes + hidden/channelsPerScale*scaleBytes + rowHeaderBytes
+}
+
+// CombineRowBytes returns the bytes of one combined row: 2H, for rows come back as BF16 whatever
+// they went as.
+func CombineRowBytes(c *epperfv1.Case) uint64 {
+	return uint64(c.GetHidden()) * bf16Bytes
+}
+
+// RowBytes returns the bytes that one row adds to one iteration of the case's mode: a dispatched
+// row, a combined row, or for e2e both.
+func RowBytes(c *epperfv1.Case) uint64 {
+	switch c.GetMode() {
+	case epperfv1.Mode_MODE_DISPATCH:
+		return DispatchRowBytes(c)
+	case epperfv1.Mode_MODE_COMBINE:
+		return CombineRowBytes(c)
+	default:
+		return DispatchRowBytes(c) + CombineRowBytes(c)
+	}
+}
+
+// Bytes is what one iteration moves from one rank, counted in three ways. Figures of different
+// ways must not be compared.
+type Bytes struct {
+	// Selections counts one row for each (token, expert): S * RowBytes. Bandwidth is made of it.
+	Selections uint64
+	// Ranks counts one row for each (token, destination rank), the own rank included.
+	Ranks uint64
+	// Remote counts, of Ranks, what goes to other ranks.
+	Remote uint64
+}
+
+// BytesOf returns the bytes that one iteration of c moves from a rank with this traffic.
+func BytesOf(c *epperfv1.Case, traffic *epperfv1.Traffic) Bytes {
+	row := RowBytes(c)
+	return Bytes{
+		Selections: traffic.GetSelections() * row,
+		Ranks:      traffic.GetRankRows() * row,
+		Remote:     traffic.GetRemoteRows() * row,
+	}
+}

@@ -59,8 +59,8 @@ typedef struct ep_config {
 
 typedef struct ep_engine ep_engine;
 
-// Bytes that one rank needs: what peers map of it, and what is its own. The second assumes that
-// this rank receives `received_selections` rows.
+// Bytes that one rank needs: what peers map of it, and what is its own, the cache flush included,
+// where it receives `received_selections` rows.
 typedef struct ep_memory {
   uint64_t region_bytes;
   uint64_t private_bytes;
@@ -83,13 +83,16 @@ ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* siz
 ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count);
 
 // Runs `iterations` of `op` back to back. duration_ns[i], where not null, is how long the i-th
-// took: from right before its first instruction until this rank may read its output. The first
-// dispatch of an engine also makes the expert outputs, outside the window.
+// took: from right before its first instruction until this rank may read its output. A combine
+// needs ep_make_expert_rows before.
 // EP_TIMEOUT and the like: durations are unspecified, the engine may only be destroyed.
 ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns);
 
-// Epoch that the next dispatch, or the next combine, will have.
-ep_status ep_next_epoch(const ep_engine* engine, ep_op op, uint32_t* epoch);
+// Makes the experts' outputs, once, at the rows where the last dispatch put their inputs.
+ep_status ep_make_expert_rows(ep_engine* engine);
+
+// Epoch that the next iteration of `op` begins with; of EP_E2E that of its dispatch.
+ep_status ep_next_epoch(ep_engine* engine, ep_op op, uint32_t* epoch);
 
 // Overwrites with a pattern every output row that the next operations must write, and the
 // guard rows that they must not.

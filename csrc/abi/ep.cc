@@ -1,0 +1,198 @@
+// The C interface over the engines: turns handles, enums and statuses into C, and back.
+#include "csrc/abi/ep.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "csrc/engine/cpu.h"
+
+struct ep_engine {
+  std::unique_ptr<ep::CpuEngine> impl;
+  std::string last_error;
+
+  ep_status Return(const ep::Status& status) {
+    if (!status.ok()) last_error = status.text();
+    switch (status.code()) {
+      case ep::Code::kOk: return EP_OK;
+      case ep::Code::kInvalid: return EP_INVALID;
+      case ep::Code::kSystem: return EP_SYSTEM;
+      case ep::Code::kTimeout: return EP_TIMEOUT;
+      case ep::Code::kProtocol: return EP_PROTOCOL;
+      case ep::Code::kAborted: return EP_ABORTED;
+      case ep::Code::kState: return EP_STATE;
+    }
+    return EP_STATE;
+  }
+};
+
+namespace {
+
+static_assert(static_cast<int>(EP_SETS) == static_cast<int>(ep::kSets));
+static_assert(static_cast<int>(EP_WRONG_COMBINE_ROW) ==
+              static_cast<int>(ep::WrongKind::kCombineRow));
+static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
+
+ep::Shape ToShape(const ep_shape& shape) {
+  return {shape.ranks, shape.tokens, shape.hidden, shape.experts_per_rank, shape.topk,
+          static_cast<ep::Dtype>(shape.dtype)};
+}
+
+ep::Operations ToOperations(ep_op op) {
+  return {.dispatch = op != EP_COMBINE, .combine = op != EP_DISPATCH};
+}
+
+// Fills `config` from C. The routing is copied: the oracle keeps it.
+ep::Status ToConfig(const ep_config& from, ep::CpuConfig* config) {
+  const ep::Shape shape = ToShape(from.shape);
+  if (const char* problem = ep::Problem(shape)) {
+    return {ep::Code::kInvalid, std::string("create a rank: ") + problem};
+  }
+  if (from.rank >= shape.ranks) return {ep::Code::kInvalid, "create a rank: no such rank"};
+  for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
+    if (from.tokens_of_rank[rank] > shape.tokens) {
+      return {ep::Code::kInvalid,
+              "create a rank: rank " + std::to_string(rank) + " has more tokens than the shape"};
+    }
+  }
+  const uint64_t ids = uint64_t{shape.ranks} * shape.tokens * shape.topk;
+  *config = {
+      .rank = from.rank,
+      .oversubscribed = from.cpus < shape.ranks,
+      .wait_timeout_ns = from.wait_timeout_ns,
+      .routing = {.shape = shape,
+                  .seed = from.seed,
+                  .tokens_of_rank = {from.tokens_of_rank, from.tokens_of_rank + shape.ranks},
+                  .topk_idx = {from.topk_idx, from.topk_idx + ids}},
+      .weights = from.topk_weights,
+  };
+  return {};
+}
+
+// Runs `body`, which returns a Status; memory that cannot be had must not cross into C as an
+// exception.
+template <class Body>
+ep_status Guarded(ep_engine* engine, Body body) {
+  try {
+    return engine->Return(body());
+  } catch (const std::bad_alloc&) {
+    return engine->Return({ep::Code::kSystem, "out of memory; try fewer ranks or tokens"});
+  }
+}
+
+}  // namespace
+
+ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections,
+                           ep_memory* memory) {
+  const ep::Shape checked = ToShape(*shape);
+  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+  *memory = {ep::Layout(checked).SizeBytes(), ep::PrivateBytes(checked, received_selections)};
+  return EP_OK;
+}
+
+ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, size_t capacity) {
+  *engine = nullptr;
+  std::unique_ptr<ep_engine> made(new (std::nothrow) ep_engine);
+  if (made == nullptr) return EP_SYSTEM;
+  const ep_status status = Guarded(made.get(), [&]() -> ep::Status {
+    ep::CpuConfig converted = {};
+    ep::Status result = ToConfig(*config, &converted);
+    if (result.ok()) result = ep::CpuEngine::Create(std::move(converted), &made->impl);
+    return result;
+  });
+  if (status == EP_OK) {
+    *engine = made.release();
+  } else if (capacity > 0) {
+    const size_t length = std::min(capacity - 1, made->last_error.size());
+    std::memcpy(error, made->last_error.data(), length);
+    error[length] = '\0';
+  }
+  return status;
+}
+
+void ep_destroy(ep_engine* engine) { delete engine; }
+
+ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* size) {
+  return Guarded(engine, [&]() -> ep::Status {
+    const std::vector<uint8_t> bytes = engine->impl->Blob();
+    *size = bytes.size();
+    if (bytes.size() > capacity) return {ep::Code::kInvalid, "blob: the buffer is too small"};
+    std::memcpy(blob, bytes.data(), bytes.size());
+    return {};
+  });
+}
+
+ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count) {
+  return Guarded(engine, [&] {
+    std::vector<std::span<const uint8_t>> split;
+    for (size_t i = 0; i < count; ++i) {
+      split.emplace_back(blobs, sizes[i]);
+      blobs += sizes[i];
+    }
+    return engine->impl->Connect(split);
+  });
+}
+
+ep_status ep_make_expert_rows(ep_engine* engine) {
+  return Guarded(engine, [&] { return engine->impl->MakeExpertRows(); });
+}
+
+ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
+  return Guarded(engine,
+                 [&] { return engine->impl->Run(ToOperations(op), iterations, duration_ns); });
+}
+
+ep_status ep_next_epoch(ep_engine* engine, ep_op op, uint32_t* epoch) {
+  const ep::EpochState& epochs = engine->impl->epochs();
+  *epoch = ep::Next(op == EP_COMBINE ? epochs.combine : epochs.dispatch);
+  return EP_OK;
+}
+
+ep_status ep_poison(ep_engine* engine) {
+  engine->impl->Poison();
+  return EP_OK;
+}
+
+ep_status ep_check(ep_engine* engine, ep_op op, ep_check_result* result) {
+  return Guarded(engine, [&] {
+    ep::Findings found;
+    const ep::Status status = engine->impl->Check(ToOperations(op), &found);
+    *result = {
+        .rows = found.rows,
+        .wrong = found.wrong,
+        .kind = static_cast<ep_wrong_kind>(found.kind),
+        .source_rank = found.source_rank,
+        .token = found.token,
+        .expert = found.expert,
+        .channel = found.channel,
+        .got = found.got,
+        .want = found.want,
+    };
+    return status;
+  });
+}
+
+ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* rows_to_rank,
+                           uint64_t* selections_of_expert) {
+  return Guarded(engine, [&] {
+    ep::TrafficCounts counts;
+    const ep::Status status = engine->impl->CountTraffic(&counts);
+    *traffic = {counts.selections, counts.rank_rows, counts.remote_rows};
+    std::ranges::copy(counts.rows_to_rank, rows_to_rank);
+    std::ranges::copy(counts.selections_of_expert, selections_of_expert);
+    return status;
+  });
+}
+
+ep_status ep_flush_caches(ep_engine* engine) {
+  return Guarded(engine, [&] { return engine->impl->FlushCaches(); });
+}
+
+void ep_abort(ep_engine* engine) { engine->impl->Abort(); }
+
+const char* ep_last_error(const ep_engine* engine) { return engine->last_error.c_str(); }

@@ -1,0 +1,67 @@
+// Does every byte that an operation left behind have to be there?
+//
+// Before: all rows that must be written, and a guard row around each expert, are overwritten with
+// a pattern. After: every row is compared with the oracle's, and the guards with the pattern.
+#ifndef CSRC_ENGINE_CHECK_H_
+#define CSRC_ENGINE_CHECK_H_
+
+#include <cstdint>
+
+#include "csrc/engine/tensors.h"
+#include "csrc/reference/oracle.h"
+
+namespace ep {
+
+enum class WrongKind : uint32_t {
+  kNone = 0,
+  kDispatchRow = 1,
+  kDispatchScale = 2,
+  kDispatchSource = 3,
+  kDispatchCount = 4,
+  kGuard = 5,
+  kCombineRow = 6,
+};
+
+struct Findings {
+  uint64_t rows = 0;   // compared
+  uint64_t wrong = 0;  // of them, plus wrong counts and guards
+  // The first wrong one.
+  WrongKind kind = WrongKind::kNone;
+  uint32_t source_rank = 0;
+  uint32_t token = 0;
+  int32_t expert = -1;  // global id
+  uint32_t channel = 0;
+  uint64_t got = 0;
+  uint64_t want = 0;
+};
+
+class Checker {
+ public:
+  // `tensors` outlives the checker.
+  Checker(reference::Routing routing, uint32_t rank, Tensors* tensors);
+
+  void Poison();
+
+  // Checks the rows of a dispatch of input set `set`.
+  void CheckDispatch(uint32_t set, Findings* findings);
+  // Checks a combine of the experts' outputs of set `set` with the weights of `weight_set`.
+  void CheckCombine(uint32_t set, uint32_t weight_set, Findings* findings);
+
+  // Rows that this rank must receive.
+  uint64_t ReceivedRows() const { return oracle_.ReceivedRows(); }
+
+ private:
+  struct Place;
+  void CheckReceivedRow(uint32_t set, const Place& place, reference::Token from,
+                        Findings* findings);
+  void CheckGuard(const GuardedRows& rows, int64_t row, int32_t expert, Findings* findings);
+
+  const Shape shape_;
+  const uint32_t rank_;
+  Tensors* const tensors_;
+  reference::Oracle oracle_;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_ENGINE_CHECK_H_

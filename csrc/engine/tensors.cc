@@ -1,0 +1,77 @@
+#include "csrc/engine/tensors.h"
+
+#include <algorithm>
+
+namespace ep {
+
+Status Tensors::Allocate(const Shape& shape, uint32_t tokens, const int32_t* topk_idx,
+                         const float* weights) {
+  shape_ = shape;
+  tokens_ = tokens;
+  topk_idx_.assign(topk_idx, topk_idx + uint64_t{tokens} * shape.topk);
+  weights_.assign(weights, weights + uint64_t{kSets} * shape.tokens * shape.topk);
+  counts_.resize(shape.experts_per_rank);
+  rows_to_rank_.resize(shape.ranks);
+  selections_of_expert_.resize(shape.Experts());
+  destinations_.resize(uint64_t{shape.tokens} * shape.MaxDestinations());
+  destination_count_.resize(shape.tokens);
+  rows_from_.resize(shape.ranks);
+  first_row_.resize(uint64_t{shape.ranks} * shape.experts_per_rank);
+
+  const Layout layout(shape);
+  const uint64_t packed = uint64_t{shape.experts_per_rank} * ExpertStride();
+  const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
+  // A mapping of no bytes is an error, and FP8's scales are always read through a pointer.
+  const uint64_t scale_row = sizeof(float) * shape.ScalesPerRow();
+  Status status;
+  for (uint32_t set = 0; set < kSets && status.ok(); ++set) {
+    status = Mapping::Private(std::max(1u, tokens) * bf16_row, "token rows", &token_rows[set]);
+    if (!status.ok()) break;
+    status = Mapping::Private(packed * bf16_row, "expert outputs", &expert_rows[set]);
+  }
+  if (status.ok()) status = received.Allocate(packed, layout.RowBytes(), "received rows");
+  if (status.ok()) status = scales.Allocate(packed, scale_row, "received scales");
+  if (status.ok()) status = sources.Allocate(packed, sizeof(Source), "received sources");
+  if (status.ok()) status = combined.Allocate(tokens + 1, bf16_row, "combined rows");
+  if (status.ok()) {
+    status = Mapping::Private(uint64_t{shape.ranks} * shape.tokens * layout.MetaStride(),
+                              "row descriptions", &metas_);
+  }
+  return status;
+}
+
+DispatchInput Tensors::Input(uint32_t set) const {
+  return {tokens_, token_rows[set].As<const Bf16>(), topk_idx_.data(), Weights(set, 0)};
+}
+
+DispatchOutput Tensors::Output() {
+  return {ExpertStride(), received.Row(0), scales.As<float>(), sources.As<Source>(),
+          counts_.data()};
+}
+
+uint64_t Tensors::CountSelections() const {
+  return topk_idx_.size() - static_cast<uint64_t>(std::ranges::count(topk_idx_, -1));
+}
+
+DispatchScratch Tensors::Scratch() { return {rows_to_rank_.data(), selections_of_expert_.data()}; }
+
+Handle Tensors::MakeHandle() {
+  return {tokens_,          destinations_.data(), destination_count_.data(), rows_from_.data(),
+          metas_.data(),    first_row_.data(),    ExpertStride()};
+}
+
+uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections) {
+  const Layout layout(shape);
+  const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
+  const uint64_t scale_row = shape.dtype == Dtype::kFp8 ? sizeof(float) * shape.ScalesPerRow() : 0;
+  const uint64_t per_selection =
+      layout.RowBytes() + scale_row + sizeof(Source) + kSets * bf16_row;
+  const uint64_t per_token = (kSets + 1) * bf16_row + kSets * sizeof(float) * shape.topk +
+                             sizeof(Destination) * shape.MaxDestinations();
+  const uint64_t per_world_token =
+      layout.MetaStride() + 2 * sizeof(int32_t) * shape.topk;  // handle; routing, twice
+  return received_selections * per_selection + shape.tokens * per_token +
+         uint64_t{shape.ranks} * shape.tokens * per_world_token + kFlushBytes;
+}
+
+}  // namespace ep

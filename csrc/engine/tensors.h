@@ -1,0 +1,100 @@
+// What one rank's operations read and write besides the symmetric region: ordinary memory of its
+// own, as a framework's tensors would be.
+//
+// Row tensors have a guard row before the first and after each expert's last possible row, which
+// no operation may touch. They are sized for the worst routing and cost only what is touched.
+#ifndef CSRC_ENGINE_TENSORS_H_
+#define CSRC_ENGINE_TENSORS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "csrc/base/mapping.h"
+#include "csrc/base/status.h"
+#include "csrc/protocol/dispatch.h"
+#include "csrc/protocol/layout.h"
+#include "csrc/protocol/rank.h"
+#include "csrc/protocol/shape.h"
+#include "csrc/reference/inputs.h"
+
+namespace ep {
+
+inline constexpr uint32_t kSets = reference::kSets;
+
+// One tensor of `rows` rows with a guard row before it.
+class GuardedRows {
+ public:
+  Status Allocate(uint64_t rows, uint64_t row_bytes, const char* what) {
+    row_bytes_ = row_bytes;
+    return Mapping::Private((rows + 1) * row_bytes, what, &memory_);
+  }
+  // Row -1 is the leading guard.
+  uint8_t* Row(int64_t row) const {
+    return memory_.data() + static_cast<uint64_t>(row + 1) * row_bytes_;
+  }
+  template <class T>
+  T* As() const {
+    return reinterpret_cast<T*>(Row(0));
+  }
+  uint64_t row_bytes() const { return row_bytes_; }
+
+ private:
+  Mapping memory_;
+  uint64_t row_bytes_ = 0;
+};
+
+class Tensors {
+ public:
+  // `topk_idx` [tokens, topk] and `weights` [kSets, shape.tokens, topk] are this rank's.
+  Status Allocate(const Shape& shape, uint32_t tokens, const int32_t* topk_idx,
+                  const float* weights);
+
+  DispatchInput Input(uint32_t set) const;
+  DispatchOutput Output();
+  DispatchScratch Scratch();
+  Handle MakeHandle();
+  // [topk] of one token.
+  const float* Weights(uint32_t set, uint32_t token) const {
+    return weights_.data() + (uint64_t{set} * shape_.tokens + token) * shape_.topk;
+  }
+
+  // Rows from one expert's first to the next one's: the worst case and a guard.
+  uint32_t ExpertStride() const { return shape_.MaxRowsPerExpert() + 1; }
+  uint32_t tokens() const { return tokens_; }
+  // Ids of this rank that are not -1.
+  uint64_t CountSelections() const;
+  const uint32_t* counts() const { return counts_.data(); }
+  const uint32_t* rows_to_rank() const { return rows_to_rank_.data(); }
+
+  Mapping token_rows[kSets];   // BF16 [tokens, hidden]
+  GuardedRows received;        // E4M3 or BF16 [L, stride, hidden]
+  GuardedRows scales;          // float [L, stride, hidden / 128]; FP8 only
+  GuardedRows sources;         // Source [L, stride]
+  Mapping expert_rows[kSets];  // BF16 [L, stride, hidden]
+  GuardedRows combined;        // BF16 [tokens + 1, hidden], the last a guard
+
+ private:
+  Shape shape_ = {};
+  uint32_t tokens_ = 0;
+  std::vector<int32_t> topk_idx_;
+  std::vector<float> weights_;
+  std::vector<uint32_t> counts_;
+  std::vector<uint32_t> rows_to_rank_;
+  std::vector<uint16_t> selections_of_expert_;
+  std::vector<Destination> destinations_;
+  std::vector<uint8_t> destination_count_;
+  std::vector<uint32_t> rows_from_;
+  std::vector<uint32_t> first_row_;
+  Mapping metas_;
+};
+
+// Zeros written to push everything else out of the caches.
+inline constexpr uint64_t kFlushBytes = 256'000'000;
+
+// Bytes that one rank's own memory takes where it receives `received_selections` rows: what
+// Tensors touches, the oracle's routing and the cache flush.
+uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections);
+
+}  // namespace ep
+
+#endif  // CSRC_ENGINE_TENSORS_H_

@@ -1,0 +1,61 @@
+#include "csrc/host/row.h"
+
+#include <algorithm>
+
+#include "csrc/base/cpu_versions.h"
+
+namespace ep {
+namespace {
+
+// Channels summed at a time: the sums stay in the first-level cache.
+constexpr uint32_t kTile = 256;
+
+}  // namespace
+
+EP_CPU_VERSIONS
+bool QuantizeRow(const Bf16* channels, uint32_t hidden, E4m3* codes, float* scales) {
+  bool finite = true;
+  for (uint32_t group = 0; group < hidden / kChannelsPerScale; ++group) {
+    finite &= QuantizeGroup(channels + group * kChannelsPerScale, codes + group * kChannelsPerScale,
+                            scales + group);
+  }
+  return finite;
+}
+
+EP_CPU_VERSIONS
+void SumWeighted(Bf16* out, const Bf16* const* rows, const float* weights, uint32_t count,
+                 uint32_t hidden) {
+  float sums[kTile];
+  for (uint32_t begin = 0; begin < hidden; begin += kTile) {
+    const uint32_t channels = std::min(kTile, hidden - begin);
+    for (uint32_t c = 0; c < channels; ++c) sums[c] = 0.0f;
+    for (uint32_t i = 0; i < count; ++i) {
+      const Bf16* row = rows[i] + begin;
+      const float weight = weights[i];
+      for (uint32_t c = 0; c < channels; ++c) {
+        sums[c] = __builtin_fmaf(weight, Bf16ToFloat(row[c]), sums[c]);
+      }
+    }
+    for (uint32_t c = 0; c < channels; ++c) out[begin + c] = FloatToBf16(sums[c]);
+  }
+}
+
+EP_CPU_VERSIONS
+void SumPartials(Bf16* out, const Bf16* const* rows, uint32_t count, uint32_t hidden) {
+  if (count == 0) {
+    std::fill(out, out + hidden, Bf16{0});
+    return;
+  }
+  float sums[kTile];
+  for (uint32_t begin = 0; begin < hidden; begin += kTile) {
+    const uint32_t channels = std::min(kTile, hidden - begin);
+    for (uint32_t c = 0; c < channels; ++c) sums[c] = Bf16ToFloat(rows[0][begin + c]);
+    for (uint32_t i = 1; i < count; ++i) {
+      const Bf16* row = rows[i] + begin;
+      for (uint32_t c = 0; c < channels; ++c) sums[c] += Bf16ToFloat(row[c]);
+    }
+    for (uint32_t c = 0; c < channels; ++c) out[begin + c] = FloatToBf16(sums[c]);
+  }
+}
+
+}  // namespace ep

@@ -1,0 +1,40 @@
+// What a failed operation leaves behind for the host to read; nothing traps, nothing hangs.
+#ifndef CSRC_PROTOCOL_ERROR_H_
+#define CSRC_PROTOCOL_ERROR_H_
+
+#include "csrc/protocol/epoch.h"
+#include "csrc/protocol/std.h"
+
+namespace ep {
+
+enum class Op : uint32_t { kDispatch = 1, kCombine = 2 };
+
+enum class ErrorKind : uint32_t {
+  kNone = 0,
+  // `peer` has not flagged `epoch` within the deadline.
+  kTimeout = 1,
+  // The host asked to stop waiting for `peer`.
+  kAborted = 2,
+  // `peer` wrote a flag, count or row description that it must not.
+  kViolation = 3,
+  // This rank's token names an expert that does not exist, or one expert twice.
+  kBadExpert = 4,
+  // This rank's row holds an infinity, which has no FP8 scale.
+  kInfiniteInput = 5,
+};
+
+// Filled once, by the first failure; later operations see kind != kNone and return at once.
+struct ErrorRecord {
+  ErrorKind kind;
+  Op op;
+  Epoch epoch;
+  // kTimeout, kAborted, kViolation: the rank waited for. Else unused.
+  uint32_t peer;
+  // kTimeout, kAborted, kViolation: the word read last. Else the token.
+  uint64_t seen;
+  uint64_t waited_ns;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_PROTOCOL_ERROR_H_

@@ -1,0 +1,71 @@
+// One rank as its operations see it: the shape, everyone's mapped regions, and how far it is.
+#ifndef CSRC_PROTOCOL_RANK_H_
+#define CSRC_PROTOCOL_RANK_H_
+
+#include "csrc/protocol/epoch.h"
+#include "csrc/protocol/error.h"
+#include "csrc/protocol/layout.h"
+#include "csrc/protocol/meta.h"
+#include "csrc/protocol/quant.h"
+#include "csrc/protocol/shape.h"
+#include "csrc/protocol/std.h"
+
+namespace ep {
+
+// Everything points to memory of the engine, which outlives all operations.
+struct RankContext {
+  Shape shape;
+  Layout layout;
+  uint32_t rank;
+  // Bounds all waits of one operation together.
+  uint64_t wait_timeout_ns;
+  EpochState* epochs;
+  ErrorRecord* error;
+  // Mapped region of every rank, this one's included.
+  uint8_t* regions[kMaxRanks];
+
+  template <class T>
+  T* In(uint32_t peer, uint64_t offset) const {
+    return reinterpret_cast<T*>(regions[peer] + offset);
+  }
+  // The i-th peer from this rank's point of view. All ranks begin with their right neighbour and
+  // end with themselves, so that they do not all write to one.
+  uint32_t Peer(uint32_t i) const { return (rank + 1 + i) % shape.ranks; }
+};
+
+// Where a token's row went, and so where its partial sum comes from.
+struct Destination {
+  uint32_t rank;
+  uint32_t slot;
+};
+
+// What a dispatch leaves for the combines that undo it, copied out of the banks, so that it stays
+// good while further dispatches run. T tokens, R ranks, L local experts, D = MaxDestinations().
+struct Handle {
+  uint32_t tokens;             // of this rank
+  Destination* destinations;   // [T, D], in rank order
+  uint8_t* destination_count;  // [T]
+  uint32_t* rows_from;         // [R]: rows that each source sent here
+  uint8_t* metas;              // [R, T] of Layout::MetaStride() bytes
+  uint32_t* first_row;         // [R, L]: where a source's rows begin at an expert
+  uint32_t expert_stride;      // rows from one expert's first to the next one's
+
+  const RowMeta& Meta(const RankContext& context, uint32_t source, uint32_t slot) const {
+    const uint64_t entry = uint64_t{source} * context.shape.tokens + slot;
+    return *reinterpret_cast<const RowMeta*>(metas + entry * context.layout.MetaStride());
+  }
+  // Position of one selection in the packed rows of all experts.
+  uint64_t Row(const RankContext& context, uint32_t source, Placement placement) const {
+    return uint64_t{placement.expert} * expert_stride +
+           first_row[source * context.shape.experts_per_rank + placement.expert] + placement.index;
+  }
+};
+
+// Records the first failure; later ones are its consequences.
+inline void Fail(const RankContext& context, const ErrorRecord& error) {
+  if (context.error->kind == ErrorKind::kNone) *context.error = error;
+}
+
+}  // namespace ep
+
+#endif  // CSRC_PROTOCOL_RANK_H_

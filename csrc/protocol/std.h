@@ -1,0 +1,42 @@
+// The one door from the protocol headers to a standard library.
+//
+// The same headers are compiled by the host compiler and, for GPUs, by NVRTC, which has no host
+// headers at all: there libcu++ stands in. NVRTC runs with -default-device, so that no function
+// needs a mark of where it runs.
+#ifndef CSRC_PROTOCOL_STD_H_
+#define CSRC_PROTOCOL_STD_H_
+
+#if defined(__CUDACC_RTC__)
+#include <cuda/std/bit>
+#include <cuda/std/cstddef>
+#include <cuda/std/cstdint>
+namespace ep {
+namespace stdlib = ::cuda::std;
+}  // namespace ep
+#else
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+namespace ep {
+namespace stdlib = ::std;
+}  // namespace ep
+#endif
+
+namespace ep {
+
+using stdlib::bit_cast;
+using stdlib::int32_t;
+using stdlib::size_t;
+using stdlib::uint16_t;
+using stdlib::uint32_t;
+using stdlib::uint64_t;
+using stdlib::uint8_t;
+
+// Rounds `value` up to a multiple of `unit`.
+constexpr uint64_t RoundUp(uint64_t value, uint64_t unit) {
+  return (value + unit - 1) / unit * unit;
+}
+
+}  // namespace ep
+
+#endif  // CSRC_PROTOCOL_STD_H_

@@ -1,0 +1,39 @@
+// FP8 E4M3 by definition: a table of all values, and which inputs round to each.
+//
+// Written apart from csrc/protocol/quant.h, and in another way, so that the two check each other.
+#ifndef CSRC_REFERENCE_FP8_H_
+#define CSRC_REFERENCE_FP8_H_
+
+#include <array>
+#include <cstdint>
+
+namespace ep::reference {
+
+double Bf16Value(uint16_t bits);
+double E4m3Value(uint8_t code);  // a NaN for 0x7F and 0xFF
+
+// The code whose value is nearest to `value`, by table search; ties go to the even code, what is
+// beyond 448 to 448, NaN to 0x7F.
+uint8_t NearestE4m3(float value);
+
+// All values that NearestE4m3 maps to a code: the closed interval [lowest, highest] of the
+// code's magnitude. 0x7F has an empty one.
+struct Interval {
+  float lowest;
+  float highest;
+};
+const std::array<Interval, 128>& E4m3Intervals();
+
+// The scale of 128 channels and what they are multiplied by before rounding.
+struct GroupScale {
+  float scale;
+  float multiplier;
+};
+GroupScale ScaleOf(const uint16_t* channels);
+
+// The first of 128 channels whose code is not the nearest, or 128.
+uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_t* codes);
+
+}  // namespace ep::reference
+
+#endif  // CSRC_REFERENCE_FP8_H_

@@ -65,9 +65,9 @@ type CaseSummary struct {
 	Bandwidth *Spread
 	// LatencyNS spreads the mean duration of every rank. Nil unless all ranks finished.
 	LatencyNS *Spread
-	// SlowestNS holds, for each kept iteration, the longest duration that any rank had in it.
-	// Empty unless all ranks finished.
-	SlowestNS stats.Distribution
+	// Slowest is taken over the kept iterations, each represented by the longest duration that any
+	// rank had in it. Nil unless all ranks finished.
+	Slowest *Quantiles
 	// BytesPerRank is the mean over all ranks, rounded. Nil unless the traffic of all is known.
 	BytesPerRank *Bytes
 	Check        CheckSummary
@@ -78,6 +78,13 @@ func (c *CaseSummary) Experts() int { return c.Ranks * c.ExpertsPerRank }
 
 // A Spread is taken over ranks, each of its three figures from all of them.
 type Spread struct{ Avg, Min, Max float64 }
+
+// Quantiles are nearest-rank quantiles in nanoseconds; nil where no sample lies above one.
+type Quantiles struct {
+	Samples       int
+	P50, P95, P99 *int64
+	Max           int64
+}
 
 // A CheckSummary adds up what the checks of all ranks found.
 type CheckSummary struct {
@@ -180,7 +187,7 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 			bandwidths = append(bandwidths, float64(BytesOf(c, traffic).Selections)/meanNS)
 		}
 	}
-	s.SlowestNS = stats.NewDistribution(slowestNS)
+	s.Slowest = quantiles(stats.NewDistribution(slowestNS))
 	s.LatencyNS = spread(latenciesNS)
 	if bandwidthKnown {
 		s.Bandwidth = spread(bandwidths)
@@ -189,6 +196,18 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 
 // kept returns the durations that figures are made of.
 func kept(rank RankRecord) []int64 { return rank.DurationNS[min(1, len(rank.DurationNS)):] }
+
+// quantiles needs at least one sample.
+func quantiles(d stats.Distribution) *Quantiles {
+	at := func(q stats.Permille) *int64 {
+		if ns, ok := d.QuantileNS(q); ok {
+			return &ns
+		}
+		return nil
+	}
+	longest, _ := d.MaxNS()
+	return &Quantiles{Samples: d.Samples(), P50: at(stats.P50), P95: at(stats.P95), P99: at(stats.P99), Max: longest}
+}
 
 // spread returns nil for no values.
 func spread(values []float64) *Spread {

@@ -1,0 +1,88 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"github.com/epperf/epperf/go/internal/record"
+)
+
+// This file writes the lines that follow the known block: how the run ended if not well, the
+// slowest rank, the bytes, and what was checked.
+
+func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
+	if how := ended(s); how != "" {
+		fmt.Fprintln(text, how)
+	}
+	fmt.Fprintf(text, "Slowest rank (μs): %s\n", slowest(c))
+	if b := c.BytesPerRank; b != nil {
+		fmt.Fprintf(text, "Bytes a rank: selections=%s ranks=%s remote=%s\n",
+			thousands(b.Selections), thousands(b.Ranks), thousands(b.Remote))
+	} else {
+		fmt.Fprintln(text, "Bytes a rank: n/a")
+	}
+	fmt.Fprintf(text, "Checked: %d/%d ranks, %s rows, %s wrong\n",
+		c.Check.RightRanks, c.Ranks, thousands(c.Check.Rows), thousands(c.Check.Wrong))
+	if c.Check.FirstWrong != "" {
+		fmt.Fprintf(text, "First wrong row: %s\n", printable(c.Check.FirstWrong))
+	}
+	for _, failure := range c.Failures {
+		fmt.Fprintf(text, "Rank %d: %s\n", failure.Rank, printable(failure.Error))
+	}
+}
+
+// ended says how the run came to its end; "" if it passed.
+func ended(s *record.Summary) string {
+	var how string
+	switch s.Ending {
+	case record.Passed:
+		return ""
+	case record.Incomplete:
+		return "Incomplete: the run ended without closing its record, which holds what was written until then"
+	case record.Interrupted:
+		how = "Interrupted"
+	default:
+		how = "Failed"
+	}
+	if s.Error != "" {
+		how += ": " + printable(s.Error)
+	}
+	return how
+}
+
+// slowest prints quantiles over iterations of the longest duration that any rank had.
+func slowest(c *record.CaseSummary) string {
+	if c.Slowest == nil {
+		return noFigures(c)
+	}
+	quantile := func(ns *int64) string {
+		if ns == nil {
+			return fmt.Sprintf("n/a (%s)", plural(c.Slowest.Samples, "sample"))
+		}
+		return microseconds(float64(*ns))
+	}
+	return fmt.Sprintf("p50=%s p95=%s p99=%s max=%s", quantile(c.Slowest.P50), quantile(c.Slowest.P95),
+		quantile(c.Slowest.P99), microseconds(float64(c.Slowest.Max)))
+}
+
+// thousands writes 14680064 as 14,680,064.
+func thousands(value uint64) string {
+	digits := strconv.FormatUint(value, 10)
+	for end := len(digits) - 3; end > 0; end -= 3 {
+		digits = digits[:end] + "," + digits[end:]
+	}
+	return digits
+}
+
+// printable keeps text from a file on its one line and away from the terminal's controls.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}

@@ -18,6 +18,9 @@ type Engine interface {
 	Blob() ([]byte, error)
 	// Connect maps all peers, given one blob a rank in rank order.
 	Connect(blobs [][]byte) error
+	// MakeExpertRows makes the experts' outputs, once, from where the last dispatch put their
+	// inputs. A combine needs it.
+	MakeExpertRows() error
 	// Run runs iterations of the mode's operations back to back and returns how long each took.
 	Run(mode epperfv1.Mode, iterations int) (Block, error)
 	// Poison overwrites all outputs, so that a row nobody writes is seen to be wrong.

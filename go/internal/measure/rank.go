@@ -92,7 +92,14 @@ func (r *caseRun) connect(ctx context.Context) error {
 	if err := r.engine.Connect(blobs); err != nil {
 		return err
 	}
-	return r.Group.Barrier(ctx, "connected")
+	if err := r.Group.Barrier(ctx, "connected"); err != nil {
+		return err
+	}
+	// The routing never changes, so one dispatch says where every expert's inputs lie.
+	if _, err := r.engine.Run(epperfv1.Mode_MODE_DISPATCH, 1); err != nil {
+		return err
+	}
+	return r.engine.MakeExpertRows()
 }
 
 // checkEpochs runs untimed pairs whatever the mode, each checked as a whole. Ranks meet before

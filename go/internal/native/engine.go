@@ -1,0 +1,199 @@
+// Package native drives the C++ core through its C interface: the only package with cgo.
+//
+// An Engine is one rank. One C call runs a whole block of iterations, so that nothing of Go lies
+// inside the timed window.
+package native
+
+/*
+#include <stdlib.h>
+
+#include "csrc/abi/ep.h"
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+	"unsafe"
+
+	"github.com/epperf/epperf/go/internal/measure"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// Sets is how many sets of rows and weights operations rotate through.
+const Sets = C.EP_SETS
+
+// maxBlobBytes is room for any transport's blob.
+const maxBlobBytes = 64 << 10
+
+// A Config is what an Engine is made from.
+type Config struct {
+	Case *epperfv1.Case
+	Rank int
+	// CPUs that all ranks of this host share; with fewer than ranks, waits give theirs away.
+	CPUs        int
+	WaitTimeout time.Duration
+	// TopkIdx is [ranks, tokens, topk] of all ranks, -1 where nothing is selected.
+	TopkIdx []int32
+	// TopkWeights is [Sets, tokens, topk] of this rank.
+	TopkWeights []float32
+}
+
+// An Engine is one rank's data plane. It implements measure.Engine.
+type Engine struct {
+	of *epperfv1.Case
+
+	// Guards engine against Close while Abort runs; the other calls come from one goroutine.
+	mu     sync.Mutex
+	engine *C.ep_engine
+}
+
+// Open makes an engine and its memory.
+func Open(config Config) (*Engine, error) {
+	c := config.Case
+	shape := shapeOf(c)
+	perRank := int(shape.tokens) * int(shape.topk)
+	if got, want := len(config.TopkIdx), int(shape.ranks)*perRank; got != want {
+		return nil, fmt.Errorf("open engine: %d expert ids, want %d", got, want)
+	}
+	if got, want := len(config.TopkWeights), Sets*perRank; got != want {
+		return nil, fmt.Errorf("open engine: %d weights, want %d", got, want)
+	}
+	var pins runtime.Pinner
+	defer pins.Unpin()
+	pins.Pin(&c.TokensOfRank[0])
+	pins.Pin(&config.TopkIdx[0])
+	pins.Pin(&config.TopkWeights[0])
+	args := C.ep_config{
+		shape:           shape,
+		rank:            C.uint32_t(config.Rank),
+		cpus:            C.uint32_t(config.CPUs),
+		seed:            C.uint64_t(c.GetSeed()),
+		wait_timeout_ns: C.uint64_t(config.WaitTimeout.Nanoseconds()),
+		tokens_of_rank:  (*C.uint32_t)(&c.TokensOfRank[0]),
+		topk_idx:        (*C.int32_t)(&config.TopkIdx[0]),
+		topk_weights:    (*C.float)(&config.TopkWeights[0]),
+	}
+	engine := &Engine{of: c}
+	var text [512]C.char
+	if status := C.ep_create(&args, &engine.engine, &text[0], C.size_t(len(text))); status != C.EP_OK {
+		return nil, &Error{Kind: kindOf(status), Text: C.GoString(&text[0])}
+	}
+	return engine, nil
+}
+
+// Blob returns what peers need in order to map this rank's region.
+func (e *Engine) Blob() ([]byte, error) {
+	blob := make([]byte, maxBlobBytes)
+	var size C.size_t
+	err := e.failed(C.ep_blob(e.engine, (*C.uint8_t)(&blob[0]), C.size_t(len(blob)), &size))
+	if err != nil {
+		return nil, err
+	}
+	return blob[:size], nil
+}
+
+// Connect maps all peers, given one blob a rank in rank order.
+func (e *Engine) Connect(blobs [][]byte) error {
+	// One byte more, so that there is an address to pass even if all blobs are empty.
+	joined := make([]byte, 0, 1)
+	sizes := make([]C.size_t, len(blobs)+1)
+	for i, blob := range blobs {
+		joined = append(joined, blob...)
+		sizes[i] = C.size_t(len(blob))
+	}
+	joined = append(joined, 0)
+	return e.failed(C.ep_connect(e.engine, (*C.uint8_t)(&joined[0]), &sizes[0], C.size_t(len(blobs))))
+}
+
+// MakeExpertRows makes the experts' outputs where the last dispatch put their inputs.
+func (e *Engine) MakeExpertRows() error { return e.failed(C.ep_make_expert_rows(e.engine)) }
+
+// Run runs iterations of the mode's operations back to back.
+func (e *Engine) Run(mode epperfv1.Mode, iterations int) (measure.Block, error) {
+	op := opOf(mode)
+	var epoch C.uint32_t
+	if err := e.failed(C.ep_next_epoch(e.engine, op, &epoch)); err != nil {
+		return measure.Block{}, err
+	}
+	block := measure.Block{FirstEpoch: uint32(epoch), DurationNS: make([]uint64, iterations)}
+	err := e.failed(C.ep_run(e.engine, op, C.uint64_t(iterations),
+		(*C.uint64_t)(unsafe.SliceData(block.DurationNS))))
+	return block, err
+}
+
+// Poison overwrites all outputs and the guards around them.
+func (e *Engine) Poison() error { return e.failed(C.ep_poison(e.engine)) }
+
+// Check compares the outputs of the mode's last operations with the oracle's.
+func (e *Engine) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
+	var found C.ep_check_result
+	if err := e.failed(C.ep_check(e.engine, opOf(mode), &found)); err != nil {
+		return nil, err
+	}
+	check := &epperfv1.Check{Rows: uint64(found.rows), Wrong: uint64(found.wrong)}
+	if found.wrong == 0 {
+		return check, nil
+	}
+	check.First = &epperfv1.WrongRow{
+		Kind:       epperfv1.WrongRow_Kind(found.kind),
+		SourceRank: uint32(found.source_rank),
+		Token:      uint32(found.token),
+		Channel:    uint32(found.channel),
+		Got:        uint64(found.got),
+		Want:       uint64(found.want),
+	}
+	if found.expert >= 0 {
+		expert := uint32(found.expert)
+		check.First.Expert = &expert
+	}
+	return check, nil
+}
+
+// Traffic counts the rows of one iteration.
+func (e *Engine) Traffic() (*epperfv1.Traffic, error) {
+	traffic := &epperfv1.Traffic{
+		RowsToRank:         make([]uint64, e.of.GetRanks()),
+		SelectionsOfExpert: make([]uint64, e.of.GetExpertsPerRank()),
+	}
+	var counts C.ep_traffic
+	err := e.failed(C.ep_count_traffic(e.engine, &counts,
+		(*C.uint64_t)(&traffic.RowsToRank[0]), (*C.uint64_t)(&traffic.SelectionsOfExpert[0])))
+	if err != nil {
+		return nil, err
+	}
+	traffic.Selections = uint64(counts.selections)
+	traffic.RankRows = uint64(counts.rank_rows)
+	traffic.RemoteRows = uint64(counts.remote_rows)
+	return traffic, nil
+}
+
+// FlushCaches writes 256 MB of zeros through the caches.
+func (e *Engine) FlushCaches() error { return e.failed(C.ep_flush_caches(e.engine)) }
+
+// Abort ends every wait of this engine, now and later. Any goroutine may call it.
+func (e *Engine) Abort() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.engine != nil {
+		C.ep_abort(e.engine)
+	}
+}
+
+// Close frees the engine's memory. Further calls do nothing.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	C.ep_destroy(e.engine)
+	e.engine = nil
+	return nil
+}
+
+func (e *Engine) failed(status C.ep_status) error {
+	if status == C.EP_OK {
+		return nil
+	}
+	return &Error{Kind: kindOf(status), Text: C.GoString(C.ep_last_error(e.engine))}
+}

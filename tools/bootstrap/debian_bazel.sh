@@ -45,6 +45,7 @@ unwanted+='|stdc\+\+-[0-9]+-dev)).*|build-essential|dpkg-dev|make|patch|libc6-de
 unwanted+='|libcrypt-dev|linux-libc-dev|zlib1g-dev|openjdk-[0-9]+-jdk-headless|debconf|util-linux'
 unwanted+='|tzdata|unzip|bzip2|xz-utils'
 awk '$1 == "Inst" {print $2}' "$apt/plan" | grep -vxE "$unwanted" > "$apt/wanted"
+echo googletest >> "$apt/wanted" # sources, for tools/bootstrap/modules.sh
 (cd "$apt/debs" && xargs apt-get "${options[@]}" download < "$apt/wanted")
 for deb in "$apt"/debs/*.deb; do
   dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink --no-same-owner

@@ -35,6 +35,7 @@ for module in cc java license shell; do copy "$share/rules/$module" "rules_$modu
 copy "$share/tools/platforms" platforms
 copy "$share/tools/features" bazel_features
 copy "$share/tools/skylib" bazel_skylib
+copy "$debian/root/usr/src/googletest" googletest
 
 cp -r --no-preserve=mode "$stand_ins"/* "$dest"
 cp -r --no-preserve=mode "$protos/google" "$dest/protobuf"

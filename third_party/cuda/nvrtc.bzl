@@ -1,7 +1,5 @@
 """Device code compiled by NVRTC, on any machine: no GPU, no installed CUDA."""
 
-# One warning is no diagnostic of ours: headers below -I are ours to keep clean, those of
-# CUDA are found as system headers.
 _OPTIONS = ["--std=c++20", "-default-device", "-I."]
 
 # What compile_device needs of the rule that calls it.
@@ -32,7 +30,7 @@ def compile_device(ctx, src, hdrs, arch):
     ))
     args = ctx.actions.args()
     args.add_all([library, src, image, "-arch=" + arch] + _OPTIONS)
-    args.add_all([include, include + "/cccl"], before_each = "-isystem")
+    args.add_all([include, include + "/cccl"], format_each = "-I%s")
     ctx.actions.run(
         executable = ctx.executable._compiler,
         arguments = [args],

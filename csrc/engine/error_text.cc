@@ -9,7 +9,7 @@ namespace ep {
 namespace {
 
 std::string Word(uint64_t flag) {
-  if (flag == 0) return "it has not flagged anything yet";
+  if (flag == 0) return "it has flagged nothing in this bank yet";
   return "its last flag is epoch " + std::to_string(FlagEpoch(flag)) + " with " +
          std::to_string(FlagRows(flag)) + " rows";
 }

@@ -1,0 +1,175 @@
+// What a run of the CPU engine leaves behind is right for every shape, and what goes wrong ends in
+// an error that names it.
+#include "csrc/engine/cpu.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <numeric>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "csrc/engine/world_test_util.h"
+
+namespace ep {
+namespace {
+
+using ::testing::HasSubstr;
+using HostWorld = World<HostDevice>;
+
+constexpr Shape kSmall = {.ranks = 3,
+                          .tokens = 5,
+                          .hidden = 256,
+                          .experts_per_rank = 3,
+                          .topk = 2,
+                          .dtype = Dtype::kFp8};
+
+struct ShapeCase {
+  const char* name;
+  WorldConfig config;
+};
+
+class EveryShape : public ::testing::TestWithParam<ShapeCase> {};
+
+TEST_P(EveryShape, DispatchesAndCombinesRightRows) {
+  for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
+    WorldConfig config = GetParam().config;
+    config.shape.dtype = dtype;
+    HostWorld world(config);
+    world.Begin();
+    for (int round = 0; round < 7; ++round) {
+      // Kinds count apart: let their banks and sets drift against each other.
+      if (round % 3 == 1) HostWorld::ExpectOk(world.Run(kDispatch));
+      if (round % 3 == 2) HostWorld::ExpectOk(world.Run(kCombine));
+      const std::vector<Findings> findings = world.RunChecked(kBoth);
+      EXPECT_EQ(WrongRows(findings), 0u) << "round " << round;
+      uint64_t rows = 0;
+      for (const Findings& found : findings) rows += found.rows;
+      EXPECT_GT(rows, 0u);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, EveryShape,
+    ::testing::Values(
+        ShapeCase{"OneRank", {.shape = {1, 4, 128, 4, 2, Dtype::kFp8}}},
+        ShapeCase{"TwoRanks", {.shape = {2, 16, 512, 8, 4, Dtype::kFp8}}},
+        ShapeCase{"ThreeRanksOddExperts", {.shape = {3, 7, 384, 5, 6, Dtype::kFp8}}},
+        ShapeCase{"EightRanksTop8", {.shape = {8, 12, 1024, 36, 8, Dtype::kFp8}}},
+        ShapeCase{"Top16OfOneRankEach", {.shape = {16, 3, 128, 1, 16, Dtype::kFp8}}},
+        ShapeCase{"UnevenAndEmptyRanks",
+                  {.shape = {4, 9, 256, 3, 3, Dtype::kFp8}, .tokens_of_rank = {9, 0, 1, 4}}},
+        ShapeCase{"ManyEmptySelections",
+                  {.shape = {3, 20, 256, 4, 4, Dtype::kFp8}, .empty_percent = 60}},
+        ShapeCase{"NothingSelectedButSomewhere",
+                  {.shape = {3, 6, 256, 4, 2, Dtype::kFp8}, .empty_percent = 95}}),
+    [](const auto& info) { return info.param.name; });
+
+TEST(CpuEngine, GoesOnAcrossTheEpochWrap) {
+  HostWorld world({.shape = kSmall});
+  for (uint32_t rank = 0; rank < kSmall.ranks; ++rank) {
+    world.engine(rank).epochs() = {0xFFFFFFFB, 0xFFFFFFFB};
+  }
+  world.Begin();
+  for (int round = 0; round < 8; ++round) {
+    EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u) << "round " << round;
+  }
+  EXPECT_EQ(world.engine(0).epochs().dispatch, 6u);
+  EXPECT_EQ(world.engine(0).epochs().combine, 5u);
+}
+
+TEST(CpuEngine, CountsRowsThreeWays) {
+  // Rank 0: token 0 selects experts 0 and 1 of rank 0, token 1 one of each rank.
+  const Shape shape = {2, 2, 128, 2, 2, Dtype::kBf16};
+  HostWorld world({.shape = shape}, {shape, 1, {2, 1}, {0, 1, 1, 2, -1, 3, 0, 0}});
+  world.Begin();
+  TrafficCounts counts;
+  ASSERT_TRUE(world.engine(0).CountTraffic(&counts).ok());
+  EXPECT_EQ(counts.selections, 4u);
+  EXPECT_EQ(counts.rank_rows, 3u);
+  EXPECT_EQ(counts.remote_rows, 1u);
+  EXPECT_EQ(counts.rows_to_rank, (std::vector<uint64_t>{2, 1}));
+  EXPECT_EQ(counts.selections_of_expert, (std::vector<uint64_t>{1, 2}));
+  ASSERT_TRUE(world.engine(1).CountTraffic(&counts).ok());
+  EXPECT_EQ(counts.selections, 1u);
+  EXPECT_EQ(counts.remote_rows, 0u);
+}
+
+TEST(CpuEngine, NamesTheExpertThatATokenNamesTwice) {
+  const Shape shape = {1, 2, 128, 4, 2, Dtype::kFp8};
+  HostWorld world({.shape = shape}, {shape, 1, {2}, {0, 1, 3, 3}});
+  const std::vector<Status> statuses = world.Run(kDispatch);
+  EXPECT_EQ(statuses[0].code(), Code::kInvalid);
+  EXPECT_THAT(statuses[0].text(), HasSubstr("token 1 names an expert twice"));
+}
+
+TEST(CpuEngine, NamesTheRankThatFallsSilent) {
+  HostWorld world({.shape = kSmall, .wait_timeout_ns = 20'000'000});
+  world.Begin();
+  std::vector<Status> statuses(2);
+  std::thread other([&] { statuses[1] = world.engine(1).Run(kDispatch, 1, nullptr); });
+  statuses[0] = world.engine(0).Run(kDispatch, 1, nullptr);
+  other.join();
+  for (const Status& status : statuses) {
+    EXPECT_EQ(status.code(), Code::kTimeout);
+    EXPECT_THAT(status.text(), HasSubstr("dispatch epoch 2: nothing from rank 2 for 0.0 s"));
+    EXPECT_THAT(status.text(), HasSubstr("it has flagged nothing in this bank yet"));
+  }
+  // Nothing is waited for again.
+  EXPECT_EQ(world.engine(0).Run(kDispatch, 1, nullptr).text(), statuses[0].text());
+}
+
+TEST(CpuEngine, StopsWaitingWhenAborted) {
+  HostWorld world({.shape = kSmall});
+  world.Begin();
+  Status status;
+  std::thread waiting([&] { status = world.engine(0).Run(kCombine, 1, nullptr); });
+  world.engine(0).Abort();
+  waiting.join();
+  EXPECT_EQ(status.code(), Code::kAborted);
+  EXPECT_THAT(status.text(), HasSubstr("combine epoch 1"));
+}
+
+TEST(CpuEngine, ReportsAFlagThatMustNotBeThere) {
+  HostWorld world({.shape = kSmall});
+  const Layout layout(kSmall);
+  // Rank 1, whom rank 0 awaits first, claims an epoch that its peers have not begun.
+  *reinterpret_cast<uint64_t*>(world.engine(0).region() + layout.DispatchFlag(1, 1)) =
+      MakeFlag(3, 1);
+  const Status status = world.engine(0).Run(kDispatch, 1, nullptr);
+  EXPECT_EQ(status.code(), Code::kProtocol);
+  EXPECT_THAT(status.text(), HasSubstr("rank 1 wrote what it must not"));
+}
+
+TEST(CpuEngine, RefusesACombineWithoutExpertOutputs) {
+  HostWorld world({.shape = kSmall});
+  EXPECT_EQ(world.engine(0).Run(kCombine, 1, nullptr).code(), Code::kState);
+}
+
+TEST(CpuEngine, RefusesAPeerOfAnotherLayout) {
+  Shape other = kSmall;
+  other.hidden *= 2;
+  HostWorld ours({.shape = kSmall});
+  HostWorld theirs({.shape = other});
+  const Status status = ours.engine(0).ConnectInProcess(
+      {ours.engine(0).region(), theirs.engine(1).region(), ours.engine(2).region()});
+  EXPECT_EQ(status.code(), Code::kProtocol);
+  EXPECT_THAT(status.text(), HasSubstr("rank 1: its region has another layout"));
+}
+
+TEST(CpuEngine, ConnectsThroughBlobs) {
+  HostWorld world({.shape = kSmall});
+  std::vector<std::vector<uint8_t>> blobs;
+  for (uint32_t rank = 0; rank < kSmall.ranks; ++rank) blobs.push_back(world.engine(rank).Blob());
+  for (uint32_t rank = 0; rank < kSmall.ranks; ++rank) {
+    const Status status = world.engine(rank).Connect({blobs.begin(), blobs.end()});
+    ASSERT_TRUE(status.ok()) << status.text();
+  }
+  world.Begin();
+  EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u);
+}
+
+}  // namespace
+}  // namespace ep

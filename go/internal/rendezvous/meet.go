@@ -1,0 +1,205 @@
+package rendezvous
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/protobuf/proto"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// Hosts waits until every launcher has joined and returns their entries in node-rank order.
+func (m *Member) Hosts(ctx context.Context) ([]*epperfv1.HostEntry, error) {
+	missing := func() []int {
+		return m.missing(func(node int) bool {
+			_, present := m.board.get(m.hostKey(node))
+			return present
+		})
+	}
+	if err := m.await(ctx, missing); err != nil {
+		return nil, fmt.Errorf("wait for all launchers: %w", err)
+	}
+	entries := make([]*epperfv1.HostEntry, m.config.Nodes)
+	for node := range entries {
+		value, _ := m.board.get(m.hostKey(node))
+		entries[node] = &epperfv1.HostEntry{}
+		if err := proto.Unmarshal(value, entries[node]); err != nil {
+			return nil, fmt.Errorf("read entry of node %d: %w", node, err)
+		}
+	}
+	return entries, nil
+}
+
+// Exchange gives the blobs of this host's ranks to all launchers and returns those of all ranks,
+// in rank order.
+func (m *Member) Exchange(ctx context.Context, name string, blobs [][]byte) ([][]byte, error) {
+	m.exchanges++
+	all, err := m.exchange(ctx, m.exchanges, &epperfv1.Blobs{Name: name, Data: blobs})
+	if err != nil {
+		return nil, fmt.Errorf("exchange %q: %w", name, err)
+	}
+	return all, nil
+}
+
+func (m *Member) exchange(ctx context.Context, number int, mine *epperfv1.Blobs) ([][]byte, error) {
+	if got := len(mine.GetData()); got != m.config.RanksPerHost {
+		return nil, fmt.Errorf("%d blobs of %d ranks", got, m.config.RanksPerHost)
+	}
+	value, err := proto.Marshal(mine)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.put(ctx, m.blobsKey(number, m.config.NodeRank), value); err != nil {
+		return nil, err
+	}
+	err = m.await(ctx, func() []int {
+		return m.missing(func(node int) bool {
+			_, present := m.board.get(m.blobsKey(number, node))
+			return present
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var all [][]byte
+	for node := range m.config.Nodes {
+		var theirs epperfv1.Blobs
+		value, _ := m.board.get(m.blobsKey(number, node))
+		if err := proto.Unmarshal(value, &theirs); err != nil {
+			return nil, fmt.Errorf("read blobs of node %d: %w", node, err)
+		}
+		if theirs.GetName() != mine.GetName() || len(theirs.GetData()) != m.config.RanksPerHost {
+			return nil, fmt.Errorf("node %d (%s) is at %q with %d blobs: start all launchers with the same flags",
+				node, m.hostOf(node), theirs.GetName(), len(theirs.GetData()))
+		}
+		all = append(all, theirs.GetData()...)
+	}
+	return all, m.dropBlobs(ctx, number-1)
+}
+
+// dropBlobs removes this host's blobs of an exchange that everyone has left: nobody is in the
+// next one's answers before.
+func (m *Member) dropBlobs(ctx context.Context, number int) error {
+	if number < 1 {
+		return nil
+	}
+	return retry(ctx, "drop old blobs", func(ctx context.Context) error {
+		_, err := m.client.Delete(ctx, m.blobsKey(number, m.config.NodeRank))
+		return err
+	})
+}
+
+// Barrier returns once every launcher has called it. Epochs grow by one a barrier; a launcher
+// that says something twice is counted once.
+func (m *Member) Barrier(ctx context.Context, name string, epoch uint64) error {
+	if m.config.Nodes == 1 {
+		return nil // nobody else to meet
+	}
+	if err := m.barrier(ctx, &epperfv1.Barrier{Name: name, Epoch: epoch}); err != nil {
+		return fmt.Errorf("barrier %q: %w", name, err)
+	}
+	return nil
+}
+
+func (m *Member) barrier(ctx context.Context, here *epperfv1.Barrier) error {
+	value, err := proto.Marshal(here)
+	if err != nil {
+		return err
+	}
+	if m.config.NodeRank != 0 {
+		if err := m.put(ctx, m.arriveKey(m.config.NodeRank), value); err != nil {
+			return err
+		}
+		return m.await(ctx, func() []int {
+			if m.epochAt(m.releasedKey()) >= here.GetEpoch() {
+				return nil
+			}
+			return []int{unknown}
+		})
+	}
+	err = m.await(ctx, func() []int {
+		return m.missing(func(node int) bool {
+			return node == 0 || m.epochAt(m.arriveKey(node)) >= here.GetEpoch()
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return m.put(ctx, m.releasedKey(), value)
+}
+
+// epochAt reads the barrier at a key; where there is none it is before all.
+func (m *Member) epochAt(key string) uint64 {
+	value, _ := m.board.get(key)
+	return epochOf(value)
+}
+
+func epochOf(value []byte) uint64 {
+	var barrier epperfv1.Barrier
+	if err := proto.Unmarshal(value, &barrier); err != nil {
+		return 0
+	}
+	return barrier.GetEpoch()
+}
+
+// Abort tells all launchers that the run is over. The first reason stays.
+func (m *Member) Abort(ctx context.Context, reason string) error {
+	return retry(ctx, "abort the run", func(ctx context.Context) error {
+		_, err := m.client.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(m.abortKey()), "=", 0)).
+			Then(clientv3.OpPut(m.abortKey(), reason, clientv3.WithLease(m.lease))).
+			Commit()
+		return err
+	})
+}
+
+// Lost is closed once the run cannot go on: another launcher ended it or is gone, or etcd is.
+func (m *Member) Lost() <-chan struct{} { return m.lost.Done() }
+
+// Err says why Lost is closed.
+func (m *Member) Err() error { return context.Cause(m.lost) }
+
+func (m *Member) put(ctx context.Context, key string, value []byte) error {
+	return retry(ctx, "put "+strings.TrimPrefix(key, m.prefix), func(ctx context.Context) error {
+		_, err := m.client.Put(ctx, key, string(value), clientv3.WithLease(m.lease))
+		return err
+	})
+}
+
+// missing lists the nodes for which present is false.
+func (m *Member) missing(present func(node int) bool) []int {
+	var nodes []int
+	for node := range m.config.Nodes {
+		if !present(node) {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// await waits until missing is empty. What has come before the run was lost counts.
+func (m *Member) await(ctx context.Context, missing func() []int) error {
+	started := time.Now()
+	for {
+		changed := m.board.next()
+		nodes := missing()
+		if len(nodes) == 0 {
+			return nil
+		}
+		select {
+		case <-changed:
+			continue
+		case <-m.lost.Done():
+			return context.Cause(m.lost)
+		case <-ctx.Done():
+		}
+		if ctx.Err() == context.DeadlineExceeded {
+			return m.missed(nodes, time.Since(started))
+		}
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,254 @@
+// Package rendezvous is how the launchers of a run meet in etcd: one claims the run, all enter
+// their hosts, exchange their ranks' blobs, wait for each other, and learn when one is lost.
+//
+// All keys of a run lie below /epperf/<run id>/, every one under its launcher's lease, so that
+// what a dead launcher leaves expires. What all need to see lies below all/, arrivals at barriers
+// below arrive/, which node 0 alone watches:
+//
+//	run             node 0's claim: who runs this
+//	all/host/<n>    HostEntry of node n; its deletion says that the host is lost
+//	all/blobs/<m>/<n>  Blobs of node n's ranks in the m-th exchange
+//	all/released    the last barrier that everyone reached
+//	all/abort       why the run is over
+//	arrive/<n>      the last barrier that node n reached
+//
+// Each launcher opens one watch when it joins and keeps it: a watch opened later would wait up to
+// 100 ms for the server to bring it up to date. Nothing here is called inside an iteration.
+package rendezvous
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"google.golang.org/protobuf/proto"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+const (
+	// root holds the keys of all runs.
+	root = "/epperf/"
+	// leaseTTL is how long a silent launcher counts as alive. A cluster's leader change takes
+	// up to 2 s; a launcher must outlive it.
+	leaseTTL = 5 * time.Second
+)
+
+// A Config says which run to join, and as whom.
+type Config struct {
+	Endpoints []string
+	TLS       *tls.Config // nil: plain text
+	RunID     string
+	// Nodes is how many launchers meet; this one is number NodeRank of them.
+	Nodes, NodeRank int
+	RanksPerHost    int
+	// Entry is what the others learn of this host.
+	Entry *epperfv1.HostEntry
+}
+
+// A Member is one launcher's part in a run. Exchange and Barrier come from one goroutine at a
+// time, and every launcher makes the same ones in the same order.
+type Member struct {
+	config Config
+	prefix string // of the run's keys, with a slash at the end
+	client *clientv3.Client
+	lease  clientv3.LeaseID
+	board  *board
+
+	exchanges int // made so far
+
+	// lost is done once the run cannot go on; its cause says why.
+	lost context.Context
+	lose context.CancelCauseFunc
+	// stop ends the goroutines, done waits for them.
+	stop   context.CancelFunc
+	done   sync.WaitGroup
+	closed sync.Once
+}
+
+// runID keeps run ids to one level of keys, and readable.
+var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
+
+// Join enters a run: node 0 claims its id, every launcher its place in it. It waits for nobody.
+// A run or place that someone holds already is a *ClaimedError.
+func Join(ctx context.Context, config Config) (*Member, error) {
+	if !runID.MatchString(config.RunID) {
+		return nil, fmt.Errorf("join run %q: an id has up to 128 letters, digits, dots, dashes and underscores", config.RunID)
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints:            config.Endpoints,
+		TLS:                  config.TLS,
+		DialTimeout:          tryTimeout,
+		DialKeepAliveTime:    leaseTTL,
+		DialKeepAliveTimeout: leaseTTL,
+		Logger:               zap.NewNop(), // errors are returned, not logged
+	})
+	if err != nil {
+		return nil, fmt.Errorf("join run %q: %w", config.RunID, err)
+	}
+	alive, stop := context.WithCancel(context.Background())
+	m := &Member{
+		config: config,
+		prefix: root + config.RunID + "/",
+		client: client,
+		board:  newBoard(),
+		stop:   stop,
+	}
+	m.lost, m.lose = context.WithCancelCause(context.Background())
+	if err := m.enter(ctx, alive); err != nil {
+		closing, cancel := context.WithTimeout(context.Background(), tryTimeout)
+		defer cancel()
+		m.leave(closing) // the error that counts is err
+		return nil, fmt.Errorf("join run %q: %w", config.RunID, err)
+	}
+	return m, nil
+}
+
+// enter takes the lease, opens the watch and then claims. The goroutines last as long as alive.
+func (m *Member) enter(ctx, alive context.Context) error {
+	if err := m.keepLease(ctx, alive); err != nil {
+		return err
+	}
+	if err := m.watch(ctx, alive); err != nil {
+		return err
+	}
+	if m.config.NodeRank == 0 {
+		if err := m.claim(ctx, m.prefix+"run", []byte(m.config.Entry.GetHost().GetName())); err != nil {
+			return err
+		}
+	}
+	entry, err := proto.Marshal(m.config.Entry)
+	if err != nil {
+		return err
+	}
+	return m.claim(ctx, m.hostKey(m.config.NodeRank), entry)
+}
+
+// keepLease makes this launcher's lease and renews it from now on.
+func (m *Member) keepLease(ctx, alive context.Context) error {
+	err := retry(ctx, "take a lease", func(ctx context.Context) error {
+		grant, err := m.client.Grant(ctx, int64(leaseTTL/time.Second))
+		if err == nil {
+			m.lease = grant.ID
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	renewed, err := m.client.KeepAlive(alive, m.lease)
+	if err != nil {
+		return fmt.Errorf("renew the lease: %w", err)
+	}
+	m.done.Go(func() {
+		for range renewed {
+		}
+		if alive.Err() == nil {
+			m.lose(fmt.Errorf("etcd out of reach for %v: this launcher's lease ended", leaseTTL))
+		}
+	})
+	return nil
+}
+
+// A ClaimedError says that a run, or a place in it, is taken.
+type ClaimedError struct {
+	RunID string
+	// NodeRank is the place that is taken, or absent where it is the run.
+	NodeRank *int
+	Host     string // of the holder
+}
+
+func (e *ClaimedError) Error() string {
+	if e.NodeRank != nil {
+		return fmt.Sprintf("node %d of run %q is taken by %s: give each launcher its own --node-rank", *e.NodeRank, e.RunID, e.Host)
+	}
+	return fmt.Sprintf("run %q is going on, started on %s: wait for its end or choose another --run-id", e.RunID, e.Host)
+}
+
+// claim creates a key that must not exist.
+func (m *Member) claim(ctx context.Context, key string, value []byte) error {
+	return retry(ctx, "claim "+key, func(ctx context.Context) error {
+		answer, err := m.client.Txn(ctx).
+			If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
+			Then(clientv3.OpPut(key, string(value), clientv3.WithLease(m.lease))).
+			Else(clientv3.OpGet(key)).
+			Commit()
+		if err != nil || answer.Succeeded {
+			return err
+		}
+		held := answer.Responses[0].GetResponseRange().GetKvs()
+		if len(held) == 0 || clientv3.LeaseID(held[0].GetLease()) == m.lease {
+			return nil // an earlier try got through although its answer did not
+		}
+		return m.claimed(key, held[0].GetValue())
+	})
+}
+
+func (m *Member) claimed(key string, value []byte) error {
+	e := &ClaimedError{RunID: m.config.RunID, Host: string(value)}
+	if key == m.hostKey(m.config.NodeRank) {
+		e.NodeRank, e.Host = &m.config.NodeRank, hostName(value)
+	}
+	return e
+}
+
+// hostName reads a host entry's name.
+func hostName(entry []byte) string {
+	var e epperfv1.HostEntry
+	if err := proto.Unmarshal(entry, &e); err != nil || e.GetHost().GetName() == "" {
+		return "an unnamed host"
+	}
+	return e.GetHost().GetName()
+}
+
+func (m *Member) hostKey(node int) string   { return m.prefix + "all/host/" + strconv.Itoa(node) }
+func (m *Member) arriveKey(node int) string { return m.prefix + "arrive/" + strconv.Itoa(node) }
+func (m *Member) releasedKey() string       { return m.prefix + "all/released" }
+func (m *Member) abortKey() string          { return m.prefix + "all/abort" }
+func (m *Member) blobsKey(exchange, node int) string {
+	return fmt.Sprintf("%sall/blobs/%d/%d", m.prefix, exchange, node)
+}
+
+// Close leaves the run and removes what this launcher wrote; node 0 removes all that is left
+// below the run's prefix. After a run that went well, call it when all have met at its end.
+// Later calls do nothing.
+func (m *Member) Close(ctx context.Context) error {
+	var err error
+	m.closed.Do(func() { err = m.close(ctx) })
+	if err != nil {
+		return fmt.Errorf("leave run %q: %w", m.config.RunID, err)
+	}
+	return nil
+}
+
+func (m *Member) close(ctx context.Context) error {
+	m.stop() // what follows is no news
+	var err error
+	if m.config.NodeRank == 0 {
+		err = retry(ctx, "remove the run's keys", func(ctx context.Context) error {
+			_, err := m.client.Delete(ctx, m.prefix, clientv3.WithPrefix())
+			return err
+		})
+	}
+	return errors.Join(err, m.leave(ctx))
+}
+
+// leave gives the lease back, and all keys with it, and ends the goroutines.
+func (m *Member) leave(ctx context.Context) error {
+	m.stop()
+	var err error
+	if m.lease != clientv3.NoLease {
+		_, err = m.client.Revoke(ctx, m.lease) // not retried: it ends by itself
+	}
+	err = errors.Join(err, m.client.Close())
+	m.done.Wait()
+	m.lose(context.Canceled)
+	return err
+}

@@ -61,15 +61,20 @@ func (r *Record) Rank(caseIndex, rank int) RankRecord {
 
 // Read reads a file. A file that ends too early is an incomplete Record and no error as long as
 // its header is there; anything else that a Writer would not have written is a *DamagedError.
-// Memory is bounded by the size of the file and by its plan's iterations.
 func Read(path string) (*Record, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read record: %w", err)
 	}
 	defer file.Close()
+	return ReadFrom(file, path)
+}
+
+// ReadFrom is Read of a file that is open; path names it in the Record and in errors. Memory is
+// bounded by what source has and by the iterations of its plan.
+func ReadFrom(source io.Reader, path string) (*Record, error) {
 	record := &Record{Path: path, ranks: map[place]*RankRecord{}}
-	reader := NewReader(file)
+	reader := NewReader(source)
 	for {
 		entry, err := reader.Next()
 		if err == io.EOF || record.Header != nil && errors.Is(err, io.ErrUnexpectedEOF) {

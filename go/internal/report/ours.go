@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -36,21 +37,16 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 
 // ended says how the run came to its end; "" if it passed.
 func ended(s *record.Summary) string {
-	var how string
 	switch s.Ending {
 	case record.Passed:
 		return ""
 	case record.Incomplete:
 		return "Incomplete: the run ended without closing its record, which holds what was written until then"
 	case record.Interrupted:
-		how = "Interrupted"
+		return "Interrupted: " + printable(cmp.Or(s.Error, "the run was ended by a signal"))
 	default:
-		how = "Failed"
+		return "Failed: " + printable(cmp.Or(s.Error, "the record does not say why"))
 	}
-	if s.Error != "" {
-		how += ": " + printable(s.Error)
-	}
-	return how
 }
 
 // slowest prints quantiles over iterations of the longest duration that any rank had.

@@ -34,8 +34,8 @@ func TestUniformIDsOfSeed1(t *testing.T) {
 
 func TestNoTokenNamesAnExpertTwice(t *testing.T) {
 	for name, change := range map[string]func(*epperfv1.Case){
-		"few of many": func(c *epperfv1.Case) { c.ExpertsPerRank, c.Topk = 36, 8 },
-		"all but one": func(c *epperfv1.Case) { c.ExpertsPerRank, c.Topk = 4, 7 },
+		"few of many":   func(c *epperfv1.Case) { c.ExpertsPerRank, c.Topk = 36, 8 },
+		"all but one":   func(c *epperfv1.Case) { c.ExpertsPerRank, c.Topk = 4, 7 },
 		"all there are": func(c *epperfv1.Case) { c.ExpertsPerRank, c.Topk = 8, 16 },
 		"one of one": func(c *epperfv1.Case) {
 			c.Ranks, c.TokensOfRank, c.ExpertsPerRank, c.Topk = 1, []uint32{64}, 1, 1

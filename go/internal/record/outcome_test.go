@@ -1,0 +1,135 @@
+package record_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/record/recordtest"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A trailer that says "passed" is not believed over the ranks' own results.
+func TestWhyARankDidNotPass(t *testing.T) {
+	for name, test := range map[string]struct {
+		change    func(*recordtest.Run)
+		want      string // "" for a rank that passed
+		wantRight int    // ranks whose checks are right
+	}{
+		"all is well": {func(*recordtest.Run) {}, "", 2},
+		"its own words come first": {
+			func(r *recordtest.Run) { r.Results[1].Error, r.Results[1].Check.Wrong = "lost rank 0", 4 },
+			"lost rank 0", 1,
+		},
+		"wrong rows": {
+			func(r *recordtest.Run) { r.Results[1].Check.Wrong = 4 },
+			"4 wrong rows", 1,
+		},
+		"nothing compared": {
+			func(r *recordtest.Run) { r.Results[1].Check.Rows = 0 },
+			"compared no rows", 1,
+		},
+		"nothing compared of what it received": {
+			func(r *recordtest.Run) {
+				r.Results[1].Check.Rows = 0
+				r.Results[1].Traffic = &epperfv1.Traffic{SelectionsOfExpert: []uint64{0, 1}}
+			},
+			"compared no rows", 1,
+		},
+		"no check": {
+			func(r *recordtest.Run) { r.Results[1].Check = nil },
+			"was not checked", 1,
+		},
+		"no result": {
+			func(r *recordtest.Run) { r.Results = r.Results[:1] },
+			"ended without a result after 3 of 3 iterations", 1,
+		},
+		"samples are missing": {
+			func(r *recordtest.Run) { r.Samples = r.Samples[:1] },
+			"ended after 0 of 3 iterations", 2,
+		},
+		"failed without a word": {
+			func(r *recordtest.Run) { r.Results[1].Passed = false },
+			"failed without saying why", 2,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := smallRun()
+			test.change(run)
+			s := summarize(t, run)
+			var want []record.Failure
+			if test.want != "" {
+				want = []record.Failure{{Rank: 1, Error: test.want}}
+			}
+			c := s.Cases[0]
+			if diff := cmp.Diff(want, c.Failures); diff != "" {
+				t.Errorf("failures (-want +got):\n%s", diff)
+			}
+			if s.Passed() != (want == nil) || c.PassedRanks != 2-len(want) {
+				t.Errorf("passed = %t, %d ranks", s.Passed(), c.PassedRanks)
+			}
+			if c.Check.RightRanks != test.wantRight {
+				t.Errorf("%d ranks are right; want %d", c.Check.RightRanks, test.wantRight)
+			}
+		})
+	}
+}
+
+func TestTheFirstWrongRowIsDescribed(t *testing.T) {
+	expert := func(id uint32) *uint32 { return &id }
+	const fp8, bf16 = epperfv1.Dtype_DTYPE_FP8, epperfv1.Dtype_DTYPE_BF16
+	for name, test := range map[string]struct {
+		dtype epperfv1.Dtype
+		wrong *epperfv1.WrongRow
+		want  string
+	}{
+		"fp8 row": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_ROW, SourceRank: 1, Token: 17, Expert: expert(40), Channel: 640, Got: 0x38, Want: 0xfe},
+			"rank 0: dispatched row from rank 1, token 17, expert 40, channel 640: got 0x38 (1), want 0xfe (-448)",
+		},
+		"fp8 not a number and subnormal": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_ROW, Expert: expert(0), Got: 0x7f, Want: 0x01},
+			"rank 0: dispatched row from rank 0, token 0, expert 0, channel 0: got 0x7f (NaN), want 0x01 (0.001953125)",
+		},
+		"bf16 row": {
+			bf16, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_ROW, Expert: expert(1), Got: 0x3f80, Want: 0xc000},
+			"rank 0: dispatched row from rank 0, token 0, expert 1, channel 0: got 0x3f80 (1), want 0xc000 (-2)",
+		},
+		"scale": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_SCALE, Expert: expert(1), Channel: 128, Got: 0, Want: 0x3f000000},
+			"rank 0: scale of the dispatched row from rank 0, token 0, expert 1, channel 128: got 0x00000000 (0), want 0x3f000000 (0.5)",
+		},
+		"source": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_SOURCE, SourceRank: 1, Token: 5, Expert: expert(1), Got: 5, Want: 1<<32 | 5},
+			"rank 0: source of the dispatched row from rank 1, token 5, expert 1, channel 0: got rank 0, token 5, want rank 1, token 5",
+		},
+		"count": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_COUNT, Expert: expert(9), Got: 12, Want: 13},
+			"rank 0: number of rows at expert 9: got 12, want 13",
+		},
+		"guard": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_GUARD, Expert: expert(9), Channel: 3, Got: 0, Want: 0xa5},
+			"rank 0: guard row from rank 0, token 0, expert 9, channel 3: got 0x00, want 0xa5",
+		},
+		"combined row has no expert": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_COMBINE_ROW, Token: 3, Channel: 1, Got: 0x7fc0, Want: 0x3f00},
+			"rank 0: combined row from rank 0, token 3, channel 1: got 0x7fc0 (NaN), want 0x3f00 (0.5)",
+		},
+		"a kind from the future": {
+			fp8, &epperfv1.WrongRow{Kind: 99, Token: 3, Got: 1, Want: 2},
+			"rank 0: row from rank 0, token 3, channel 0: got 0x01, want 0x02",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := smallRun()
+			run.Case().Dtype = test.dtype
+			run.Results[0].Check.Wrong, run.Results[0].Check.First = 1, test.wrong
+			later := &epperfv1.WrongRow{Rank: 1}
+			run.Results[1].Check.Wrong, run.Results[1].Check.First = 1, later
+			if diff := cmp.Diff(test.want, summarize(t, run).Cases[0].Check.FirstWrong); diff != "" {
+				t.Errorf("first wrong (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,200 @@
+package report_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/record/recordtest"
+	"github.com/epperf/epperf/go/internal/report"
+	"github.com/epperf/epperf/go/internal/report/screentest"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// The screens of testdata/screen are the contract: no flag writes them anew.
+func TestScreensOfTheContract(t *testing.T) {
+	for name, mode := range map[string]epperfv1.Mode{
+		"dispatch": epperfv1.Mode_MODE_DISPATCH,
+		"combine":  epperfv1.Mode_MODE_COMBINE,
+		"e2e":      epperfv1.Mode_MODE_E2E,
+	} {
+		t.Run(name, func(t *testing.T) {
+			want, err := os.ReadFile(filepath.Join("..", "..", "..", "testdata", "screen", name+".txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, passed := show(t, recordtest.Passed(mode).Write(t))
+			if diff := cmp.Diff(string(want), screentest.Mask(text)); diff != "" {
+				t.Errorf("screen (-want +got):\n%s", diff)
+			}
+			if !passed {
+				t.Error("the run did not pass")
+			}
+		})
+	}
+}
+
+func TestScreens(t *testing.T) {
+	for name, test := range map[string]struct {
+		run     func(*recordtest.Run)
+		partial bool
+		passed  bool
+	}{
+		"figures":      {run: func(*recordtest.Run) {}, passed: true},
+		"bf16":         {run: func(r *recordtest.Run) { r.Case().Dtype = epperfv1.Dtype_DTYPE_BF16 }, passed: true},
+		"few_ranks":    {run: fewRanks, passed: true},
+		"uneven":       {run: uneven, passed: true},
+		"wrong_row":    {run: wrongRow},
+		"died":         {run: died},
+		"interrupted":  {run: interrupted},
+		"incomplete":   {run: func(*recordtest.Run) {}, partial: true},
+		"two_cases":    {run: twoCases, passed: true},
+		"two_hosts":    {run: twoHosts, passed: true},
+		"hostile_text": {run: hostileText},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+			test.run(run)
+			write := run.Write
+			if test.partial {
+				write = run.WritePartial
+			}
+			path := write(t)
+			text, passed := show(t, path)
+			if passed != test.passed {
+				t.Errorf("passed = %t; want %t", passed, test.passed)
+			}
+			compareGolden(t, name+".txt", strings.ReplaceAll(text, path, "PATH"))
+		})
+	}
+}
+
+func fewRanks(r *recordtest.Run) {
+	r.Case().Ranks, r.Case().TokensOfRank = 2, r.Case().TokensOfRank[:2]
+	r.Header.Plan.RanksPerHost = 2
+	r.Header.Plan.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE
+	r.Header.Hosts[0].UsableCpus = 8
+	r.Samples, r.Results = r.Samples[:2], r.Results[:2]
+}
+
+// The last rank has no tokens: no bandwidth, but a latency.
+func uneven(r *recordtest.Run) {
+	r.Case().TokensOfRank[7] = 0
+	r.Results[7].Traffic = &epperfv1.Traffic{SelectionsOfExpert: []uint64{3}}
+}
+
+func wrongRow(r *recordtest.Run) {
+	expert := uint32(77)
+	r.Results[2].Passed = false
+	r.Results[2].Error = "check after the timed block: 3 wrong rows"
+	r.Results[2].Check.Wrong = 3
+	r.Results[2].Check.First = &epperfv1.WrongRow{
+		Kind: epperfv1.WrongRow_KIND_DISPATCH_ROW, Rank: 2, SourceRank: 5, Token: 17,
+		Expert: &expert, Channel: 640, Got: 0x38, Want: 0xba,
+	}
+	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "rank 2: 3 wrong rows"
+}
+
+// Rank 3 was killed in the middle, rank 4 gave up waiting for it.
+func died(r *recordtest.Run) {
+	r.Samples[3].DurationNs = r.Samples[3].DurationNs[:40]
+	r.Samples[4].DurationNs = r.Samples[4].DurationNs[:40]
+	r.Results[4].Passed = false
+	r.Results[4].Error = "dispatch, epoch 52: nothing from rank 3 for 10 s"
+	r.Results = append(r.Results[:3], r.Results[4:]...)
+	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "rank 3 (pid 4242) was killed by a signal: killed"
+}
+
+func interrupted(r *recordtest.Run) {
+	r.Samples, r.Results = nil, nil
+	r.Status = epperfv1.Trailer_STATUS_INTERRUPTED
+}
+
+func twoCases(r *recordtest.Run) {
+	other := recordtest.Passed(epperfv1.Mode_MODE_COMBINE)
+	r.Header.Plan.Cases = append(r.Header.Plan.Cases, other.Case())
+	for _, samples := range other.Samples {
+		samples.CaseIndex = 1
+	}
+	for _, result := range other.Results {
+		result.CaseIndex = 1
+	}
+	r.Samples, r.Results = append(r.Samples, other.Samples...), append(r.Results, other.Results...)
+}
+
+func twoHosts(r *recordtest.Run) {
+	r.Header.Plan.RanksPerHost = 4
+	r.Header.Hosts = []*epperfv1.Host{{Name: "node-a", UsableCpus: 4}, {Name: "node-b", UsableCpus: 4}}
+}
+
+func hostileText(r *recordtest.Run) {
+	r.Results[0].Passed = false
+	r.Results[0].Error = "first line\nChecked: 8/8 ranks\x1b[2J\u202e"
+	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "\x07bell"
+}
+
+func TestShowWritesNothingAboutAFileThatIsNoRecord(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "letter.txt")
+	if err := os.WriteFile(path, []byte("Dear reader,\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if passed, err := report.Show(&out, path); err == nil || passed || out.Len() > 0 {
+		t.Errorf("Show = %t, %v with %q; want an error and no text", passed, err, &out)
+	}
+}
+
+// Goldens do not say which of their many digits a formula made.
+func TestFiguresAreThoseOfTheSummary(t *testing.T) {
+	text := string(report.Text(&record.Summary{
+		Path: "x.epperf",
+		Cases: []record.CaseSummary{{
+			Ranks: 8, Finished: 8,
+			Bandwidth: &record.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},
+			LatencyNS: &record.Spread{Avg: 519_349, Min: 519_051, Max: 519_549},
+		}},
+	}))
+	for _, line := range []string{
+		"Bandwidth (GB/s): avg=42.88, min=42.86, max=42.90\n",
+		"Latency (μs):     avg=519.3, min=519.1, max=519.5\n",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("no line %q in:\n%s", line, text)
+		}
+	}
+}
+
+func show(t *testing.T, path string) (text string, passed bool) {
+	t.Helper()
+	var out bytes.Buffer
+	passed, err := report.Show(&out, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), passed
+}
+
+func compareGolden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), -update writes it anew:\n%s", name, diff)
+	}
+}

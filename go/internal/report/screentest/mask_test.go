@@ -1,0 +1,57 @@
+package screentest_test
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/epperf/epperf/go/internal/report/screentest"
+)
+
+func TestMask(t *testing.T) {
+	for name, test := range map[string]struct{ text, want string }{
+		"figures keep their decimals": {
+			"Bandwidth (GB/s): avg=42.88, min=1.00, max=123.45\nLatency (μs):     avg=519.3, min=0.1, max=12345.6\n",
+			"Bandwidth (GB/s): avg=#.##, min=#.##, max=#.##\nLatency (μs):     avg=#.#, min=#.#, max=#.#\n",
+		},
+		"a quantile that there is none of stays": {
+			"Slowest rank (μs): p50=1.0 p95=2.0 p99=n/a (99 samples) max=3.0\n",
+			"Slowest rank (μs): p50=#.# p95=#.# p99=n/a (99 samples) max=#.#\n",
+		},
+		"what the plan determines stays": {
+			"Bytes a rank: selections=14,680,064 ranks=1 remote=0\nChecked: 8/8 ranks, 111,616 rows, 0 wrong\n",
+			"Bytes a rank: selections=14,680,064 ranks=1 remote=0\nChecked: 8/8 ranks, 111,616 rows, 0 wrong\n",
+		},
+		"no figure that is not a number": {
+			"Bandwidth (GB/s): avg=NaN, min=+Inf, max=1.00\n",
+			"Bandwidth (GB/s): avg=NaN, min=+Inf, max=#.##\n",
+		},
+		"the path": {"Record: a folder/b.epperf\n", "Record: PATH\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			masked := screentest.Mask(test.text)
+			if diff := cmp.Diff(test.want, masked); diff != "" {
+				t.Errorf("Mask (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(masked, screentest.Mask(masked)); diff != "" {
+				t.Errorf("Mask of what is masked (-once +twice):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestMaskMachine(t *testing.T) {
+	const want = "Device: cpu (8 ranks on # cores)\n"
+	for name, text := range map[string]string{
+		"few cores":   "Device: cpu (8 ranks on 2 cores: checks correctness, not speed)\n",
+		"one core":    "Device: cpu (8 ranks on 1 core: checks correctness, not speed)\n",
+		"many cores":  "Device: cpu (8 ranks on 64 cores)\n",
+		"masked ones": want,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(want, screentest.MaskMachine(text)); diff != "" {
+				t.Errorf("MaskMachine (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -1,0 +1,351 @@
+// The check bites: every planted fault ends in a finding that names the row it harmed.
+//
+// Rank 1 is the culprit where a sender errs, rank 0 where a receiver does; the bodies under test
+// are the shipped ones, and the faults come in through the device policy.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <future>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "csrc/engine/cpu.h"
+#include "csrc/engine/world_test_util.h"
+
+namespace ep {
+namespace {
+
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+
+// A host device that lets a test see, change or swallow what passes through it.
+class HookedDevice : public HostDevice {
+ public:
+  using HostDevice::HostDevice;
+
+  void PutRow(const Row& row, uint8_t* payload, float* scales) {
+    if (swallow_row && swallow_row(payload)) return;
+    HostDevice::PutRow(row, payload, scales);
+  }
+  void Copy(void* to, const void* from, size_t bytes) {
+    HostDevice::Copy(to, from, bytes);
+    if (after_copy) after_copy(static_cast<uint8_t*>(to), bytes);
+  }
+  void StoreRelease(uint64_t* flag, uint64_t value) {
+    if (before_release) before_release(flag);
+    if (!lose_flag || !lose_flag(flag)) HostDevice::StoreRelease(flag, value);
+  }
+  uint64_t LoadAcquire(const uint64_t* flag) {
+    const std::optional<uint64_t> pretended = pretend ? pretend(flag) : std::nullopt;
+    return pretended ? *pretended : HostDevice::LoadAcquire(flag);
+  }
+  void SumWeighted(Bf16* out, const Bf16* const* rows, const float* weights, uint32_t count,
+                   uint32_t hidden) {
+    if (before_sum) before_sum();
+    if (sum_selections) {
+      sum_selections(out, rows, weights, count, hidden);
+    } else {
+      HostDevice::SumWeighted(out, rows, weights, count, hidden);
+    }
+  }
+  void SumPartials(Bf16* out, const Bf16* const* rows, uint32_t count, uint32_t hidden) {
+    if (sums_to_skip > 0 && sums_to_skip-- > 0) return;
+    HostDevice::SumPartials(out, rows, count, hidden);
+  }
+
+  std::function<bool(const uint8_t* payload)> swallow_row;
+  std::function<void(uint8_t* to, size_t bytes)> after_copy;
+  std::function<void(const uint64_t* flag)> before_release;
+  std::function<bool(const uint64_t* flag)> lose_flag;
+  std::function<std::optional<uint64_t>(const uint64_t* flag)> pretend;
+  std::function<void()> before_sum;
+  std::function<void(Bf16*, const Bf16* const*, const float*, uint32_t, uint32_t)> sum_selections;
+  int sums_to_skip = 0;
+};
+
+constexpr Shape kShape = {.ranks = 3,
+                          .tokens = 12,
+                          .hidden = 256,
+                          .experts_per_rank = 3,
+                          .topk = 4,
+                          .dtype = Dtype::kFp8};
+constexpr Layout kLayout(kShape);
+
+class Mutants : public ::testing::Test {
+ protected:
+  explicit Mutants(uint64_t wait_timeout_ns = 10'000'000'000)
+      : world_({.shape = kShape, .wait_timeout_ns = wait_timeout_ns}) {
+    world_.Begin();
+    // Both banks hold rows of an earlier epoch.
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(WrongRows(world_.RunChecked(kBoth)), 0u);
+    dispatch_bank_ = BankOf(Next(world_.engine(0).epochs().dispatch));
+    combine_bank_ = BankOf(Next(world_.engine(0).epochs().combine));
+  }
+
+  HookedDevice& device(uint32_t rank) { return world_.engine(rank).device(); }
+
+  template <class T>
+  T* In(uint32_t rank, uint64_t offset) {
+    return reinterpret_cast<T*>(world_.engine(rank).region() + offset);
+  }
+
+  // What rank 1 sends to rank 0 in the next dispatch.
+  RowMeta* Meta(uint32_t slot) { return In<RowMeta>(0, kLayout.Meta(dispatch_bank_, 1, slot)); }
+  uint8_t* Row(uint32_t slot) { return In<uint8_t>(0, kLayout.Row(dispatch_bank_, 1, slot)); }
+  float* Scales(uint32_t slot) { return In<float>(0, kLayout.Scales(dispatch_bank_, 1, slot)); }
+  const uint64_t* DispatchFlag() { return In<uint64_t>(0, kLayout.DispatchFlag(dispatch_bank_, 1)); }
+  // Rank 1's combine flag at rank 0.
+  const uint64_t* CombineFlag() { return In<uint64_t>(0, kLayout.CombineFlag(combine_bank_, 1)); }
+
+  // Rank 1 does `harm` to what lies at rank 0, after all else and before its flag.
+  void BeforeRank1Flags(const uint64_t* flag, std::function<void()> harm) {
+    device(1).before_release = [flag, harm = std::move(harm)](const uint64_t* released) {
+      if (released == flag) harm();
+    };
+  }
+
+  // The token in a slot is the same in every epoch, as the routing is.
+  uint32_t TokenOfSlot(uint32_t slot) { return Meta(slot)->token; }
+
+  World<HookedDevice> world_;
+  uint32_t dispatch_bank_;
+  uint32_t combine_bank_;
+};
+
+void ExpectDispatched(const Findings& found, WrongKind kind, uint32_t token) {
+  EXPECT_GT(found.wrong, 0u);
+  EXPECT_EQ(found.kind, kind);
+  EXPECT_EQ(found.source_rank, 1u);
+  EXPECT_EQ(found.token, token);
+  EXPECT_LT(found.expert, 3) << "an expert of rank 0";
+}
+
+void ExpectCombined(const Findings& found, uint32_t rank, uint32_t token) {
+  EXPECT_GT(found.wrong, 0u);
+  EXPECT_EQ(found.kind, WrongKind::kCombineRow);
+  EXPECT_EQ(found.source_rank, rank);
+  EXPECT_EQ(found.token, token);
+}
+
+TEST_F(Mutants, SkipsARow) {
+  const uint32_t token = TokenOfSlot(2);
+  device(1).swallow_row = [row = Row(2)](const uint8_t* payload) { return payload == row; };
+  const Findings found = world_.RunChecked(kBoth)[0];
+  EXPECT_THAT(found.kind, AnyOf(WrongKind::kDispatchRow, WrongKind::kDispatchScale));
+  ExpectDispatched(found, found.kind, token);
+}
+
+TEST_F(Mutants, FlagsBeforeTheDataIsThere) {
+  const uint32_t token = TokenOfSlot(0);
+  const uint32_t rows = FlagRows(*DispatchFlag());
+  // All of rank 1's rows for rank 0 arrive only after rank 0 has read.
+  device(1).swallow_row = [this, rows](const uint8_t* payload) {
+    return payload >= Row(0) && payload < Row(rows);
+  };
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_EQ(found.source_rank, 1u);
+  EXPECT_GE(found.wrong, rows) << "every row of rank 1 is stale";
+  // The first in the receiver's order, which goes by expert, is one of rank 1's.
+  EXPECT_GE(found.token, token);
+  device(1).swallow_row = nullptr;
+  EXPECT_EQ(WrongRows(world_.RunChecked(kBoth)), 0u) << "and the next epoch is right again";
+}
+
+TEST_F(Mutants, SkipsAWaitInDispatch) {
+  const Epoch epoch = Next(world_.engine(0).epochs().dispatch);
+  // Rank 0 takes rank 1's flag for granted; rank 1 sends nothing until rank 0 is through.
+  device(0).pretend = [this, epoch](const uint64_t* flag) -> std::optional<uint64_t> {
+    if (flag != DispatchFlag()) return std::nullopt;
+    return MakeFlag(epoch, FlagRows(*flag));
+  };
+  std::promise<void> through;
+  device(1).swallow_row = [done = through.get_future().share()](const uint8_t*) {
+    done.wait();
+    return false;
+  };
+  world_.engine(0).Poison();
+  std::vector<std::thread> others;
+  for (uint32_t rank : {1, 2}) {
+    others.emplace_back([this, rank] { EXPECT_TRUE(world_.engine(rank).Run(kDispatch, 1, nullptr).ok()); });
+  }
+  EXPECT_TRUE(world_.engine(0).Run(kDispatch, 1, nullptr).ok());
+  Findings found;
+  EXPECT_TRUE(world_.engine(0).Check(kDispatch, &found).ok());
+  through.set_value();
+  for (std::thread& other : others) other.join();
+  EXPECT_GT(found.wrong, 0u);
+  EXPECT_EQ(found.source_rank, 1u);
+}
+
+TEST_F(Mutants, SkipsAWaitInCombine) {
+  const Epoch epoch = Next(world_.engine(0).epochs().combine);
+  device(0).pretend = [this, epoch](const uint64_t* flag) -> std::optional<uint64_t> {
+    if (flag != CombineFlag()) return std::nullopt;
+    return MakeFlag(epoch, FlagRows(*flag));
+  };
+  std::promise<void> through;
+  device(1).before_sum = [done = through.get_future().share()] { done.wait(); };
+  world_.engine(0).Poison();
+  std::vector<std::thread> others;
+  for (uint32_t rank : {1, 2}) {
+    others.emplace_back([this, rank] { EXPECT_TRUE(world_.engine(rank).Run(kCombine, 1, nullptr).ok()); });
+  }
+  EXPECT_TRUE(world_.engine(0).Run(kCombine, 1, nullptr).ok());
+  Findings found;
+  EXPECT_TRUE(world_.engine(0).Check(kCombine, &found).ok());
+  through.set_value();
+  for (std::thread& other : others) other.join();
+  EXPECT_GT(found.wrong, 0u);
+  EXPECT_EQ(found.kind, WrongKind::kCombineRow);
+}
+
+TEST_F(Mutants, SwapsTwoExperts) {
+  // Two rows of different experts change places.
+  uint32_t other = 1;
+  while (Meta(other)->Placements()[0].expert == Meta(0)->Placements()[0].expert) ++other;
+  const uint32_t tokens[] = {TokenOfSlot(0), TokenOfSlot(other)};
+  BeforeRank1Flags(DispatchFlag(), [this, other] {
+    std::swap(Meta(0)->Placements()[0], Meta(other)->Placements()[0]);
+  });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_EQ(found.wrong, 2u);
+  EXPECT_THAT(found.token, AnyOf(tokens[0], tokens[1]));
+  ExpectDispatched(found, WrongKind::kDispatchSource, found.token);
+}
+
+TEST_F(Mutants, SwapsTwoSources) {
+  const uint32_t tokens[] = {TokenOfSlot(0), TokenOfSlot(1)};
+  BeforeRank1Flags(DispatchFlag(), [this] { std::swap(Meta(0)->token, Meta(1)->token); });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_THAT(found.token, AnyOf(tokens[0], tokens[1]));
+  ExpectDispatched(found, WrongKind::kDispatchSource, found.token);
+  EXPECT_EQ(found.want, uint64_t{1} << 32 | found.token);
+}
+
+TEST_F(Mutants, DropsAWeight) {
+  const uint32_t token = TokenOfSlot(3);
+  BeforeRank1Flags(DispatchFlag(), [this] { Meta(3)->Weights()[0] = 0.0f; });
+  const std::vector<Findings> found = world_.RunChecked(kBoth);
+  EXPECT_EQ(found[1].wrong, 1u);
+  ExpectCombined(found[1], 1, token);
+}
+
+TEST_F(Mutants, SendsAWrongScale) {
+  const uint32_t token = TokenOfSlot(1);
+  BeforeRank1Flags(DispatchFlag(), [this] { Scales(1)[1] *= 2.0f; });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  ExpectDispatched(found, WrongKind::kDispatchScale, token);
+  EXPECT_EQ(found.channel, kChannelsPerScale);
+}
+
+TEST_F(Mutants, FlipsTheLastBitOfOneChannel) {
+  const uint32_t token = TokenOfSlot(1);
+  BeforeRank1Flags(DispatchFlag(), [this] { Row(1)[201] ^= 1; });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  ExpectDispatched(found, WrongKind::kDispatchRow, token);
+  EXPECT_EQ(found.channel, 201u);
+  EXPECT_EQ(found.got ^ found.want, 1u);
+}
+
+TEST_F(Mutants, SendsARowFromTheOtherBank) {
+  const uint32_t token = TokenOfSlot(2);
+  BeforeRank1Flags(DispatchFlag(), [this] {
+    const uint32_t stale = 1 - dispatch_bank_;
+    std::memcpy(Row(2), In<uint8_t>(0, kLayout.Row(stale, 1, 2)), kLayout.RowBytes());
+    std::memcpy(Scales(2), In<float>(0, kLayout.Scales(stale, 1, 2)), 4 * kShape.ScalesPerRow());
+  });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_THAT(found.kind, AnyOf(WrongKind::kDispatchRow, WrongKind::kDispatchScale));
+  ExpectDispatched(found, found.kind, token);
+}
+
+TEST_F(Mutants, ReturnsAPartialSumFromTheOtherBank) {
+  // Partials for rank 0 lie at rank 1.
+  BeforeRank1Flags(CombineFlag(), [this] {
+    std::memcpy(In<uint8_t>(1, kLayout.Partial(combine_bank_, 0, 0)),
+                In<uint8_t>(1, kLayout.Partial(1 - combine_bank_, 0, 0)), 2 * kShape.hidden);
+  });
+  const std::vector<Findings> found = world_.RunChecked(kCombine);
+  EXPECT_EQ(found[0].wrong, 1u);
+  EXPECT_EQ(found[0].kind, WrongKind::kCombineRow);
+}
+
+TEST_F(Mutants, MiscountsTheRowsOfAnExpert) {
+  uint16_t* sent = In<uint16_t>(0, kLayout.Counts(dispatch_bank_, 1));
+  BeforeRank1Flags(DispatchFlag(), [sent] { ++sent[0]; });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_EQ(found.kind, WrongKind::kDispatchCount);
+  EXPECT_EQ(found.expert, 0);
+  EXPECT_EQ(found.got, found.want + 1);
+}
+
+TEST_F(Mutants, WritesBeyondItsRows) {
+  device(0).after_copy = [](uint8_t* to, size_t bytes) {
+    if (bytes == kLayout.RowBytes()) to[bytes] = 0;
+  };
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_EQ(found.wrong, kShape.experts_per_rank) << "one guard row behind each expert";
+  EXPECT_EQ(found.kind, WrongKind::kGuard);
+  EXPECT_EQ(found.expert, 0);
+}
+
+TEST_F(Mutants, LeavesOutASelection) {
+  // Where a rank sums two or more, the last is lost.
+  device(1).sum_selections = [](Bf16* out, const Bf16* const* rows, const float* weights,
+                                uint32_t count, uint32_t hidden) {
+    SumWeighted(out, rows, weights, count > 1 ? count - 1 : count, hidden);
+  };
+  EXPECT_GT(WrongRows(world_.RunChecked(kCombine)), 0u);
+}
+
+TEST(Mutant, SumsSelectionsInAnotherOrder) {
+  // Another order changes an fp32 sum's last bits, and one BF16 result in some 2^15: it takes a
+  // good million channels to see it.
+  World<HookedDevice> world({.shape = {1, 150, 8192, 8, 8, Dtype::kBf16}});
+  world.Begin();
+  world.engine(0).device().sum_selections = [](Bf16* out, const Bf16* const* rows,
+                                               const float* weights, uint32_t count,
+                                               uint32_t hidden) {
+    std::vector<const Bf16*> reversed_rows(rows, rows + count);
+    std::vector<float> reversed_weights(weights, weights + count);
+    std::ranges::reverse(reversed_rows);
+    std::ranges::reverse(reversed_weights);
+    SumWeighted(out, reversed_rows.data(), reversed_weights.data(), count, hidden);
+  };
+  EXPECT_GT(WrongRows(world.RunChecked(kCombine)), 0u) << "the order is part of the protocol";
+}
+
+TEST_F(Mutants, SkipsATokenAtHome) {
+  device(2).sums_to_skip = 1;
+  const std::vector<Findings> found = world_.RunChecked(kCombine);
+  EXPECT_EQ(found[2].wrong, 1u);
+  ExpectCombined(found[2], 2, 0);
+}
+
+TEST_F(Mutants, PointsARowOutOfTheOutput) {
+  BeforeRank1Flags(DispatchFlag(), [this] { Meta(0)->Placements()[0].index = 60000; });
+  const std::vector<Status> statuses = world_.Run(kDispatch);
+  EXPECT_EQ(statuses[0].code(), Code::kProtocol);
+  EXPECT_THAT(statuses[0].text(), HasSubstr("rank 1 wrote what it must not"));
+}
+
+class ImpatientMutants : public Mutants {
+ protected:
+  ImpatientMutants() : Mutants(50'000'000) {}
+};
+
+TEST_F(ImpatientMutants, LosesAFlag) {
+  device(1).lose_flag = [flag = DispatchFlag()](const uint64_t* released) {
+    return released == flag;
+  };
+  const std::vector<Status> statuses = world_.Run(kDispatch);
+  EXPECT_EQ(statuses[0].code(), Code::kTimeout);
+  EXPECT_THAT(statuses[0].text(), HasSubstr("nothing from rank 1"));
+  EXPECT_TRUE(statuses[2].ok());
+}
+
+}  // namespace
+}  // namespace ep

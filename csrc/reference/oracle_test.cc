@@ -1,0 +1,130 @@
+// The oracle itself, on rows small enough to know by hand.
+#include "csrc/reference/oracle.h"
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cstring>
+#include <vector>
+
+#include "csrc/reference/fp8.h"
+#include "csrc/reference/inputs.h"
+
+namespace ep::reference {
+namespace {
+
+constexpr uint32_t kHidden = 128;
+
+// Two ranks of two experts; rank 1 has one token only.
+Routing TwoRanks(Dtype dtype) {
+  return {{2, 2, kHidden, 2, 2, dtype}, 5, {2, 1}, {0, 2, 1, 0, 3, -1, 9, 9}};
+}
+
+TEST(Oracle, KnowsWhoReceivesWhatInWhichOrder) {
+  const Oracle oracle(TwoRanks(Dtype::kBf16), 0);
+  ASSERT_EQ(oracle.Received(0).size(), 2u);
+  EXPECT_EQ(oracle.Received(0)[0].token, 0u);
+  EXPECT_EQ(oracle.Received(0)[1].token, 1u);
+  ASSERT_EQ(oracle.Received(1).size(), 1u);
+  EXPECT_EQ(oracle.ReceivedRows(), 3u);
+  EXPECT_EQ(Oracle(TwoRanks(Dtype::kBf16), 1).Received(1)[0].rank, 1u);
+}
+
+TEST(Oracle, AcceptsTheRightBf16RowAndNamesAWrongChannel) {
+  Oracle oracle(TwoRanks(Dtype::kBf16), 0);
+  std::vector<uint16_t> row(kHidden);
+  TokenRow(5, 2, 0, 1, kHidden, row.data());
+  auto* bytes = reinterpret_cast<uint8_t*>(row.data());
+  EXPECT_FALSE(oracle.CompareDispatched({0, 1}, 2, bytes, nullptr));
+  EXPECT_TRUE(oracle.CompareDispatched({0, 1}, 1, bytes, nullptr)) << "another set";
+  EXPECT_TRUE(oracle.CompareDispatched({0, 0}, 2, bytes, nullptr)) << "another token";
+  row[77] ^= 1;
+  const auto difference = oracle.CompareDispatched({0, 1}, 2, bytes, nullptr);
+  ASSERT_TRUE(difference);
+  EXPECT_EQ(difference->channel, 77u);
+  EXPECT_EQ(difference->got ^ 1, difference->want);
+}
+
+TEST(Oracle, AcceptsOnlyTheNearestFp8Codes) {
+  Oracle oracle(TwoRanks(Dtype::kFp8), 0);
+  std::vector<uint16_t> row(kHidden);
+  std::vector<uint8_t> codes;
+  TokenRow(5, 0, 1, 0, kHidden, row.data());
+  const GroupScale scale = ScaleOf(row.data());
+  for (const uint16_t channel : row) {
+    codes.push_back(NearestE4m3(static_cast<float>(Bf16Value(channel)) * scale.multiplier));
+  }
+  EXPECT_FALSE(oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale));
+  for (uint32_t c = 0; c < kHidden; ++c) {
+    codes[c] ^= 1;
+    const auto difference = oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale);
+    ASSERT_TRUE(difference);
+    EXPECT_EQ(difference->channel, c);
+    codes[c] ^= 0x81;
+    EXPECT_TRUE(oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale)) << "the sign";
+    codes[c] ^= 0x80;
+  }
+  const float other = scale.scale * 2;
+  EXPECT_EQ(oracle.CompareDispatched({1, 0}, 0, codes.data(), &other)->part, Difference::kScale);
+}
+
+TEST(Oracle, SumsInFloat64WithinAHandfulOfRoundings) {
+  // Token 0 of rank 0: expert 0 on its own rank, expert 2 on the other.
+  Oracle oracle(TwoRanks(Dtype::kBf16), 0);
+  const float weights[] = {0.25f, 0.75f};
+  std::vector<uint16_t> a(kHidden), b(kHidden), row(kHidden);
+  ExpertRow(5, 1, 0, 0, 0, kHidden, a.data());
+  ExpertRow(5, 1, 0, 0, 2, kHidden, b.data());
+  const auto narrow = [](double value) {
+    const uint32_t bits = std::bit_cast<uint32_t>(static_cast<float>(value));
+    return static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+  };
+  for (uint32_t c = 0; c < kHidden; ++c) {
+    row[c] = narrow(Bf16Value(narrow(0.25 * Bf16Value(a[c]))) +
+                    Bf16Value(narrow(0.75 * Bf16Value(b[c]))));
+  }
+  EXPECT_FALSE(oracle.CompareCombined(0, 1, weights, row.data()));
+  EXPECT_TRUE(oracle.CompareCombined(0, 2, weights, row.data())) << "another set";
+  row[5] ^= 1;
+  EXPECT_EQ(oracle.CompareCombined(0, 1, weights, row.data())->channel, 5u);
+}
+
+TEST(Inputs, DifferInEverySetTokenRankAndExpert) {
+  std::vector<std::vector<uint16_t>> rows;
+  const auto add = [&](auto make) { make(rows.emplace_back(kHidden).data()); };
+  for (uint32_t set = 0; set < kSets; ++set) {
+    add([&](uint16_t* row) { TokenRow(1, set, 0, 0, kHidden, row); });
+    add([&](uint16_t* row) { TokenRow(1, set, 1, 0, kHidden, row); });
+    add([&](uint16_t* row) { TokenRow(1, set, 0, 1, kHidden, row); });
+    add([&](uint16_t* row) { ExpertRow(1, set, 0, 0, 0, kHidden, row); });
+    add([&](uint16_t* row) { ExpertRow(1, set, 0, 0, 1, kHidden, row); });
+  }
+  add([&](uint16_t* row) { TokenRow(2, 0, 0, 0, kHidden, row); });
+  for (size_t i = 0; i < rows.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) {
+      int equal = 0;
+      for (uint32_t c = 0; c < kHidden; ++c) equal += rows[i][c] == rows[j][c];
+      EXPECT_LT(equal, 12) << "rows " << i << " and " << j;
+    }
+  }
+}
+
+TEST(Inputs, StayFiniteAndInRange) {
+  std::vector<uint16_t> row(8192);
+  ExpertRow(1, 0, 0, 0, 0, 8192, row.data());
+  for (const uint16_t bits : row) {
+    const double magnitude = std::abs(Bf16Value(bits));
+    EXPECT_TRUE(magnitude >= 0.5 && magnitude < 2.0);
+  }
+  TokenRow(1, 0, 0, 0, 8192, row.data());
+  int subnormal = 0;
+  for (const uint16_t bits : row) {
+    const double magnitude = std::abs(Bf16Value(bits));
+    EXPECT_TRUE(magnitude > 0 && magnitude < 2.0);
+    subnormal += magnitude * 224 < 1.0 / 64;
+  }
+  EXPECT_GT(subnormal, 100) << "FP8 codes of all sizes must occur";
+}
+
+}  // namespace
+}  // namespace ep::reference

@@ -12,18 +12,18 @@ package native
 import "C"
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 	"time"
 	"unsafe"
 
 	"github.com/epperf/epperf/go/internal/measure"
+	"github.com/epperf/epperf/go/internal/workload"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// Sets is how many sets of rows and weights operations rotate through.
-const Sets = C.EP_SETS
+// The core and the workload count sets of weights alike.
+var _ [workload.Sets]struct{} = [C.EP_SETS]struct{}{}
 
 // maxBlobBytes is room for any transport's blob.
 const maxBlobBytes = 64 << 10
@@ -35,10 +35,8 @@ type Config struct {
 	// CPUs that all ranks of this host share; with fewer than ranks, waits give theirs away.
 	CPUs        int
 	WaitTimeout time.Duration
-	// TopkIdx is [ranks, tokens, topk] of all ranks, -1 where nothing is selected.
-	TopkIdx []int32
-	// TopkWeights is [Sets, tokens, topk] of this rank.
-	TopkWeights []float32
+	// Routing is the case's. Its ids are copied.
+	Routing *workload.Routing
 }
 
 // An Engine is one rank's data plane. It implements measure.Engine.
@@ -53,28 +51,25 @@ type Engine struct {
 // Open makes an engine and its memory.
 func Open(config Config) (*Engine, error) {
 	c := config.Case
-	shape := shapeOf(c)
-	perRank := int(shape.tokens) * int(shape.topk)
-	if got, want := len(config.TopkIdx), int(shape.ranks)*perRank; got != want {
-		return nil, fmt.Errorf("open engine: %d expert ids, want %d", got, want)
-	}
-	if got, want := len(config.TopkWeights), Sets*perRank; got != want {
-		return nil, fmt.Errorf("open engine: %d weights, want %d", got, want)
+	ids := config.Routing.IDs()
+	var weights []float32 // [sets, tokens, topk]
+	for set := range workload.Sets {
+		weights = append(weights, config.Routing.Weights(config.Rank, set)...)
 	}
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	pins.Pin(&c.TokensOfRank[0])
-	pins.Pin(&config.TopkIdx[0])
-	pins.Pin(&config.TopkWeights[0])
+	pins.Pin(&ids[0])
+	pins.Pin(&weights[0])
 	args := C.ep_config{
-		shape:           shape,
+		shape:           shapeOf(c),
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
 		seed:            C.uint64_t(c.GetSeed()),
 		wait_timeout_ns: C.uint64_t(config.WaitTimeout.Nanoseconds()),
 		tokens_of_rank:  (*C.uint32_t)(&c.TokensOfRank[0]),
-		topk_idx:        (*C.int32_t)(&config.TopkIdx[0]),
-		topk_weights:    (*C.float)(&config.TopkWeights[0]),
+		topk_idx:        (*C.int32_t)(&ids[0]),
+		topk_weights:    (*C.float)(&weights[0]),
 	}
 	engine := &Engine{of: c}
 	var text [512]C.char

@@ -1,0 +1,188 @@
+package measure_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/epperf/epperf/go/internal/measure"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A script is an Engine, a Group and a Sink that write down what they are asked, and fail where
+// they are told to.
+type script struct {
+	steps  []string
+	failAt string
+	check  *epperfv1.Check
+	result *epperfv1.RankResult
+}
+
+func (s *script) step(format string, args ...any) error {
+	step := fmt.Sprintf(format, args...)
+	s.steps = append(s.steps, step)
+	if step == s.failAt {
+		return errors.New("planted")
+	}
+	return nil
+}
+
+func (s *script) Blob() ([]byte, error)        { return []byte("b"), s.step("blob") }
+func (s *script) Connect(blobs [][]byte) error { return s.step("connect %d", len(blobs)) }
+func (s *script) MakeExpertRows() error        { return s.step("make expert rows") }
+func (s *script) Poison() error                { return s.step("poison") }
+func (s *script) FlushCaches() error           { return s.step("flush") }
+func (s *script) Abort()                       { s.steps = append(s.steps, "abort") }
+func (s *script) Close() error                 { return s.step("close") }
+
+func (s *script) Run(mode epperfv1.Mode, n int) (measure.Block, error) {
+	return measure.Block{FirstEpoch: 9, DurationNS: make([]uint64, n)}, s.step("run %s x%d", epperfv1.Name(mode), n)
+}
+
+func (s *script) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
+	check := s.check
+	if check == nil {
+		check = &epperfv1.Check{Rows: 10}
+	}
+	return check, s.step("check %s", epperfv1.Name(mode))
+}
+
+func (s *script) Traffic() (*epperfv1.Traffic, error) {
+	return &epperfv1.Traffic{Selections: 4}, s.step("traffic")
+}
+
+func (s *script) Exchange(_ context.Context, _ string, blob []byte) ([][]byte, error) {
+	return [][]byte{blob, blob}, s.step("exchange")
+}
+
+func (s *script) Barrier(_ context.Context, name string) error { return s.step("meet %s", name) }
+
+func (s *script) Samples(samples *epperfv1.Samples) error {
+	return s.step("samples %d from epoch %d", len(samples.GetDurationNs()), samples.GetFirstEpoch())
+}
+
+func (s *script) Result(r *epperfv1.RankResult) error {
+	s.result = r
+	return s.step("result")
+}
+
+func (s *script) run(ctx context.Context) error {
+	return measure.Rank{
+		Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{{
+			Mode: epperfv1.Mode_MODE_COMBINE, Warmup: 3, Iterations: 20,
+		}}},
+		Rank:  1,
+		Group: s,
+		Sink:  s,
+		Open:  func(*epperfv1.Case) (measure.Engine, error) { return s, s.step("open") },
+	}.Run(ctx)
+}
+
+func times(n int, steps ...string) (all []string) {
+	for range n {
+		all = append(all, steps...)
+	}
+	return all
+}
+
+func TestARunGoesInOrder(t *testing.T) {
+	var s script
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	checked := times(6, "poison", "meet check", "run e2e x1", "check e2e")
+	var want []string
+	for _, part := range [][]string{
+		{"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "make expert rows"},
+		checked,
+		{"traffic", "meet checked", "run combine x3", "poison", "flush"},
+		{"meet warmup", "run combine x20", "meet measured", "check combine", "samples 20 from epoch 9"},
+		checked,
+		{"meet cleanup", "close", "result"},
+	} {
+		want = append(want, part...)
+	}
+	if diff := cmp.Diff(want, s.steps); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+	if !s.result.GetPassed() || s.result.GetCheck().GetRows() != 130 || s.result.GetRank() != 1 {
+		t.Errorf("result %v, want 130 rows checked and passed", s.result)
+	}
+}
+
+func TestAFailureEndsTheCaseAndIsReported(t *testing.T) {
+	for _, failAt := range []string{
+		"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "make expert rows",
+		"poison", "check e2e", "traffic", "meet checked", "run combine x3", "flush", "meet warmup",
+		"run combine x20", "meet measured", "check combine", "samples 20 from epoch 9", "meet cleanup", "close",
+	} {
+		t.Run(failAt, func(t *testing.T) {
+			s := script{failAt: failAt}
+			if err := s.run(t.Context()); err == nil || !strings.Contains(err.Error(), "planted") {
+				t.Errorf("Run = %v, want the planted error", err)
+			}
+			if s.result.GetPassed() || !strings.Contains(s.result.GetError(), "planted") {
+				t.Errorf("result %v, want the planted error", s.result)
+			}
+			if failAt != "open" && !strings.Contains(strings.Join(s.steps, ","), "close") {
+				t.Error("the engine was not closed")
+			}
+		})
+	}
+}
+
+func TestWrongRowsFailTheRank(t *testing.T) {
+	s := script{check: &epperfv1.Check{Rows: 10, Wrong: 1, First: &epperfv1.WrongRow{Token: 7}}}
+	if err := s.run(t.Context()); err != nil {
+		t.Fatalf("wrong rows are a result, not an error of the run: %v", err)
+	}
+	if s.result.GetPassed() || s.result.GetCheck().GetWrong() != 13 || s.result.GetCheck().GetFirst().GetRank() != 1 {
+		t.Errorf("result %v, want 13 wrong rows found by rank 1", s.result)
+	}
+}
+
+func TestAComparisonOfNothingFailsTheRank(t *testing.T) {
+	s := script{check: &epperfv1.Check{}}
+	if err := s.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s.result.GetPassed() {
+		t.Error("a rank passed that selects experts and compared no row")
+	}
+}
+
+func TestTheEndOfTheContextAbortsTheEngine(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var s script
+	aborted := make(chan struct{})
+	err := measure.Rank{
+		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Iterations: 2}}},
+		Group: &s,
+		Sink:  &s,
+		Open: func(*epperfv1.Case) (measure.Engine, error) {
+			return waiting{&s, cancel, aborted}, nil
+		},
+	}.Run(ctx)
+	if err == nil || !strings.Contains(err.Error(), "told to stop") {
+		t.Errorf("Run = %v, want the engine's word that it was told to stop", err)
+	}
+}
+
+// waiting is an engine whose first operation waits until it is aborted.
+type waiting struct {
+	*script
+	cancel  context.CancelFunc
+	aborted chan struct{}
+}
+
+func (w waiting) Run(epperfv1.Mode, int) (measure.Block, error) {
+	w.cancel()
+	<-w.aborted
+	return measure.Block{}, errors.New("told to stop")
+}
+
+func (w waiting) Abort() { close(w.aborted) }

@@ -1,0 +1,239 @@
+package native_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/epperf/epperf/go/internal/measure"
+	"github.com/epperf/epperf/go/internal/native"
+	"github.com/epperf/epperf/go/internal/workload"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+func smallCase() *epperfv1.Case {
+	return &epperfv1.Case{
+		Mode:           epperfv1.Mode_MODE_E2E,
+		Ranks:          2,
+		TokensOfRank:   []uint32{8, 3},
+		Hidden:         256,
+		ExpertsPerRank: 4,
+		Topk:           3,
+		Dtype:          epperfv1.Dtype_DTYPE_FP8,
+		Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
+		Seed:           1,
+		Warmup:         2,
+		Iterations:     5,
+	}
+}
+
+func open(t *testing.T, c *epperfv1.Case, rank int, waitTimeout time.Duration) *native.Engine {
+	t.Helper()
+	routing, err := workload.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := native.Open(native.Config{Case: c, Rank: rank, CPUs: 1, WaitTimeout: waitTimeout, Routing: routing})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { engine.Close() })
+	return engine
+}
+
+// connected opens all ranks of the case in this process.
+func connected(t *testing.T, c *epperfv1.Case, waitTimeout time.Duration) []*native.Engine {
+	t.Helper()
+	var engines []*native.Engine
+	var blobs [][]byte
+	for rank := range int(c.GetRanks()) {
+		engine := open(t, c, rank, waitTimeout)
+		blob, err := engine.Blob()
+		if err != nil {
+			t.Fatal(err)
+		}
+		engines, blobs = append(engines, engine), append(blobs, blob)
+	}
+	for _, engine := range engines {
+		if err := engine.Connect(blobs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return engines
+}
+
+// A hall is a measure.Group of goroutines.
+type hall struct {
+	mu      sync.Mutex
+	arrived *sync.Cond
+	ranks   int
+	waiting int
+	round   int
+	blobs   [][]byte
+}
+
+func newHall(ranks int) *hall {
+	h := &hall{ranks: ranks, blobs: make([][]byte, ranks)}
+	h.arrived = sync.NewCond(&h.mu)
+	return h
+}
+
+func (h *hall) meet() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	round := h.round
+	if h.waiting++; h.waiting == h.ranks {
+		h.waiting, h.round = 0, h.round+1
+		h.arrived.Broadcast()
+	}
+	for h.round == round {
+		h.arrived.Wait()
+	}
+}
+
+// A guest is one rank in a hall, and keeps what the rank reports.
+type guest struct {
+	*hall
+	rank    int
+	samples []*epperfv1.Samples
+	result  *epperfv1.RankResult
+}
+
+func (g *guest) Exchange(_ context.Context, _ string, blob []byte) ([][]byte, error) {
+	g.blobs[g.rank] = blob
+	g.meet()
+	return slices.Clone(g.blobs), nil
+}
+
+func (g *guest) Barrier(context.Context, string) error {
+	g.meet()
+	return nil
+}
+
+func (g *guest) Samples(s *epperfv1.Samples) error {
+	g.samples = append(g.samples, s)
+	return nil
+}
+
+func (g *guest) Result(r *epperfv1.RankResult) error {
+	g.result = r
+	return nil
+}
+
+func TestEveryModeRunsAndIsRight(t *testing.T) {
+	for _, mode := range []epperfv1.Mode{epperfv1.Mode_MODE_DISPATCH, epperfv1.Mode_MODE_COMBINE, epperfv1.Mode_MODE_E2E} {
+		for _, dtype := range []epperfv1.Dtype{epperfv1.Dtype_DTYPE_FP8, epperfv1.Dtype_DTYPE_BF16} {
+			t.Run(epperfv1.Name(mode)+" "+epperfv1.Name(dtype), func(t *testing.T) {
+				c := smallCase()
+				c.Mode, c.Dtype = mode, dtype
+				runs(t, c)
+			})
+		}
+	}
+}
+
+func runs(t *testing.T, c *epperfv1.Case) {
+	t.Helper()
+	routing, err := workload.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hall := newHall(int(c.GetRanks()))
+	var guests []*guest
+	var running sync.WaitGroup
+	for r := range int(c.GetRanks()) {
+		g := &guest{hall: hall, rank: r}
+		guests = append(guests, g)
+		rank := measure.Rank{
+			Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{c}},
+			Rank:  r,
+			Group: g,
+			Sink:  g,
+			Open: func(c *epperfv1.Case) (measure.Engine, error) {
+				return native.Open(native.Config{Case: c, Rank: r, CPUs: 1, WaitTimeout: 10 * time.Second, Routing: routing})
+			},
+		}
+		running.Go(func() {
+			if err := rank.Run(t.Context()); err != nil {
+				t.Errorf("rank %d: %v", r, err)
+			}
+		})
+	}
+	running.Wait()
+	for r, g := range guests {
+		if !g.result.GetPassed() || g.result.GetCheck().GetWrong() != 0 {
+			t.Errorf("rank %d: %v", r, g.result)
+		}
+		if len(g.samples) != 1 || len(g.samples[0].GetDurationNs()) != int(c.GetIterations()) {
+			t.Errorf("rank %d sent samples %v", r, g.samples)
+		}
+		if got, want := g.result.GetTraffic().GetSelections(), uint64(c.GetTokensOfRank()[r]*c.GetTopk()); got != want {
+			t.Errorf("rank %d made %d selections, want %d", r, got, want)
+		}
+	}
+}
+
+func TestASilentPeerIsNamed(t *testing.T) {
+	engines := connected(t, smallCase(), 20*time.Millisecond)
+	_, err := engines[0].Run(epperfv1.Mode_MODE_DISPATCH, 1)
+	var failure *native.Error
+	if !errors.As(err, &failure) || failure.Kind != native.KindTimeout || !strings.Contains(err.Error(), "nothing from rank 1") {
+		t.Errorf("Run = %v, want a timeout that names rank 1", err)
+	}
+}
+
+func TestAbortEndsAWait(t *testing.T) {
+	engines := connected(t, smallCase(), time.Hour)
+	time.AfterFunc(10*time.Millisecond, engines[0].Abort)
+	_, err := engines[0].Run(epperfv1.Mode_MODE_DISPATCH, 1)
+	var failure *native.Error
+	if !errors.As(err, &failure) || failure.Kind != native.KindAborted {
+		t.Errorf("Run = %v, want an abort", err)
+	}
+}
+
+func TestAbortAfterCloseDoesNothing(t *testing.T) {
+	engine := open(t, smallCase(), 0, time.Second)
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	engine.Abort()
+	if err := engine.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+}
+
+func TestABlobOfNobodyIsRefused(t *testing.T) {
+	engine := open(t, smallCase(), 0, time.Second)
+	if err := engine.Connect([][]byte{nil, {1, 2, 3}}); err == nil || !strings.Contains(err.Error(), "rank 1") {
+		t.Errorf("Connect = %v, want an error that names rank 1", err)
+	}
+	if err := engine.Connect(nil); err == nil {
+		t.Error("Connect accepted no blobs for two ranks")
+	}
+}
+
+// docs/architecture.md has these sums.
+func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
+	c := smallCase()
+	c.Ranks, c.TokensOfRank, c.Hidden, c.ExpertsPerRank, c.Topk = 8, []uint32{128, 128, 128, 128, 128, 128, 128, 128}, 7168, 36, 8
+	memory, err := native.MemoryNeeded(c, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := memory.RegionBytes / 100_000; got != 447 {
+		t.Errorf("a region has %d bytes, want some 44.7 MB", memory.RegionBytes)
+	}
+	// 1024 rows of 7168 + 224 + 8 + 3 * 14336 bytes, 128 tokens in and out, and 256 MB of zeros.
+	if got := memory.PrivateBytes / 1_000_000; got != 315 {
+		t.Errorf("a rank has %d bytes of its own, want some 315 MB", memory.PrivateBytes)
+	}
+	c.Hidden = 100
+	if _, err := native.MemoryNeeded(c, 1024); err == nil {
+		t.Error("a hidden size of 100 was accepted")
+	}
+}

@@ -19,10 +19,13 @@ def outcomes(events):
         if label := event["id"].get("testSummary", {}).get("label"):
             passed = event["testSummary"]["overallStatus"] in ("PASSED", "FLAKY")
             outcome[label] = "passed" if passed else "failed"
-        elif label := event["id"].get("targetCompleted", {}).get("label"):
-            if event.get("aborted", {}).get("reason") == "SKIPPED":
+            continue
+        # Where its analysis fails, a target is not even configured.
+        for stage in ("targetConfigured", "targetCompleted"):
+            label = event["id"].get(stage, {}).get("label")
+            if label and event.get("aborted", {}).get("reason") == "SKIPPED":
                 outcome.setdefault(label, "skipped")
-            elif not event.get("completed", {}).get("success"):
+            elif label and ("aborted" in event or stage == "targetCompleted" and not event["completed"].get("success")):
                 outcome.setdefault(label, "failed")
     return outcome
 

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables are those of tools/bazelw
 # What tools/bazelw and its steps share. Needs: $cache, the folder
 # of everything made, and $repository.
 
@@ -26,7 +26,10 @@ once() {
   # The same for every checkout: where the steps themselves lie changes nothing.
   key=$({ cat "${files[@]}" && echo "${*//"$repository"/}"; } | sha256sum | cut -c 1-12)
   once=$cache/$name-$key
-  [ ! -e "$once/done" ] || return 0
+  if [ -e "$once/done" ]; then
+    touch "$once/done" # in use: see below
+    return 0
+  fi
   (
     flock 9
     [ ! -e "$once/done" ] || exit 0
@@ -40,6 +43,10 @@ once() {
     }
     touch "$once/done"
     say "$name: made in $((SECONDS - seconds)) s"
+    # Earlier makes that nobody has used for a month go.
+    find "$cache" -mindepth 2 -maxdepth 2 -path "$cache/$name-*/done" -mtime +30 | while read -r old; do
+      rm -rf "${old%/done}"
+    done
   ) 9> "$once.lock" || exit 1
 }
 

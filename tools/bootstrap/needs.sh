@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables are those of tools/bazelw
 # Programs of Debian packages that the build takes from the machine; sourced by tools/bazelw.
 
 missing_packages() { # missing_packages PACKAGE...: prints those whose program is not there
@@ -13,19 +13,20 @@ missing_packages() { # missing_packages PACKAGE...: prints those whose program i
 
 # Installs those of the packages that are missing, or says how to.
 need_packages() {
-  local missing install log=$cache/apt.log
+  local missing log=$cache/apt.log seconds=$SECONDS
   mapfile -t missing < <(missing_packages "$@")
   [ ${#missing[@]} -gt 0 ] || return 0
-  install="apt-get install -y --no-install-recommends ${missing[*]}"
+  local install=(apt-get install -y --no-install-recommends "${missing[@]}")
   command -v apt-get > /dev/null || die "please install ${missing[*]}: not found on PATH"
-  [ "$(id -u)" = 0 ] || die "something is missing; please run: sudo apt-get update && sudo $install"
+  [ "$(id -u)" = 0 ] || die "something is missing; please run: sudo apt-get update && sudo ${install[*]}"
   say "installing by apt-get: ${missing[*]}"
   (
     flock 9
     apt-get -q update &&
-      DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 ${install#apt-get}
+      DEBIAN_FRONTEND=noninteractive "${install[@]}" -q -o DPkg::Lock::Timeout=300
   ) > "$log" 2>&1 < /dev/null 9> "$cache/apt.lock" || {
     tail -15 "$log" >&2
-    die "'$install' went wrong; $log has all it said"
+    die "'${install[*]}' went wrong; $log has all it said"
   }
+  say "installed in $((SECONDS - seconds)) s"
 }

@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2034,SC2154 # the variables are those of tools/bazelw
 # Makes the private Bazel, step by step; sourced by tools/bazelw.
 
 # Sets $bazel and adds to $options, its startup options. They come beside the rc files of

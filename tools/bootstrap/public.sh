@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154 # the variables are those of tools/bazelw
 # Finds the Bazel of those who reach its public releases and module registry; sourced by
 # tools/bazelw.
 
@@ -35,7 +35,7 @@ find_public_bazel() {
   # Bazel's releases and its registry both stand on this host. Git is what every machine has.
   GIT_TERMINAL_PROMPT=0 timeout 8 git ls-remote -q \
     https://github.com/bazelbuild/bazel-central-registry HEAD > /dev/null 2>&1 || {
-    say "the public module registry does not answer: using a private Bazel"
+    say "Bazel's public module registry does not answer here (EPPERF_BAZEL=public asks again)"
     return
   }
   for candidate in bazel bazelisk; do
@@ -44,7 +44,7 @@ find_public_bazel() {
   done
   once bazelisk "$steps/public.sh" -- go_install "$bazelisk_module"
   ! builds_with "$once/bazelisk" || return 0
-  say "no Bazel $version can be had from the public releases: using a private one"
+  say "Bazel $version cannot be had from its public releases here (EPPERF_BAZEL=public asks again)"
 }
 
 go_install() { GOBIN=$2 GOFLAGS=-mod=mod "$go" install "$1"; }

@@ -13,7 +13,7 @@ func showCommand() *cli.Command {
 	return &cli.Command{
 		Name:         "show",
 		Usage:        "print records as perf printed them",
-		ArgsUsage:    "FILE...",
+		UsageText:    "report show FILE...",
 		OnUsageError: onUsageError,
 		Action:       show,
 	}

@@ -86,7 +86,12 @@ func describe(wrong *epperfv1.WrongRow, c *epperfv1.Case) string {
 		return fmt.Sprintf("rank %d: number of rows at expert %d: got %d, want %d",
 			wrong.GetRank(), wrong.GetExpert(), wrong.GetGot(), wrong.GetWant())
 	case epperfv1.WrongRow_KIND_GUARD:
-		what = "guard row"
+		beside := "the combined rows"
+		if wrong.Expert != nil {
+			beside = fmt.Sprintf("the rows of expert %d", wrong.GetExpert())
+		}
+		return fmt.Sprintf("rank %d: guard beside %s, byte %d: got %s, want %s",
+			wrong.GetRank(), beside, wrong.GetChannel(), value(wrong.GetGot()), value(wrong.GetWant()))
 	case epperfv1.WrongRow_KIND_COMBINE_ROW:
 		what = "combined row"
 		value = bf16

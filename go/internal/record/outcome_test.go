@@ -110,7 +110,11 @@ func TestTheFirstWrongRowIsDescribed(t *testing.T) {
 		},
 		"guard": {
 			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_GUARD, Expert: expert(9), Channel: 3, Got: 0, Want: 0xa5},
-			"rank 0: guard row from rank 0, token 0, expert 9, channel 3: got 0x00, want 0xa5",
+			"rank 0: guard beside the rows of expert 9, byte 3: got 0x00, want 0xa5",
+		},
+		"guard of the combined rows": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_GUARD, Channel: 3, Got: 0, Want: 0xa5},
+			"rank 0: guard beside the combined rows, byte 3: got 0x00, want 0xa5",
 		},
 		"combined row has no expert": {
 			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_COMBINE_ROW, Token: 3, Channel: 1, Got: 0x7fc0, Want: 0x3f00},

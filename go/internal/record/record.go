@@ -80,6 +80,9 @@ func ReadFrom(source io.Reader, path string) (*Record, error) {
 		if err == io.EOF || record.Header != nil && errors.Is(err, io.ErrUnexpectedEOF) {
 			break
 		}
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			err = damaged(0, "the file is no record, or ends within its header")
+		}
 		if err == nil {
 			err = record.add(entry, reader.EntryOffset())
 		}

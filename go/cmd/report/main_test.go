@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/epperf/epperf/go/internal/record/recordtest"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+func TestExitCodes(t *testing.T) {
+	passed := recordtest.Passed(epperfv1.Mode_MODE_E2E).Write(t)
+	failed := writeFailed(t)
+	partial := recordtest.Passed(epperfv1.Mode_MODE_E2E).WritePartial(t)
+	noRecord := filepath.Join(t.TempDir(), "letter.txt")
+	if err := os.WriteFile(noRecord, []byte("Dear reader,\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct {
+		args   []string
+		want   int
+		stdout string // that there is such text; "" that there is none
+		stderr string // likewise
+	}{
+		"a run that passed":    {[]string{"show", passed}, exitOK, "8/8 ranks passed\n", ""},
+		"a run that failed":    {[]string{"show", failed}, exitFailed, "Failed: rank 2: 3 wrong rows\n", ""},
+		"a run that was cut":   {[]string{"show", partial}, exitFailed, "Incomplete: ", ""},
+		"no record at all":     {[]string{"show", noRecord}, exitFailed, "", "letter.txt: damaged at byte 0: "},
+		"no such file":         {[]string{"show", "nowhere.epperf"}, exitFailed, "", "nowhere.epperf: no such file"},
+		"good after bad":       {[]string{"show", "nowhere.epperf", passed}, exitFailed, "8/8 ranks passed\n", "no such file"},
+		"no file":              {[]string{"show"}, exitUsage, "", "try report show FILE"},
+		"no command":           {nil, exitUsage, "", "a command is missing"},
+		"an unknown command":   {[]string{"print", passed}, exitUsage, "", `no command "print"`},
+		"an unknown flag":      {[]string{"--loud", "show"}, exitUsage, "", "-loud"},
+		"an unknown show flag": {[]string{"show", "--loud", passed}, exitUsage, "", "-loud"},
+		"help":                 {[]string{"--help"}, exitOK, "show", ""},
+		"help on show":         {[]string{"show", "--help"}, exitOK, "FILE...", ""},
+		"version":              {[]string{"--version"}, exitOK, "report version " + version, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stdout, stderr bytes.Buffer
+			if got := run(append([]string{"report"}, test.args...), &stdout, &stderr); got != test.want {
+				t.Errorf("exit code %d; want %d", got, test.want)
+			}
+			for what, text := range map[string][2]string{
+				"stdout": {stdout.String(), test.stdout},
+				"stderr": {stderr.String(), test.stderr},
+			} {
+				if !strings.Contains(text[0], text[1]) || text[1] == "" && text[0] != "" {
+					t.Errorf("%s = %q; want %q", what, text[0], text[1])
+				}
+			}
+		})
+	}
+}
+
+func TestSeveralRecordsAreShownInOrder(t *testing.T) {
+	first := recordtest.Passed(epperfv1.Mode_MODE_COMBINE).Write(t)
+	second := recordtest.Passed(epperfv1.Mode_MODE_DISPATCH).Write(t)
+	var stdout, stderr bytes.Buffer
+	if code := run([]string{"report", "show", first, second}, &stdout, &stderr); code != exitOK || stderr.Len() > 0 {
+		t.Fatalf("exit code %d, %s", code, &stderr)
+	}
+	before, after, found := strings.Cut(stdout.String(), "\n\n"+strings.Repeat("=", 70)+"\nEP Data Plane")
+	if !found || !strings.HasSuffix(before, "Record: "+first) || !strings.HasSuffix(after, "Record: "+second+"\n") {
+		t.Errorf("stdout = %s", &stdout)
+	}
+}
+
+func writeFailed(t *testing.T) string {
+	t.Helper()
+	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+	run.Results[2].Passed, run.Results[2].Check.Wrong = false, 3
+	run.Status, run.Error = epperfv1.Trailer_STATUS_FAILED, "rank 2: 3 wrong rows"
+	return run.Write(t)
+}

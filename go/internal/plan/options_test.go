@@ -1,0 +1,233 @@
+package plan_test
+
+import (
+	"errors"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/epperf/epperf/go/internal/plan"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+func TestDefaultsArePlanned(t *testing.T) {
+	options := plan.Defaults()
+	options.RunID = "a"
+	got, err := plan.New(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &epperfv1.Plan{
+		RunId: "a",
+		Cases: []*epperfv1.Case{{
+			Mode:           epperfv1.Mode_MODE_E2E,
+			Ranks:          8,
+			TokensOfRank:   []uint32{512, 512, 512, 512, 512, 512, 512, 512},
+			Hidden:         4096,
+			ExpertsPerRank: 8,
+			Topk:           2,
+			Dtype:          epperfv1.Dtype_DTYPE_FP8,
+			Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
+			Seed:           1,
+			Warmup:         10,
+			Iterations:     100,
+		}},
+		Device:        epperfv1.Device_DEVICE_CPU,
+		NvlinkBackend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC,
+		RanksPerHost:  8,
+		WaitTimeoutNs: 10e9,
+		TimeoutNs:     300e9,
+	}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
+		t.Errorf("New(Defaults()) (-want +got):\n%s", diff)
+	}
+}
+
+func TestEachPlanWithoutARunIDGetsOneOfItsOwn(t *testing.T) {
+	ids := map[string]bool{}
+	for range 10 {
+		made, err := plan.New(plan.Defaults())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[made.GetRunId()] = true
+		if !regexp.MustCompile(`^[0-9a-f]{8}$`).MatchString(made.GetRunId()) {
+			t.Errorf("run id %q", made.GetRunId())
+		}
+	}
+	if len(ids) != 10 {
+		t.Errorf("10 plans have %d run ids", len(ids))
+	}
+}
+
+func TestBadValuesAreOneClearLine(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*plan.Options)
+		want   string
+	}{
+		"hidden between multiples": {
+			func(o *plan.Options) { o.Hidden = 1000 },
+			"--hidden=1000: must be a multiple of 128; try --hidden=1024",
+		},
+		"hidden of 0": {
+			func(o *plan.Options) { o.Hidden = 0 },
+			"--hidden=0: must be 128 to 65,536; try --hidden=128",
+		},
+		"hidden beyond any model": {
+			func(o *plan.Options) { o.Hidden = 65_664 },
+			"--hidden=65664: must be 128 to 65,536; try --hidden=65536",
+		},
+		"no ranks": {
+			func(o *plan.Options) { o.NumProcesses = 0 },
+			"--num-processes=0: must be 1 to 64; try --num-processes=1",
+		},
+		"too many ranks": {
+			func(o *plan.Options) { o.NumProcesses = 65 },
+			"--num-processes=65: must be 1 to 64; try --num-processes=64",
+		},
+		"negative tokens": {
+			func(o *plan.Options) { o.Tokens = -1 },
+			"--tokens=-1: must be 0 to 65,535; try --tokens=0",
+		},
+		"no tokens anywhere": {
+			func(o *plan.Options) { o.Tokens = 0 },
+			"--tokens=0: at least one rank needs a token; try --tokens=1",
+		},
+		"more tokens than 32 bits": {
+			func(o *plan.Options) { o.Tokens = 1<<32 + 1 },
+			"--tokens=4294967297: must be 0 to 65,535; try --tokens=65535",
+		},
+		"more experts than ids": {
+			func(o *plan.Options) { o.ExpertsPerRank = 9000 },
+			"--experts-per-rank=9000: 8 ranks would have 72,000 experts, more than 65,535; try --experts-per-rank=8191",
+		},
+		"topk of 17": {
+			func(o *plan.Options) { o.Topk = 17 },
+			"--topk=17: must be 1 to 16; try --topk=16",
+		},
+		"more choices than experts": {
+			func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 2, 2, 5 },
+			"--topk=5: a token cannot select more than the 4 experts there are; try --topk=4",
+		},
+		"one iteration": {
+			func(o *plan.Options) { o.Iters = 1 },
+			"--iters=1: must be 2 to 1,000,000; try --iters=2",
+		},
+		"negative warm-up": {
+			func(o *plan.Options) { o.Warmup = -3 },
+			"--warmup=-3: must be 0 to 1,000,000; try --warmup=0",
+		},
+		"a mode that there is none of": {
+			func(o *plan.Options) { o.Mode = "both" },
+			`--mode="both": not one of dispatch, combine, e2e; try --mode=e2e`,
+		},
+		"a mode by its proto name": {
+			func(o *plan.Options) { o.Mode = "MODE_E2E" },
+			`--mode="MODE_E2E": not one of dispatch, combine, e2e; try --mode=e2e`,
+		},
+		"an unspecified dtype": {
+			func(o *plan.Options) { o.Dtype = "unspecified" },
+			`--dtype="unspecified": not one of fp8, bf16; try --dtype=fp8`,
+		},
+		"an unknown device": {
+			func(o *plan.Options) { o.Device = "tpu" },
+			`--device="tpu": not one of auto, cpu, cuda; try --device=auto`,
+		},
+		"an unknown backend": {
+			func(o *plan.Options) { o.NvlinkBackend = "" },
+			`--nvlink-backend="": not one of ipc, nixl, none; try --nvlink-backend=ipc`,
+		},
+		"no time at all": {
+			func(o *plan.Options) { o.Timeout = 0 },
+			"--timeout=0s: must be more than 0; try --timeout=5m0s",
+		},
+		"negative time": {
+			func(o *plan.Options) { o.WaitTimeout = -time.Second },
+			"--wait-timeout=-1s: must be more than 0; try --wait-timeout=10s",
+		},
+		"time without end": {
+			func(o *plan.Options) { o.WaitTimeout = 1 << 62 },
+			"--wait-timeout=1281023h53m38.427387904s: must be more than 0 and at most 720h0m0s; try --wait-timeout=720h0m0s",
+		},
+		"a run id that is a path": {
+			func(o *plan.Options) { o.RunID = "../x" },
+			`--run-id="../x": must be 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first`,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := plan.Defaults()
+			test.change(&options)
+			_, err := plan.New(options)
+			var usage *plan.UsageError
+			if !errors.As(err, &usage) {
+				t.Fatalf("New: %v; want a UsageError", err)
+			}
+			if diff := cmp.Diff(test.want, err.Error()); diff != "" {
+				t.Errorf("error (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestGoodValuesThatThisBuildDoesNotHave(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*plan.Options)
+		want   string
+	}{
+		"cuda": {
+			func(o *plan.Options) { o.Device = "cuda" },
+			"--device=cuda: not in this build; try --device=cpu",
+		},
+		"nixl": {
+			func(o *plan.Options) { o.NvlinkBackend = "nixl" },
+			"--nvlink-backend=nixl: not in this build; try --nvlink-backend=ipc",
+		},
+		"none": {
+			func(o *plan.Options) { o.NvlinkBackend = "none" },
+			"--nvlink-backend=none: not in this build; try --nvlink-backend=ipc",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := plan.Defaults()
+			test.change(&options)
+			_, err := plan.New(options)
+			var missing *plan.NotInBuildError
+			if !errors.As(err, &missing) || err.Error() != test.want {
+				t.Errorf("New: %v; want a NotInBuildError, %s", err, test.want)
+			}
+		})
+	}
+}
+
+// What no build can run is said first: a user who mends it then learns of the other.
+func TestUsageComesBeforeWhatTheBuildHas(t *testing.T) {
+	options := plan.Defaults()
+	options.Device, options.Topk = "cuda", 0
+	var usage *plan.UsageError
+	if _, err := plan.New(options); !errors.As(err, &usage) || usage.Flag != "topk" {
+		t.Errorf("New: %v; want a UsageError of topk", err)
+	}
+}
+
+func TestTheLimitsThemselvesAreGood(t *testing.T) {
+	for name, change := range map[string]func(*plan.Options){
+		"smallest": func(o *plan.Options) {
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = 1, 1, 128, 1, 1, 0, 2
+		},
+		"largest": func(o *plan.Options) {
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, 65_535, 65_536, 1023, 16
+		},
+		"every expert": func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 16, 16 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			options := plan.Defaults()
+			change(&options)
+			if _, err := plan.New(options); err != nil {
+				t.Errorf("New: %v", err)
+			}
+		})
+	}
+}

@@ -1,0 +1,154 @@
+package launch
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+
+	"github.com/epperf/epperf/go/internal/session"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A rank is one process and what is known of it.
+type rank struct {
+	number  int // among all ranks
+	local   int // among this host's
+	host    string
+	process *exec.Cmd
+	peer    *session.Peer
+	outbox  chan func(*session.Peer) error
+	errors  *prefixed
+
+	greeted      bool
+	where        string // how far it came, for messages
+	said         string // its last result's error
+	results      int
+	disconnected error // why nothing more can be heard from it
+	exited       bool
+	ended        bool // both of these
+}
+
+// send queues a message. A rank never has more than an answer and an abort to come; a full queue
+// means that it does not read, and then its killing comes too.
+func (r *rank) send(message func(*session.Peer) error) {
+	select {
+	case r.outbox <- message:
+	default:
+	}
+}
+
+// start answers a Hello.
+func (r *rank) start(plan *epperfv1.Plan) {
+	r.where = "before its first meeting"
+	r.send(func(peer *session.Peer) error {
+		return peer.Start(&epperfv1.Start{Plan: plan, Rank: uint32(r.number)})
+	})
+}
+
+// A starter starts processes from one thread and keeps that thread: PR_SET_PDEATHSIG goes by the
+// parent's thread, and Go ends idle threads of its own accord.
+type starter struct {
+	work chan func()
+	done chan struct{}
+}
+
+func newStarter() *starter {
+	s := &starter{work: make(chan func()), done: make(chan struct{})}
+	go func() {
+		defer close(s.done)
+		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
+		for do := range s.work {
+			do()
+		}
+	}()
+	return s
+}
+
+// stop ends the thread, and with it any process that start made and that is still there.
+func (s *starter) stop() {
+	close(s.work)
+	<-s.done
+}
+
+// start starts one rank. Its standard output is not the report's, so it goes to stderr as well.
+func (s *starter) start(config Config, number int, out *lines) (*rank, error) {
+	peer, socket, err := session.Pair()
+	if err != nil {
+		return nil, err
+	}
+	defer socket.Close()
+	prefixed := &prefixed{prefix: fmt.Sprintf("rank %d: ", number), out: out}
+	process := exec.Command("/proc/self/exe", config.Args...)
+	process.Args[0] = os.Args[0]
+	process.Env = append(os.Environ(), config.Env...)
+	process.ExtraFiles = []*os.File{socket} // the first is session.RankFD
+	process.Stdout, process.Stderr = prefixed, prefixed
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	process.WaitDelay = settle / 2 // for output, where someone else holds the pipe
+	started := make(chan error, 1)
+	s.work <- func() { started <- process.Start() }
+	if err := <-started; err != nil {
+		peer.Close()
+		return nil, err
+	}
+	return &rank{
+		number:  number,
+		host:    config.Host,
+		process: process,
+		peer:    peer,
+		outbox:  make(chan func(*session.Peer) error, 4),
+		errors:  prefixed,
+		where:   "while it started",
+	}, nil
+}
+
+// lines writes whole lines of several ranks to one place.
+type lines struct {
+	mu sync.Mutex
+	to io.Writer
+}
+
+func (l *lines) write(line []byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, _ = l.to.Write(line) // where messages cannot be printed, there is nobody to tell
+}
+
+// maxLine bounds what is kept of a line that does not end.
+const maxLine = 8 << 10
+
+// A prefixed writer puts its prefix before each line. os/exec writes to it from one goroutine,
+// and flush comes after.
+type prefixed struct {
+	prefix string
+	out    *lines
+	rest   []byte // of a line that has not ended
+}
+
+func (p *prefixed) Write(text []byte) (int, error) {
+	written := len(text)
+	for {
+		line, rest, ended := bytes.Cut(text, []byte{'\n'})
+		p.rest = append(p.rest, line...)
+		if ended || len(p.rest) > maxLine {
+			p.flush()
+		}
+		if !ended {
+			return written, nil
+		}
+		text = rest
+	}
+}
+
+// flush writes the line so far, if there is one.
+func (p *prefixed) flush() {
+	if len(p.rest) > 0 {
+		p.out.write(fmt.Appendf(nil, "%s%s\n", p.prefix, p.rest))
+	}
+	p.rest = p.rest[:0]
+}

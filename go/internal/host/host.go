@@ -1,0 +1,189 @@
+// Package host finds out what the machine is that a run measures on: what its record says of it,
+// and how many CPUs and how much memory ranks may use there.
+//
+// It reads /proc and /sys and asks the kernel; nothing here waits. It is a package of its own
+// because every command that measures or plans a measurement needs the same facts.
+package host
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A System is a machine as its /proc and /sys describe it.
+type System struct {
+	// Root is the folder that holds proc and sys: "/", but for tests.
+	Root string
+	// AffinityCPUs is how many CPUs this process may run on.
+	AffinityCPUs int
+}
+
+// This returns the machine that this process runs on.
+func This() (System, error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return System{}, fmt.Errorf("count usable CPUs: %w", err)
+	}
+	return System{Root: "/", AffinityCPUs: set.Count()}, nil
+}
+
+// Describe returns the facts of a record. Those that the machine does not tell stay empty.
+func (s System) Describe() *epperfv1.Host {
+	return &epperfv1.Host{
+		Name:           s.line("proc/sys/kernel/hostname"),
+		CpuModel:       s.field("proc/cpuinfo", "model name"),
+		UsableCpus:     uint32(s.UsableCPUs()),
+		Kernel:         s.line("proc/sys/kernel/osrelease"),
+		Clocksource:    s.line("sys/devices/system/clocksource/clocksource0/current_clocksource"),
+		MemoryBytes:    s.kibibytes("MemTotal"),
+		BootId:         s.line("proc/sys/kernel/random/boot_id"),
+		UcxEnvironment: ucxEnvironment(os.Environ()),
+	}
+}
+
+// UsableCPUs returns how many CPUs this process and its children may keep busy: those of its
+// affinity, or fewer where a cgroup's quota is smaller. Part of a CPU is none, but for the first.
+func (s System) UsableCPUs() int {
+	usable := s.AffinityCPUs
+	for _, group := range s.cgroups("cpu") {
+		quota, period, ok := s.quota(group)
+		if ok && quota >= 0 && period > 0 {
+			usable = min(usable, int(quota/period))
+		}
+	}
+	return max(usable, 1)
+}
+
+// quota reads how much CPU time a cgroup gets a period; a negative quota has no limit.
+func (s System) quota(group string) (quota, period int64, ok bool) {
+	if limit := strings.Fields(s.line(group + "/cpu.max")); len(limit) == 2 { // version 2
+		quota, quotaErr := strconv.ParseInt(limit[0], 10, 64) // or "max"
+		period, periodErr := strconv.ParseInt(limit[1], 10, 64)
+		return quota, period, quotaErr == nil && periodErr == nil
+	}
+	quota, quotaErr := strconv.ParseInt(s.line(group+"/cpu.cfs_quota_us"), 10, 64)
+	period, periodErr := strconv.ParseInt(s.line(group+"/cpu.cfs_period_us"), 10, 64)
+	return quota, period, quotaErr == nil && periodErr == nil
+}
+
+// A MemoryLimit is how much more memory this process and its children may use, and who says so.
+type MemoryLimit struct {
+	Bytes uint64
+	By    string // such as "MemAvailable"
+}
+
+// AvailableMemory returns the narrowest limit, or false where the machine tells none.
+func (s System) AvailableMemory() (MemoryLimit, bool) {
+	var limits []MemoryLimit
+	if available := s.kibibytes("MemAvailable"); available > 0 {
+		limits = append(limits, MemoryLimit{available, "MemAvailable"})
+	}
+	for _, group := range s.cgroups("memory") {
+		limit, used := s.count(group+"/memory.max"), s.count(group+"/memory.current")
+		if limit == nil { // version 1, or no limit
+			limit, used = s.count(group+"/memory.limit_in_bytes"), s.count(group+"/memory.usage_in_bytes")
+		}
+		if limit == nil || used == nil {
+			continue
+		}
+		left := *limit - min(*used, *limit)
+		limits = append(limits, MemoryLimit{left, "the limit of cgroup " + strings.TrimPrefix(group, "sys/fs/cgroup")})
+	}
+	if len(limits) == 0 {
+		return MemoryLimit{}, false
+	}
+	return slices.MinFunc(limits, func(a, b MemoryLimit) int {
+		switch {
+		case a.Bytes < b.Bytes:
+			return -1
+		case a.Bytes > b.Bytes:
+			return 1
+		}
+		return 0
+	}), true
+}
+
+// cgroups lists the folders that may limit this process in the controller: its own group and all
+// above it. Inside a container the listed path may not exist; its root then does.
+func (s System) cgroups(controller string) []string {
+	var folders []string
+	for line := range strings.Lines(s.text("proc/self/cgroup")) {
+		// <hierarchy>:<controllers>:<path>; version 2 has no controllers.
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		root := "sys/fs/cgroup"
+		if parts[1] != "" {
+			if !slices.Contains(strings.Split(parts[1], ","), controller) {
+				continue
+			}
+			root += "/" + controller
+		}
+		for path := filepath.Clean("/" + parts[2]); ; path = filepath.Dir(path) {
+			folders = append(folders, strings.TrimSuffix(root+path, "/"))
+			if path == "/" {
+				break
+			}
+		}
+	}
+	return folders
+}
+
+func (s System) text(name string) string {
+	text, err := os.ReadFile(filepath.Join(s.Root, name))
+	if err != nil {
+		return "" // a fact that this machine does not tell
+	}
+	return string(text)
+}
+
+func (s System) line(name string) string { return strings.TrimSpace(s.text(name)) }
+
+// count reads a file that holds a number; nil where it does not.
+func (s System) count(name string) *uint64 {
+	n, err := strconv.ParseUint(s.line(name), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// field returns what follows the first "name:" of a file.
+func (s System) field(name, field string) string {
+	for line := range strings.Lines(s.text(name)) {
+		if key, value, found := strings.Cut(line, ":"); found && strings.TrimSpace(key) == field {
+			return strings.TrimSpace(value)
+		}
+	}
+	return ""
+}
+
+// kibibytes returns a field of /proc/meminfo in bytes; 0 where it is not told.
+func (s System) kibibytes(field string) uint64 {
+	n, err := strconv.ParseUint(strings.TrimSuffix(s.field("proc/meminfo", field), " kB"), 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n << 10
+}
+
+// ucxEnvironment picks the variables that decide how UCX moves bytes.
+func ucxEnvironment(environment []string) []string {
+	var ucx []string
+	for _, variable := range environment {
+		if strings.HasPrefix(variable, "UCX_") {
+			ucx = append(ucx, variable)
+		}
+	}
+	slices.Sort(ucx)
+	return ucx
+}

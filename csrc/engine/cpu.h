@@ -80,6 +80,10 @@ class BasicCpuEngine {
 
   Device& device() { return device_; }
   EpochState& epochs() { return epochs_; }
+  // For benchmarks, which lay other work over the same memory.
+  const RankContext& context() const { return context_; }
+  const Handle& handle() const { return handle_; }
+  const Tensors& tensors() const { return tensors_; }
 
  private:
   explicit BasicCpuEngine(const CpuConfig& config)

@@ -36,7 +36,8 @@ void SumWeighted(Bf16* out, const Bf16* const* rows, const float* weights, uint3
         sums[c] = __builtin_fmaf(weight, Bf16ToFloat(row[c]), sums[c]);
       }
     }
-    for (uint32_t c = 0; c < channels; ++c) out[begin + c] = FloatToBf16(sums[c]);
+    Bf16* tile = out + begin;  // an index that might wrap would keep the loop scalar
+    for (uint32_t c = 0; c < channels; ++c) tile[c] = FloatToBf16(sums[c]);
   }
 }
 
@@ -49,12 +50,14 @@ void SumPartials(Bf16* out, const Bf16* const* rows, uint32_t count, uint32_t hi
   float sums[kTile];
   for (uint32_t begin = 0; begin < hidden; begin += kTile) {
     const uint32_t channels = std::min(kTile, hidden - begin);
-    for (uint32_t c = 0; c < channels; ++c) sums[c] = Bf16ToFloat(rows[0][begin + c]);
+    const Bf16* first = rows[0] + begin;
+    for (uint32_t c = 0; c < channels; ++c) sums[c] = Bf16ToFloat(first[c]);
     for (uint32_t i = 1; i < count; ++i) {
       const Bf16* row = rows[i] + begin;
       for (uint32_t c = 0; c < channels; ++c) sums[c] += Bf16ToFloat(row[c]);
     }
-    for (uint32_t c = 0; c < channels; ++c) out[begin + c] = FloatToBf16(sums[c]);
+    Bf16* tile = out + begin;  // an index that might wrap would keep the loop scalar
+    for (uint32_t c = 0; c < channels; ++c) tile[c] = FloatToBf16(sums[c]);
   }
 }
 

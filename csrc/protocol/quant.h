@@ -31,24 +31,23 @@ constexpr Bf16 FloatToBf16(float value) {
   return static_cast<Bf16>(is_nan ? 0x7FFF : rounded);
 }
 
-// Rounds to nearest even and saturates. Without branches, so that loops over it vectorise.
+// Rounds to nearest even and saturates; a NaN loses its sign, as in the GPU's conversion. Without
+// branches, so that loops over it vectorise.
 constexpr E4m3 FloatToE4m3(float value) {
+  constexpr uint32_t kInfinity = 0x7F800000;
+  constexpr uint32_t kMinNormal = 121u << 23;           // 2^-6
+  constexpr uint32_t kMax = (135u << 23) | (6u << 20);  // 448
   const uint32_t bits = bit_cast<uint32_t>(value);
-  const uint32_t sign = bits >> 24 & 0x80;
   const uint32_t magnitude = bits & 0x7FFFFFFF;
+  const uint32_t clamped = magnitude < kMax ? magnitude : kMax;
   // From 2^-6 on, fp32's exponent rebiased from 127 to 7 and its mantissa cut from 23 bits to 3.
-  const uint32_t normal = ((magnitude + 0x7FFFF + (magnitude >> 20 & 1)) >> 20) - (120u << 3);
+  const uint32_t normal = ((clamped + 0x7FFFF + (clamped >> 20 & 1)) >> 20) - (120u << 3);
   // Below, the code counts units of 2^-9: the last bit of a float that lies in [2^14, 2^15).
   constexpr float kUnits = 16384.0f;
   const uint32_t subnormal =
-      bit_cast<uint32_t>(bit_cast<float>(magnitude) + kUnits) - bit_cast<uint32_t>(kUnits);
-  constexpr uint32_t kMinNormal = 121u << 23;            // 2^-6
-  constexpr uint32_t kMax = (135u << 23) | (6u << 20);   // 448
-  uint32_t code = magnitude < kMinNormal ? subnormal : normal;
-  code = magnitude > kMax ? 0x7E : code;
-  code = magnitude > 0x7F800000 ? uint32_t{kE4m3NaN} : code;
-  // A NaN loses its sign, as in the GPU's conversion.
-  return static_cast<E4m3>(magnitude > 0x7F800000 ? code : code | sign);
+      bit_cast<uint32_t>(bit_cast<float>(clamped) + kUnits) - bit_cast<uint32_t>(kUnits);
+  const uint32_t code = clamped < kMinNormal ? subnormal : normal;
+  return static_cast<E4m3>(magnitude > kInfinity ? kE4m3NaN : code | (bits >> 24 & 0x80));
 }
 
 constexpr float E4m3ToFloat(E4m3 code) {
@@ -62,13 +61,14 @@ constexpr float E4m3ToFloat(E4m3 code) {
 
 // Bits of the largest |channel| of a group, NaNs left out. BF16 orders like its bits.
 constexpr Bf16 GroupMagnitude(const Bf16* channels) {
-  Bf16 largest = 0;
+  uint32_t largest = 0;
   for (uint32_t i = 0; i < kChannelsPerScale; ++i) {
-    const Bf16 magnitude = channels[i] & 0x7FFF;
-    const Bf16 counted = magnitude > kBf16Infinity ? Bf16{0} : magnitude;
+    const uint32_t magnitude = channels[i] & 0x7FFF;
+    // A mask, not a choice: a choice inside a maximum keeps GCC from vectorising it.
+    const uint32_t counted = magnitude & (0u - (magnitude <= kBf16Infinity));
     largest = counted > largest ? counted : largest;
   }
-  return largest;
+  return static_cast<Bf16>(largest);
 }
 
 // Quantises one group. Returns false, with nothing written, if it holds an infinity.

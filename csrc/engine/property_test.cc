@@ -1,0 +1,101 @@
+// Every run of every shape is right, whatever the ranks' relative speed: random shapes, uneven
+// ranks, and delays between the protocol's steps.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <random>
+#include <thread>
+
+#include "csrc/engine/cpu.h"
+#include "csrc/engine/world_test_util.h"
+
+namespace ep {
+namespace {
+
+// Stops now and then before each step that a peer may see.
+class DelayedDevice : public HostDevice {
+ public:
+  using HostDevice::HostDevice;
+
+  void PutRow(const Row& row, uint8_t* payload, float* scales) {
+    MaybeWait();
+    HostDevice::PutRow(row, payload, scales);
+  }
+  void Copy(void* to, const void* from, size_t bytes) {
+    MaybeWait();
+    HostDevice::Copy(to, from, bytes);
+  }
+  void SumWeighted(Bf16* out, const Bf16* const* rows, const float* weights, uint32_t count,
+                   uint32_t hidden) {
+    MaybeWait();
+    HostDevice::SumWeighted(out, rows, weights, count, hidden);
+  }
+  void SumPartials(Bf16* out, const Bf16* const* rows, uint32_t count, uint32_t hidden) {
+    MaybeWait();
+    HostDevice::SumPartials(out, rows, count, hidden);
+  }
+  void StoreRelease(uint64_t* flag, uint64_t value) {
+    MaybeWait();
+    HostDevice::StoreRelease(flag, value);
+  }
+
+  std::minstd_rand random;
+
+ private:
+  void MaybeWait() {
+    const uint32_t draw = static_cast<uint32_t>(random()) % 64;
+    if (draw == 0) std::this_thread::sleep_for(std::chrono::microseconds(random() % 50));
+    if (draw == 1) std::this_thread::yield();
+  }
+};
+
+WorldConfig RandomConfig(uint32_t seed) {
+  std::mt19937 random(seed);
+  const auto between = [&](uint32_t low, uint32_t high) {
+    return std::uniform_int_distribution<uint32_t>(low, high)(random);
+  };
+  WorldConfig config = {.shape = {}, .seed = seed};
+  Shape& shape = config.shape;
+  shape.ranks = between(1, 8);
+  shape.tokens = between(1, 24);
+  shape.hidden = kChannelsPerScale * (seed % 16 == 0 ? 64 : between(1, 9));
+  shape.experts_per_rank = between(1, 11);
+  shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
+  shape.dtype = between(0, 1) == 0 ? Dtype::kFp8 : Dtype::kBf16;
+  config.empty_percent = between(0, 2) == 0 ? between(1, 99) : 0;
+  if (between(0, 1) == 0) {
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
+      config.tokens_of_rank.push_back(between(0, 3) == 0 ? 0 : between(0, shape.tokens));
+    }
+  }
+  return config;
+}
+
+class RandomRuns : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(RandomRuns, AreRight) {
+  const WorldConfig config = RandomConfig(GetParam());
+  World<DelayedDevice> world(config);
+  for (uint32_t rank = 0; rank < config.shape.ranks; ++rank) {
+    world.engine(rank).device().random.seed(GetParam() * 64 + rank + 1);
+  }
+  world.Begin();
+  std::mt19937 random(GetParam());
+  for (int round = 0; round < 4; ++round) {
+    // Any mixture, unchecked in between: ranks run ahead of each other there.
+    for (uint32_t i = random() % 3; i > 0; --i) {
+      World<DelayedDevice>::ExpectOk(world.Run(random() % 2 ? kDispatch : kCombine, 1 + random() % 3));
+    }
+    const std::vector<Findings> findings = world.RunChecked(kBoth);
+    for (uint32_t rank = 0; rank < config.shape.ranks; ++rank) {
+      EXPECT_EQ(findings[rank].wrong, 0u) << "rank " << rank << ", round " << round;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomRuns, ::testing::Range(1u, 97u));
+
+}  // namespace
+}  // namespace ep

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"time"
+
+	"github.com/epperf/epperf/go/internal/host"
+	"github.com/epperf/epperf/go/internal/launch"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/report"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A measurement is one run: a plan, and where its record and its words go.
+type measurement struct {
+	plan   *epperfv1.Plan
+	output string
+	stdout io.Writer
+	stderr io.Writer
+	quiet  bool
+	debug  bool // say when barriers are passed
+
+	system  host.System
+	buildID string
+}
+
+// do makes sure that the run can be made and kept, makes it, and prints its record.
+func (m measurement) do(ctx context.Context) (err error) {
+	started := time.Now()
+	if m.system, err = host.This(); err != nil {
+		return err
+	}
+	if err := enoughMemory(m.plan, m.system); err != nil {
+		return err
+	}
+	if m.buildID, err = buildID(); err != nil {
+		return err
+	}
+	facts := m.system.Describe()
+	writer, err := record.Create(m.output, &epperfv1.Header{
+		Plan:          m.plan,
+		PlanSha256:    plan.Hash(m.plan),
+		BuildId:       m.buildID,
+		StartedUnixNs: started.UnixNano(),
+		Hosts:         []*epperfv1.Host{facts},
+	})
+	if err != nil {
+		return err
+	}
+	kept := newOutcome(writer, m.plan)
+	progress := newProgress(m.stderr, m.quiet)
+	met := func(barrier string) {
+		progress.met(barrier)
+		if m.debug {
+			fmt.Fprintf(progress, "perf: %s after %v\n", barrier, time.Since(started).Round(time.Millisecond))
+		}
+	}
+	failure := m.lead(ctx, launch.Config{
+		Plan:    m.plan,
+		Host:    facts.GetName(),
+		BuildID: m.buildID,
+		Args:    []string{rankName},
+		Stderr:  progress,
+		Sink:    kept,
+		Met:     met,
+	}, facts)
+	progress.close()
+	return m.conclude(kept, failure)
+}
+
+// conclude closes the record and prints it. Of an interrupted run there is one line.
+func (m measurement) conclude(kept *outcome, failure error) error {
+	if failure != nil {
+		failure = fmt.Errorf("run %s: %w", plan.CaseName(m.plan.GetCases()[0]), failure)
+	}
+	path, err := kept.close(failure)
+	if err != nil {
+		return errors.Join(failure, err)
+	}
+	var signal *signalError
+	if errors.As(failure, &signal) {
+		fmt.Fprintf(m.stderr, "perf: %v; what was measured is in %s\n", signal, path)
+		return errFailed
+	}
+	passed, err := report.Show(m.stdout, path)
+	switch {
+	case failure != nil:
+		return errors.Join(failure, err)
+	case err != nil:
+		return err
+	case !passed:
+		return fmt.Errorf("run %s: %s", plan.CaseName(m.plan.GetCases()[0]), kept.problem())
+	}
+	return nil
+}
+
+// whereUserStands makes a folder relative to where the user is: `bazel run` starts programs
+// elsewhere and says where it was.
+func whereUserStands(folder string) string {
+	if stands := bazelWorkingDirectory(); stands != "" && !filepath.IsAbs(folder) {
+		return filepath.Join(stands, folder)
+	}
+	return folder
+}

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/epperf/epperf/go/internal/host"
+	"github.com/epperf/epperf/go/internal/native"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/workload"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// processBytes is what a rank's process takes before it has an engine: code, Go's runtime, stacks.
+const processBytes = 32 << 20
+
+// enoughMemory refuses a run that this host cannot hold, before anything starts: a rank that the
+// kernel kills for memory would take others with it.
+func enoughMemory(p *epperfv1.Plan, system host.System) error {
+	limit, known := system.AvailableMemory()
+	if !known {
+		return nil
+	}
+	for _, c := range p.GetCases() {
+		needed, err := memoryNeeded(p, c)
+		if err != nil {
+			return err
+		}
+		if needed > limit.Bytes {
+			return usageError{fmt.Errorf("%s needs %s for %d ranks, and %s leaves %s; try fewer --num-processes, --tokens or --experts-per-rank",
+				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Bytes))}
+		}
+	}
+	return nil
+}
+
+// memoryNeeded sums up what one case takes on this host.
+func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case) (uint64, error) {
+	routing, err := workload.New(c)
+	if err != nil {
+		return 0, err
+	}
+	perRank := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of ids, or of weights
+	var sum uint64
+	for rank := range int(p.GetRanksPerHost()) {
+		engine, err := native.MemoryNeeded(c, routing.ReceivedSelections(rank))
+		if err != nil {
+			return 0, err
+		}
+		sum += engine.RegionBytes + engine.PrivateBytes +
+			perRank*(uint64(c.GetRanks())+workload.Sets) + processBytes
+	}
+	return sum, nil
+}
+
+func gibibytes(bytes uint64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

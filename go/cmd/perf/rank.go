@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/host"
+	"github.com/epperf/epperf/go/internal/measure"
+	"github.com/epperf/epperf/go/internal/native"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/session"
+	"github.com/epperf/epperf/go/internal/workload"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// rankName is the command as which perf executes itself once a rank.
+const rankName = "rank"
+
+func rankCommand() *cli.Command {
+	return &cli.Command{
+		Name:         rankName,
+		Usage:        "one rank of a run; perf starts it",
+		Hidden:       true,
+		HideHelp:     true,
+		OnUsageError: onUsageError,
+		Action:       func(*cli.Context) error { return rank() },
+	}
+}
+
+// rank is a rank's whole life. What goes wrong while it measures is in the result that it sends;
+// the rest it prints.
+func rank() error {
+	// A terminal and some schedulers signal every process; the launcher decides for its ranks.
+	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
+	conn, err := session.FromFD(session.RankFD)
+	if err != nil {
+		return usageError{fmt.Errorf("rank: perf starts ranks itself: %w", err)}
+	}
+	defer conn.Close()
+	ctx, cancel := conn.Bind(context.Background())
+	defer cancel()
+	build, err := buildID()
+	if err != nil {
+		return err
+	}
+	start, err := conn.Hello(ctx, build)
+	if ctx.Err() != nil {
+		return errFailed // the launcher knows why
+	}
+	if err != nil {
+		return err
+	}
+	if err := plan.Validate(start.GetPlan()); err != nil {
+		return fmt.Errorf("plan from launcher: %w", err)
+	}
+	system, err := host.This()
+	if err != nil {
+		return err
+	}
+	err = measure.Rank{
+		Plan:  start.GetPlan(),
+		Rank:  int(start.GetRank()),
+		Group: conn,
+		Sink:  conn,
+		Open: func(c *epperfv1.Case) (measure.Engine, error) {
+			return openEngine(c, start, system.UsableCPUs())
+		},
+	}.Run(ctx)
+	if err != nil {
+		return errFailed
+	}
+	return nil
+}
+
+// openEngine makes one case's engine from its routing.
+func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (measure.Engine, error) {
+	routing, err := workload.New(c)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := native.Open(native.Config{
+		Case:        c,
+		Rank:        int(start.GetRank()),
+		CPUs:        cpus,
+		WaitTimeout: time.Duration(start.GetPlan().GetWaitTimeoutNs()),
+		Routing:     routing,
+	})
+	if err != nil {
+		return nil, err // not a nil *Engine in an interface
+	}
+	return engine, nil
+}

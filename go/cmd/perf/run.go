@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/plan"
+)
+
+// runFlags are the flags of the root command: the whole plan of one case, where its record goes,
+// and what is shown meanwhile.
+func runFlags() []cli.Flag {
+	d := plan.Defaults()
+	return []cli.Flag{
+		&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
+		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
+		&cli.IntFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank"},
+		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 128"},
+		&cli.IntFlag{Name: "experts-per-rank", Value: d.ExpertsPerRank, Usage: "experts on each rank"},
+		&cli.IntFlag{Name: "topk", Value: d.Topk, Usage: "experts that each token selects"},
+		&cli.StringFlag{Name: "nvlink-backend", Value: d.NvlinkBackend, Usage: "how rows reach ranks of the same host: ipc, nixl or none"},
+		&cli.IntFlag{Name: "warmup", Value: d.Warmup, Usage: "iterations before the timed ones"},
+		&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations; figures leave out the first"},
+		&cli.BoolFlag{Name: "skip-nic-discovery", Usage: "leave the choice of NICs to UCX; on CPUs there is none to make"},
+		&cli.StringFlag{Name: "device", Value: d.Device, Usage: "what ranks compute on: cpu, cuda, or auto for the best there is"},
+		&cli.StringFlag{Name: "dtype", Value: d.Dtype, Usage: "what a token travels to its experts as: fp8 or bf16"},
+		&cli.Uint64Flag{Name: "seed", Value: d.Seed, Usage: "seeds routing, rows and expert outputs"},
+		&cli.GenericFlag{Name: "timeout", Value: newSpan(d.Timeout), Usage: "limit for the whole run, in seconds or as 2m30s"},
+		&cli.GenericFlag{Name: "wait-timeout", Value: newSpan(d.WaitTimeout), Usage: "limit for every wait of the data plane"},
+		&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
+		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
+	}
+}
+
+// A span is a flag's time.Duration that may be typed as a number of seconds.
+type span time.Duration
+
+func newSpan(d time.Duration) *span { return (*span)(&d) }
+
+func (s *span) Set(text string) error {
+	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
+		*s = span(time.Duration(seconds) * time.Second)
+		return nil
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		return fmt.Errorf("neither seconds nor a time such as 90s or 2m30s")
+	}
+	*s = span(d)
+	return nil
+}
+
+func (s *span) String() string { return time.Duration(*s).String() }
+
+func spanOf(c *cli.Context, name string) time.Duration {
+	return time.Duration(*c.Generic(name).(*span))
+}
+
+// run is the root command: one case on this host.
+func run(c *cli.Context) error {
+	if c.Args().Present() {
+		return usageError{fmt.Errorf("%q is neither a flag nor a command", c.Args().First())}
+	}
+	if c.String("output") == "" {
+		return usageError{fmt.Errorf("--output: a folder is missing")}
+	}
+	p, err := plan.New(plan.Options{
+		NumProcesses:   c.Int("num-processes"),
+		Mode:           c.String("mode"),
+		Tokens:         c.Int("tokens"),
+		Hidden:         c.Int("hidden"),
+		ExpertsPerRank: c.Int("experts-per-rank"),
+		Topk:           c.Int("topk"),
+		NvlinkBackend:  c.String("nvlink-backend"),
+		Device:         c.String("device"),
+		Dtype:          c.String("dtype"),
+		Seed:           c.Uint64("seed"),
+		Warmup:         c.Int("warmup"),
+		Iters:          c.Int("iters"),
+		Timeout:        spanOf(c, "timeout"),
+		WaitTimeout:    spanOf(c, "wait-timeout"),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
+	return measurement{
+		plan:   p,
+		output: whereUserStands(c.String("output")),
+		stdout: c.App.Writer,
+		stderr: c.App.ErrWriter,
+		quiet:  c.Bool("quiet"),
+		debug:  os.Getenv("EPPERF_DEBUG") != "",
+	}.do(ctx)
+}

@@ -88,6 +88,7 @@ func onUsageError(_ *cli.Context, err error, _ bool) error {
 		text = noValue.ReplaceAllString(text, "--$1: a value is missing")
 	case badValue.MatchString(text):
 		text = badValue.ReplaceAllString(text, "--$2=$1: $3")
+		text = strings.Replace(text, ": parse error", ": no value that this flag takes", 1)
 	}
 	return usageError{errors.New(text)}
 }

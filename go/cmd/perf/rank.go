@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/signal"
 	"syscall"
@@ -39,7 +40,7 @@ func rank() error {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	conn, err := session.FromFD(session.RankFD)
 	if err != nil {
-		return usageError{fmt.Errorf("rank: perf starts ranks itself: %w", err)}
+		return usageError{errors.New("rank: perf starts its ranks itself")}
 	}
 	defer conn.Close()
 	ctx, cancel := conn.Bind(context.Background())

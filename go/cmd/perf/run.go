@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -49,13 +50,15 @@ func (s *span) Set(text string) error {
 	}
 	d, err := time.ParseDuration(text)
 	if err != nil {
-		return fmt.Errorf("neither seconds nor a time such as 90s or 2m30s")
+		return errors.New("neither seconds nor a time such as 90s or 2m30s")
 	}
 	*s = span(d)
 	return nil
 }
 
-func (s *span) String() string { return time.Duration(*s).String() }
+func (s *span) String() string {
+	return strconv.FormatFloat(time.Duration(*s).Seconds(), 'f', -1, 64) + "s"
+}
 
 func spanOf(c *cli.Context, name string) time.Duration {
 	return time.Duration(*c.Generic(name).(*span))
@@ -67,7 +70,7 @@ func run(c *cli.Context) error {
 		return usageError{fmt.Errorf("%q is neither a flag nor a command", c.Args().First())}
 	}
 	if c.String("output") == "" {
-		return usageError{fmt.Errorf("--output: a folder is missing")}
+		return usageError{errors.New("--output: a folder is missing")}
 	}
 	p, err := plan.New(plan.Options{
 		NumProcesses:   c.Int("num-processes"),

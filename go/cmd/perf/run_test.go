@@ -1,0 +1,175 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/report/screentest"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+var modes = []string{"dispatch", "combine", "e2e"}
+
+func TestModesAndRanksAreMeasuredAndChecked(t *testing.T) {
+	for _, mode := range modes {
+		for _, ranks := range []int{1, 2, 3, 8} {
+			for _, dtype := range []string{"fp8", "bf16"} {
+				if dtype == "bf16" && ranks != 3 {
+					continue
+				}
+				t.Run(fmt.Sprintf("%s, %d ranks, %s", mode, ranks, dtype), func(t *testing.T) {
+					p := newProgram(t, with(small, "--mode="+mode, fmt.Sprintf("--num-processes=%d", ranks), "--dtype="+dtype)...)
+					if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
+						t.Fatalf("exit code %d, stderr:\n%s", code, &p.stderr)
+					}
+					if want := fmt.Sprintf("Data Plane (%s): %d/%d ranks passed\n", mode, ranks, ranks); !strings.Contains(p.stdout.String(), want) {
+						t.Errorf("stdout lacks %q:\n%s", want, &p.stdout)
+					}
+					kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
+					if summary := record.Summarize(kept); !summary.Passed() {
+						t.Errorf("the record did not pass: %v", kept.Trailer)
+					}
+					for rank := range ranks {
+						if got := len(kept.Rank(0, rank).DurationNS); got != 5 {
+							t.Errorf("rank %d has %d durations", rank, got)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestScreensOfTheContract(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) {
+			want, err := os.ReadFile(filepath.Join("../../../testdata/screen", mode+".txt"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newProgram(t, "--mode="+mode, "--tokens=128", "--hidden=7168", "--experts-per-rank=36", "--topk=8")
+			if code := p.run(t); code != 0 {
+				t.Fatalf("exit code %d, stderr:\n%s", code, &p.stderr)
+			}
+			if diff := cmp.Diff(screentest.MaskMachine(string(want)), screentest.MaskMachine(p.stdout.String())); diff != "" {
+				t.Errorf("screen (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
+	for name, test := range map[string]struct {
+		arguments []string
+		wantCode  int
+		want      string
+	}{
+		"unknown flag":    {[]string{"--nope"}, 2, "no flag --nope"},
+		"stray argument":  {[]string{"stray"}, 2, `"stray" is neither`},
+		"missing value":   {[]string{"--tokens"}, 2, "--tokens: a value is missing"},
+		"not a number":    {[]string{"--tokens=many"}, 2, `--tokens="many": no value`},
+		"huge number":     {[]string{"--tokens=99999999999999999999"}, 2, "out of range"},
+		"not a bool":      {[]string{"--quiet=maybe"}, 2, `--quiet="maybe": no value`},
+		"not a time":      {[]string{"--timeout=soon"}, 2, `--timeout="soon": neither`},
+		"no time":         {[]string{"--wait-timeout=0"}, 2, "--wait-timeout=0s: must be"},
+		"negative seed":   {[]string{"--seed=-1"}, 2, `--seed="-1": no value`},
+		"bad mode":        {[]string{"--mode=both"}, 2, `--mode="both"`},
+		"bad hidden":      {[]string{"--hidden=100"}, 2, "--hidden=100"},
+		"no ranks":        {[]string{"--num-processes=0"}, 2, "--num-processes=0"},
+		"topk too large":  {[]string{"--topk=9", "--num-processes=1", "--experts-per-rank=8"}, 2, "topk"},
+		"no output":       {[]string{"--output="}, 2, "--output: a folder is missing"},
+		"bad device":      {[]string{"--device=tpu"}, 2, `--device="tpu"`},
+		"no cuda yet":     {[]string{"--device=cuda"}, 1, "not in this build"},
+		"no nixl yet":     {[]string{"--nvlink-backend=nixl"}, 1, "not in this build"},
+		"no tcp yet":      {[]string{"--nvlink-backend=none"}, 1, "not in this build"},
+		"too much memory": {[]string{"--num-processes=64", "--tokens=65535", "--hidden=65536", "--topk=16"}, 2, "GiB for 64 ranks"},
+		"rank by hand":    {[]string{"rank"}, 2, "perf starts its ranks itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProgram(t, test.arguments...)
+			code := p.run(t)
+			text := p.stderr.String()
+			if code != test.wantCode || !strings.Contains(text, test.want) {
+				t.Errorf("exit code %d, want %d; stderr %q, want %q", code, test.wantCode, text, test.want)
+			}
+			if !strings.HasPrefix(text, "perf: ") || strings.Count(text, "\n") != 1 {
+				t.Errorf("not one line: %q", text)
+			}
+			if p.stdout.Len() > 0 {
+				t.Errorf("stdout %q", &p.stdout)
+			}
+			if files, _ := os.ReadDir(p.folder); len(files) > 0 {
+				t.Errorf("made %v", files)
+			}
+		})
+	}
+}
+
+func TestOutputFolder(t *testing.T) {
+	one := with(small, "--num-processes=1")
+	t.Run("relative", func(t *testing.T) {
+		p := newProgram(t, with(one, "--output=here/there")...)
+		if code := p.run(t); code != 0 {
+			t.Fatalf("exit code %d: %s", code, &p.stderr)
+		}
+		p.record(t, filepath.Join(p.folder, "here/there"))
+	})
+	t.Run("where bazel run was typed", func(t *testing.T) {
+		p := newProgram(t, one...)
+		stands := t.TempDir()
+		p.Env = append(p.Env, "BUILD_WORKING_DIRECTORY="+stands)
+		if code := p.run(t); code != 0 {
+			t.Fatalf("exit code %d: %s", code, &p.stderr)
+		}
+		kept := p.record(t, filepath.Join(stands, "epperf-results"))
+		if want := "Record: " + kept.Path + "\n"; !strings.Contains(p.stdout.String(), want) {
+			t.Errorf("stdout lacks %q:\n%s", want, &p.stdout)
+		}
+	})
+	t.Run("absolute", func(t *testing.T) {
+		folder := t.TempDir()
+		p := newProgram(t, with(one, "--output="+folder)...)
+		p.Env = append(p.Env, "BUILD_WORKING_DIRECTORY=/")
+		if code := p.run(t); code != 0 {
+			t.Fatalf("exit code %d: %s", code, &p.stderr)
+		}
+		p.record(t, folder)
+	})
+	t.Run("cannot be made", func(t *testing.T) {
+		p := newProgram(t, with(one, "--output=/dev/null/results")...)
+		if code := p.run(t); code != 1 || !strings.Contains(p.stderr.String(), "--output") || strings.Count(p.stderr.String(), "\n") != 1 {
+			t.Errorf("exit code %d, stderr %q", code, &p.stderr)
+		}
+		if p.stdout.Len() > 0 {
+			t.Errorf("stdout %q", &p.stdout)
+		}
+	})
+}
+
+func TestRecordSaysWhereAndWhat(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2", "--seed=7", "--timeout=60", "--skip-nic-discovery")...)
+	p.Env = append(p.Env, "UCX_TLS=tcp")
+	if code := p.run(t); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &p.stderr)
+	}
+	header := p.record(t, filepath.Join(p.folder, "epperf-results")).Header
+	if header.GetPlan().GetCases()[0].GetSeed() != 7 || header.GetPlan().GetTimeoutNs() != 60e9 {
+		t.Errorf("plan %v", header.GetPlan())
+	}
+	if len(header.GetBuildId()) != 16 || header.GetStartedUnixNs() < p.began.UnixNano() {
+		t.Errorf("build id %q, started %d", header.GetBuildId(), header.GetStartedUnixNs())
+	}
+	host := header.GetHosts()[0]
+	if host.GetName() == "" || host.GetUsableCpus() == 0 || strings.Join(host.GetUcxEnvironment(), " ") != "UCX_TLS=tcp" {
+		t.Errorf("host %v", host)
+	}
+	if header.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CPU {
+		t.Errorf("device %v", header.GetPlan().GetDevice())
+	}
+}

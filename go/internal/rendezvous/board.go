@@ -18,8 +18,8 @@ type board struct {
 }
 
 type entry struct {
-	value    []byte
-	revision int64 // that last changed the key
+	value    []byte // or, of a key that is gone, the last
+	revision int64  // that last changed the key
 	present  bool
 }
 
@@ -108,6 +108,9 @@ func (m *Member) follow(alive context.Context, events clientv3.WatchChan) {
 // apply notes a key on the board; some keys end the run.
 func (m *Member) apply(key string, e entry) {
 	before, _ := m.board.get(key)
+	if !e.present && !strings.HasPrefix(key, m.prefix+"all/blobs/") {
+		e.value = before // a barrier that was reached stays so, although node 0 has tidied up since
+	}
 	m.board.set(key, e)
 	switch {
 	case e.present && key == m.abortKey():

@@ -295,6 +295,24 @@ func TestLauncherThatLeavesIsNamed(t *testing.T) {
 	}
 }
 
+// Node 0 may release the others from the last barrier, leave, and remove all keys before they
+// look.
+func TestBarrierThatWasReachedStaysReached(t *testing.T) {
+	members := joinAll(t, serve(t), "r1", 2)
+	var missing *rendezvous.MissingError
+	if err := members[1].Barrier(within(t, 300*time.Millisecond), "finished", 1); !errors.As(err, &missing) {
+		t.Fatalf("got %v, want node 0 missing", err)
+	}
+	ctx := within(t, 10*time.Second)
+	if err := errors.Join(members[0].Barrier(ctx, "finished", 1), members[0].Close(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	<-members[1].Lost()
+	if err := members[1].Barrier(ctx, "finished", 1); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestSilentServerIsReported(t *testing.T) {
 	ctx := within(t, 300*time.Millisecond)
 	_, err := rendezvous.Join(ctx, node("127.0.0.1:1", "r1", 1, 0))

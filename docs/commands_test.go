@@ -39,6 +39,32 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
+var (
+	helpFlag = regexp.MustCompile(`(?m)^ +--([a-z-]+)(?: value)? .*\(default: "?([^")]*)"?\)$`)
+	readFlag = regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| (\\S+) \\|")
+)
+
+// The README's table names every flag that perf has, with its default.
+func TestREADMEHasEveryFlag(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	help := run(t, t.TempDir(), "bazel run //go/cmd:perf -- --help")
+	if diff := cmp.Diff(flags(helpFlag, help), flags(readFlag, string(text))); diff != "" {
+		t.Errorf("flags and defaults (-perf --help +README):\n%s", diff)
+	}
+}
+
+// flags returns the defaults by name.
+func flags(form *regexp.Regexp, text string) map[string]string {
+	defaults := map[string]string{}
+	for _, found := range form.FindAllStringSubmatch(text, -1) {
+		defaults[found[1]] = found[2]
+	}
+	return defaults
+}
+
 func runCommands(t *testing.T, document string) {
 	folder := t.TempDir()
 	var printed string

@@ -54,6 +54,7 @@ ep::Status ToConfig(const ep_config& from, ep::CpuConfig* config) {
     return {ep::Code::kInvalid, std::string("create a rank: ") + problem};
   }
   if (from.rank >= shape.ranks) return {ep::Code::kInvalid, "create a rank: no such rank"};
+  if (from.threads < 1) return {ep::Code::kInvalid, "create a rank: it needs a thread"};
   for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
     if (from.tokens_of_rank[rank] > shape.tokens) {
       return {ep::Code::kInvalid,
@@ -63,7 +64,8 @@ ep::Status ToConfig(const ep_config& from, ep::CpuConfig* config) {
   const uint64_t ids = uint64_t{shape.ranks} * shape.tokens * shape.topk;
   *config = {
       .rank = from.rank,
-      .oversubscribed = from.cpus < shape.ranks,
+      .threads = from.threads,
+      .oversubscribed = from.cpus < uint64_t{shape.ranks} * from.threads,
       .wait_timeout_ns = from.wait_timeout_ns,
       .routing = {.shape = shape,
                   .seed = from.seed,

@@ -1,4 +1,5 @@
-// The CPU engine: one rank whose worker is the calling thread, over shared memory.
+// The CPU engine: one rank whose workers are the calling thread and its helpers, over shared
+// memory.
 //
 // It runs the very bodies of csrc/protocol that GPUs run. `Device` is the policy they are given;
 // tests put one in its place that breaks a rule and see the check notice.
@@ -19,6 +20,7 @@
 #include "csrc/engine/tensors.h"
 #include "csrc/host/clock.h"
 #include "csrc/host/device.h"
+#include "csrc/host/worker_pool.h"
 #include "csrc/protocol/combine.h"
 #include "csrc/protocol/dispatch.h"
 #include "csrc/protocol/rank.h"
@@ -34,7 +36,9 @@ struct Operations {
 
 struct CpuConfig {
   uint32_t rank;
-  // Workers outnumber the CPUs that they share.
+  // Worker threads of this rank, 1 or more.
+  uint32_t threads;
+  // All ranks' workers outnumber the CPUs that they share.
   bool oversubscribed;
   uint64_t wait_timeout_ns;
   // All ranks'; its shape has no Problem.
@@ -78,11 +82,11 @@ class BasicCpuEngine {
 
   void Abort() { aborted_.store(true, std::memory_order_relaxed); }
 
-  Device& device() { return device_; }
+  Device& device(uint32_t worker = 0) { return *devices_[worker]; }
   EpochState& epochs() { return epochs_; }
   // For benchmarks, which lay other work over the same memory.
   const RankContext& context() const { return context_; }
-  const Handle& handle() const { return handle_; }
+  const Handle& handle() const { return handles_[0]; }
   const Tensors& tensors() const { return tensors_; }
 
  private:
@@ -93,21 +97,36 @@ class BasicCpuEngine {
                  .wait_timeout_ns = config.wait_timeout_ns,
                  .epochs = &epochs_,
                  .error = &error_,
+                 .tickets = &tickets_,
                  .regions = {}},
-        device_(config.routing.shape, config.oversubscribed, &aborted_) {}
+        pool_(config.threads, config.oversubscribed) {
+    for (uint32_t worker = 0; worker < config.threads; ++worker) {
+      devices_.push_back(std::make_unique<Device>(
+          HostDevice::Config{.shape = config.routing.shape,
+                             .worker = worker,
+                             .workers = config.threads,
+                             .yields = config.oversubscribed,
+                             .aborted = &aborted_}));
+    }
+  }
 
+  bool RunDispatch();
+  bool RunCombine();
   Status CheckHeader(const RegionHeader& header, uint32_t rank) const;
   Status Ready(bool wants_expert_rows) const;
 
   RankContext context_;
   EpochState epochs_ = {};
   ErrorRecord error_ = {};
+  Tickets tickets_ = {};
   std::atomic<bool> aborted_ = false;
-  Device device_;
+  WorkerPool pool_;
+  // One a worker.
+  std::vector<std::unique_ptr<Device>> devices_;
+  std::vector<Handle> handles_;
   std::unique_ptr<ShmRegion> region_;
   std::vector<Mapping> peers_;
   Tensors tensors_;
-  Handle handle_ = {};
   std::unique_ptr<Checker> checker_;
   uint64_t seed_ = 0;
   bool connected_ = false;
@@ -128,8 +147,8 @@ Status BasicCpuEngine<Device>::Create(CpuConfig config, std::unique_ptr<BasicCpu
   if (!status.ok()) return status;
   *reinterpret_cast<RegionHeader*>(made->region()) = {kRegionMagic, made->context_.layout.Hash(),
                                                       config.rank, 0};
-  status = made->tensors_.Allocate(shape, tokens, config.routing.Selected(config.rank, 0),
-                                   config.weights);
+  status = made->tensors_.Allocate(shape, config.threads, tokens,
+                                   config.routing.Selected(config.rank, 0), config.weights);
   if (!status.ok()) return status;
   made->seed_ = config.routing.seed;
   for (uint32_t set = 0; set < kSets; ++set) {
@@ -139,7 +158,9 @@ Status BasicCpuEngine<Device>::Create(CpuConfig config, std::unique_ptr<BasicCpu
                           rows + uint64_t{token} * shape.hidden);
     }
   }
-  made->handle_ = made->tensors_.MakeHandle();
+  for (uint32_t worker = 0; worker < config.threads; ++worker) {
+    made->handles_.push_back(made->tensors_.MakeHandle(worker));
+  }
   made->checker_ =
       std::make_unique<Checker>(std::move(config.routing), config.rank, &made->tensors_);
   *engine = std::move(made);
@@ -200,11 +221,12 @@ template <class Device>
 Status BasicCpuEngine<Device>::MakeExpertRows() {
   if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
   const DispatchOutput output = tensors_.Output();
+  const Handle& handle = handles_[0];
   const uint32_t hidden = context_.shape.hidden;
   for (uint32_t x = 0; x < context_.shape.experts_per_rank; ++x) {
     const uint32_t expert = context_.rank * context_.shape.experts_per_rank + x;
-    for (uint32_t i = 0; i < output.counts[x]; ++i) {
-      const uint64_t row = uint64_t{x} * output.expert_stride + i;
+    for (uint32_t i = 0; i < handle.counts[x]; ++i) {
+      const uint64_t row = uint64_t{x} * handle.expert_stride + i;
       const Source from = output.sources[row];
       for (uint32_t set = 0; set < kSets; ++set) {
         Bf16* rows = tensors_.expert_rows[set].template As<Bf16>();
@@ -218,24 +240,39 @@ Status BasicCpuEngine<Device>::MakeExpertRows() {
 }
 
 template <class Device>
+bool BasicCpuEngine<Device>::RunDispatch() {
+  const DispatchInput input = tensors_.Input(dispatches_ % kSets);
+  const DispatchOutput output = tensors_.Output();
+  pool_.Run([&](uint32_t worker) {
+    Dispatch(*devices_[worker], context_, input, tensors_.Scratch(worker), output,
+             &handles_[worker]);
+  });
+  ++dispatches_;
+  return error_.kind == ErrorKind::kNone;
+}
+
+template <class Device>
+bool BasicCpuEngine<Device>::RunCombine() {
+  const Bf16* expert_rows = tensors_.expert_rows[combines_ % kSets].template As<const Bf16>();
+  Bf16* combined = tensors_.combined.template As<Bf16>();
+  pool_.Run([&](uint32_t worker) {
+    Combine(*devices_[worker], context_, handles_[worker], expert_rows, combined);
+  });
+  ++combines_;
+  return error_.kind == ErrorKind::kNone;
+}
+
+template <class Device>
 Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
                                    uint64_t* duration_ns) {
   Status status = Ready(operations.combine);
   if (!status.ok()) return status;
-  const DispatchOutput output = tensors_.Output();
-  const DispatchScratch scratch = tensors_.Scratch();
-  Bf16* combined = tensors_.combined.template As<Bf16>();
   for (uint64_t i = 0; i < iterations; ++i) {
-    const DispatchInput input = tensors_.Input(dispatches_ % kSets);
-    const Bf16* expert_rows = tensors_.expert_rows[combines_ % kSets].template As<const Bf16>();
-    bool good = true;
     const uint64_t begin_ns = MonotonicNs();
-    if (operations.dispatch) good = Dispatch(device_, context_, input, scratch, output, &handle_);
-    if (operations.combine && good) good = Combine(device_, context_, handle_, expert_rows, combined);
+    const bool good =
+        (!operations.dispatch || RunDispatch()) && (!operations.combine || RunCombine());
     const uint64_t end_ns = MonotonicNs();
     if (!good) return ErrorText(error_, context_);
-    dispatches_ += operations.dispatch;
-    combines_ += operations.combine;
     if (duration_ns != nullptr) duration_ns[i] = end_ns - begin_ns;
   }
   return {};

@@ -25,6 +25,20 @@ constexpr Shape kSmall = {.ranks = 3,
                           .topk = 2,
                           .dtype = Dtype::kFp8};
 
+// Takes a rank's sixth token, which its third worker of three loads as its second, for infinite.
+class InfiniteTokenDevice : public HostDevice {
+ public:
+  using HostDevice::HostDevice;
+  Row LoadRow(const Shape& shape, const Bf16* channels) {
+    Row row = HostDevice::LoadRow(shape, channels);
+    row.finite = !(Worker() == 2 && ++loaded_ == 2);
+    return row;
+  }
+
+ private:
+  int loaded_ = 0;
+};
+
 struct ShapeCase {
   const char* name;
   WorldConfig config;
@@ -103,6 +117,15 @@ TEST(CpuEngine, NamesTheExpertThatATokenNamesTwice) {
   const std::vector<Status> statuses = world.Run(kDispatch);
   EXPECT_EQ(statuses[0].code(), Code::kInvalid);
   EXPECT_THAT(statuses[0].text(), HasSubstr("token 1 names an expert twice"));
+}
+
+TEST(CpuEngine, StopsAllWorkersOfARankWhenOneFails) {
+  // One of eight tokens holds the infinity: one worker alone sees it.
+  World<InfiniteTokenDevice> world({.shape = {2, 8, 128, 2, 2, Dtype::kFp8}, .threads = 3});
+  for (const Status& status : world.Run(kDispatch)) {
+    EXPECT_EQ(status.code(), Code::kInvalid);
+    EXPECT_THAT(status.text(), HasSubstr("token 5 holds an infinity"));
+  }
 }
 
 TEST(CpuEngine, NamesTheRankThatFallsSilent) {

@@ -1,5 +1,5 @@
-// Every run of every shape is right, whatever the ranks' relative speed: random shapes, uneven
-// ranks, and delays between the protocol's steps.
+// Every run of every shape is right, whatever the workers' relative speed: random shapes, uneven
+// ranks, one to three threads a rank, and delays between the protocol's steps.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -64,6 +64,7 @@ WorldConfig RandomConfig(uint32_t seed) {
   shape.experts_per_rank = between(1, 11);
   shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
   shape.dtype = between(0, 1) == 0 ? Dtype::kFp8 : Dtype::kBf16;
+  config.threads = between(1, 3);
   config.empty_percent = between(0, 2) == 0 ? between(1, 99) : 0;
   if (between(0, 1) == 0) {
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
@@ -79,7 +80,9 @@ TEST_P(RandomRuns, AreRight) {
   const WorldConfig config = RandomConfig(GetParam());
   World<DelayedDevice> world(config);
   for (uint32_t rank = 0; rank < config.shape.ranks; ++rank) {
-    world.engine(rank).device().random.seed(GetParam() * 64 + rank + 1);
+    for (uint32_t worker = 0; worker < config.threads; ++worker) {
+      world.engine(rank).device(worker).random.seed(GetParam() * 256 + rank * 4 + worker + 1);
+    }
   }
   world.Begin();
   std::mt19937 random(GetParam());

@@ -4,19 +4,19 @@
 
 namespace ep {
 
-Status Tensors::Allocate(const Shape& shape, uint32_t tokens, const int32_t* topk_idx,
-                         const float* weights) {
+Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
+                         const int32_t* topk_idx, const float* weights) {
   shape_ = shape;
   tokens_ = tokens;
   topk_idx_.assign(topk_idx, topk_idx + uint64_t{tokens} * shape.topk);
   weights_.assign(weights, weights + uint64_t{kSets} * shape.tokens * shape.topk);
-  counts_.resize(shape.experts_per_rank);
-  rows_to_rank_.resize(shape.ranks);
-  selections_of_expert_.resize(shape.Experts());
   destinations_.resize(uint64_t{shape.tokens} * shape.MaxDestinations());
   destination_count_.resize(shape.tokens);
-  rows_from_.resize(shape.ranks);
-  first_row_.resize(uint64_t{shape.ranks} * shape.experts_per_rank);
+  rows_to_rank_.resize(workers * shape.ranks);
+  selections_of_expert_.resize(workers * shape.Experts());
+  rows_from_.resize(workers * shape.ranks);
+  first_row_.resize(workers * shape.Experts());
+  counts_.resize(workers * shape.experts_per_rank);
 
   const Layout layout(shape);
   const uint64_t packed = uint64_t{shape.experts_per_rank} * ExpertStride();
@@ -45,19 +45,26 @@ DispatchInput Tensors::Input(uint32_t set) const {
 }
 
 DispatchOutput Tensors::Output() {
-  return {ExpertStride(), received.Row(0), scales.As<float>(), sources.As<Source>(),
-          counts_.data()};
+  return {received.Row(0), scales.As<float>(), sources.As<Source>()};
 }
 
 uint64_t Tensors::CountSelections() const {
   return topk_idx_.size() - static_cast<uint64_t>(std::ranges::count(topk_idx_, -1));
 }
 
-DispatchScratch Tensors::Scratch() { return {rows_to_rank_.data(), selections_of_expert_.data()}; }
+DispatchScratch Tensors::Scratch(uint32_t worker) {
+  return {&rows_to_rank_[worker * shape_.ranks], &selections_of_expert_[worker * shape_.Experts()]};
+}
 
-Handle Tensors::MakeHandle() {
-  return {tokens_,          destinations_.data(), destination_count_.data(), rows_from_.data(),
-          metas_.data(),    first_row_.data(),    ExpertStride()};
+Handle Tensors::MakeHandle(uint32_t worker) {
+  return {.tokens = tokens_,
+          .destinations = destinations_.data(),
+          .destination_count = destination_count_.data(),
+          .metas = metas_.data(),
+          .expert_stride = ExpertStride(),
+          .rows_from = &rows_from_[worker * shape_.ranks],
+          .first_row = &first_row_[worker * shape_.Experts()],
+          .counts = &counts_[worker * shape_.experts_per_rank]};
 }
 
 uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections) {

@@ -46,13 +46,13 @@ class GuardedRows {
 class Tensors {
  public:
   // `topk_idx` [tokens, topk] and `weights` [kSets, shape.tokens, topk] are this rank's.
-  Status Allocate(const Shape& shape, uint32_t tokens, const int32_t* topk_idx,
+  Status Allocate(const Shape& shape, uint32_t workers, uint32_t tokens, const int32_t* topk_idx,
                   const float* weights);
 
   DispatchInput Input(uint32_t set) const;
   DispatchOutput Output();
-  DispatchScratch Scratch();
-  Handle MakeHandle();
+  DispatchScratch Scratch(uint32_t worker);
+  Handle MakeHandle(uint32_t worker);
   // [topk] of one token.
   const float* Weights(uint32_t set, uint32_t token) const {
     return weights_.data() + (uint64_t{set} * shape_.tokens + token) * shape_.topk;
@@ -78,14 +78,15 @@ class Tensors {
   uint32_t tokens_ = 0;
   std::vector<int32_t> topk_idx_;
   std::vector<float> weights_;
-  std::vector<uint32_t> counts_;
-  std::vector<uint32_t> rows_to_rank_;
-  std::vector<uint16_t> selections_of_expert_;
   std::vector<Destination> destinations_;
   std::vector<uint8_t> destination_count_;
+  Mapping metas_;
+  // One a worker, the first worker's first.
+  std::vector<uint32_t> rows_to_rank_;
+  std::vector<uint16_t> selections_of_expert_;
   std::vector<uint32_t> rows_from_;
   std::vector<uint32_t> first_row_;
-  Mapping metas_;
+  std::vector<uint32_t> counts_;
 };
 
 // Zeros written to push everything else out of the caches.

@@ -24,6 +24,8 @@ struct WorldConfig {
   uint32_t empty_percent = 0;
   uint64_t wait_timeout_ns = 10'000'000'000;
   uint64_t seed = 7;
+  // Workers of each rank.
+  uint32_t threads = 1;
 };
 
 inline constexpr Operations kDispatch = {.dispatch = true, .combine = false};
@@ -64,6 +66,7 @@ class World {
       for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
       std::unique_ptr<Engine> engine;
       Status status = Engine::Create({.rank = rank,
+                                      .threads = config.threads,
                                       .oversubscribed = true,
                                       .wait_timeout_ns = config.wait_timeout_ns,
                                       .routing = routing,

@@ -6,6 +6,9 @@
 //   SumWeighted, SumPartials   combine's arithmetic
 //   StoreRelease, LoadAcquire  the flags, and with them the order of everything before and after
 //   NowNs, Aborted, Relax      bounded waiting
+//   Worker, Workers            which share of the rank's rows is this worker's
+//   ArriveLast                 whether all other workers have come before, with all they did
+//   ClaimOnce, Failed          the one error of a rank
 #ifndef CSRC_HOST_DEVICE_H_
 #define CSRC_HOST_DEVICE_H_
 
@@ -22,10 +25,18 @@ namespace ep {
 
 class HostDevice {
  public:
-  // With `yields`, the worker gives its CPU away after every miss: right where workers outnumber
-  // CPUs, since the peer that is waited for may need this one.
-  HostDevice(const Shape& shape, bool yields, const std::atomic<bool>* aborted)
-      : yields_(yields), aborted_(aborted), codes_(shape.hidden), scales_(shape.ScalesPerRow()) {}
+  struct Config {
+    Shape shape;
+    uint32_t worker;
+    uint32_t workers;
+    // The worker gives its CPU away after every miss: right where workers outnumber CPUs, since
+    // the peer that is waited for may need this one.
+    bool yields;
+    const std::atomic<bool>* aborted;
+  };
+
+  explicit HostDevice(const Config& config)
+      : config_(config), codes_(config.shape.hidden), scales_(config.shape.ScalesPerRow()) {}
 
   // A row ready to travel; valid until the next LoadRow.
   struct Row {
@@ -68,12 +79,28 @@ class HostDevice {
   }
 
   uint64_t NowNs() const { return MonotonicNs(); }
-  bool Aborted() const { return aborted_->load(std::memory_order_relaxed); }
-  void Relax(uint32_t misses) const { ep::Relax(misses, yields_); }
+  bool Aborted() const { return config_.aborted->load(std::memory_order_relaxed); }
+  void Relax(uint32_t misses) const { ep::Relax(misses, config_.yields); }
+
+  uint32_t Worker() const { return config_.worker; }
+  uint32_t Workers() const { return config_.workers; }
+  // The last one also puts the ticket back to zero, for the next operation.
+  bool ArriveLast(uint32_t* ticket) {
+    if (config_.workers == 1) return true;
+    std::atomic_ref<uint32_t> arrived(*ticket);
+    if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != config_.workers) return false;
+    arrived.store(0, std::memory_order_relaxed);
+    return true;
+  }
+  bool ClaimOnce(uint32_t* claimed) {
+    return std::atomic_ref<uint32_t>(*claimed).exchange(1, std::memory_order_relaxed) == 0;
+  }
+  bool Failed(uint32_t& claimed) const {
+    return std::atomic_ref<uint32_t>(claimed).load(std::memory_order_relaxed) != 0;
+  }
 
  private:
-  const bool yields_;
-  const std::atomic<bool>* const aborted_;
+  const Config config_;
   std::vector<E4m3> codes_;
   std::vector<float> scales_;
 };

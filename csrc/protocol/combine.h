@@ -7,7 +7,8 @@
 // home an fp32 sum of these in rank order, from the first; rounded to BF16. A token without
 // selections gets zeros.
 //
-// Flags go to every peer in every epoch, as in dispatch.
+// Flags go to every peer in every epoch, as in dispatch, and all workers of a rank call Combine
+// together.
 #ifndef CSRC_PROTOCOL_COMBINE_H_
 #define CSRC_PROTOCOL_COMBINE_H_
 
@@ -18,12 +19,12 @@ namespace ep {
 
 namespace combine {
 
-// Sums what this rank's experts made of the rows from `home`.
+// Sums this worker's share of what this rank's experts made of the rows from `home`.
 template <class Device>
 void SumSelections(Device& device, const RankContext& context, uint32_t bank, uint32_t home,
                    const Handle& handle, const Bf16* expert_rows) {
   const uint32_t hidden = context.shape.hidden;
-  for (uint32_t slot = 0; slot < handle.rows_from[home]; ++slot) {
+  for (uint32_t slot = device.Worker(); slot < handle.rows_from[home]; slot += device.Workers()) {
     const RowMeta& meta = handle.Meta(context, home, slot);
     const Bf16* rows[kMaxTopk];
     for (uint32_t i = 0; i < meta.selections; ++i) {
@@ -35,12 +36,12 @@ void SumSelections(Device& device, const RankContext& context, uint32_t bank, ui
   }
 }
 
-// Pulls and sums this rank's tokens.
+// Pulls and sums this worker's share of this rank's tokens.
 template <class Device>
 void SumRanks(Device& device, const RankContext& context, uint32_t bank, const Handle& handle,
               Bf16* combined) {
   const uint32_t hidden = context.shape.hidden;
-  for (uint32_t token = 0; token < handle.tokens; ++token) {
+  for (uint32_t token = device.Worker(); token < handle.tokens; token += device.Workers()) {
     const Destination* from =
         handle.destinations + uint64_t{token} * context.shape.MaxDestinations();
     const uint32_t count = handle.destination_count[token];
@@ -55,32 +56,28 @@ void SumRanks(Device& device, const RankContext& context, uint32_t bank, const H
 
 }  // namespace combine
 
-// Runs one combine on `handle`. `expert_rows` [L, handle.expert_stride, hidden] holds the
-// experts' outputs at the rows where dispatch put their inputs; `combined` is [tokens, hidden].
-// Returns false, with the reason in context.error, if it did not end well.
+// Runs one worker's part of a combine on `handle`. `expert_rows` [L, handle.expert_stride, hidden]
+// holds the experts' outputs at the rows where dispatch put their inputs; `combined` is
+// [tokens, hidden]. Returns false, with the reason in context.error, if the combine did not end
+// well; this rank can do nothing more then.
 template <class Device>
 bool Combine(Device& device, const RankContext& context, const Handle& handle,
              const Bf16* expert_rows, Bf16* combined) {
-  if (context.error->kind != ErrorKind::kNone) return false;
+  if (device.Failed(context.error->claimed)) return false;
   const Epoch epoch = Next(context.epochs->combine);
   const uint32_t bank = BankOf(epoch);
   const uint32_t ranks = context.shape.ranks;
   for (uint32_t i = 0; i < ranks; ++i) {
     const uint32_t home = context.Peer(i);
     combine::SumSelections(device, context, bank, home, handle, expert_rows);
+    if (!device.ArriveLast(&context.tickets->summed[home])) continue;
     device.StoreRelease(context.In<uint64_t>(home, context.layout.CombineFlag(bank, context.rank)),
                         MakeFlag(epoch, handle.rows_from[home]));
   }
-  const Waiting waiting = {Op::kCombine, epoch, device.NowNs()};
-  for (uint32_t i = 0; i < ranks; ++i) {
-    const uint32_t peer = context.Peer(i);
-    const auto* flag =
-        context.In<const uint64_t>(context.rank, context.layout.CombineFlag(bank, peer));
-    uint32_t rows;
-    if (!AwaitFlag(device, context, waiting, peer, flag, &rows)) return false;
-  }
+  uint32_t rows[kMaxRanks];  // announced; the handle knows them
+  if (!AwaitAll(device, context, Op::kCombine, epoch, rows)) return false;
   combine::SumRanks(device, context, bank, handle, combined);
-  context.epochs->combine = epoch;
+  if (device.ArriveLast(&context.tickets->finished)) context.epochs->combine = epoch;
   return true;
 }
 

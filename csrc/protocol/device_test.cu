@@ -32,6 +32,11 @@ struct Device {
   ep::uint64_t LoadAcquire(const ep::uint64_t* flag) { return *flag; }
   ep::uint64_t NowNs() { return 0; }
   bool Aborted() { return false; }
+  bool Failed(const ep::uint32_t& claimed) { return claimed != 0; }
+  bool ClaimOnce(ep::uint32_t* claimed) { return (*claimed)++ == 0; }
+  bool ArriveLast(ep::uint32_t*) { return true; }
+  ep::uint32_t Worker() { return blockIdx.x; }
+  ep::uint32_t Workers() { return gridDim.x; }
   void Relax(ep::uint32_t) {}
 };
 

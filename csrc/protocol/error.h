@@ -23,7 +23,8 @@ enum class ErrorKind : uint32_t {
   kInfiniteInput = 5,
 };
 
-// Filled once, by the first failure; later operations see kind != kNone and return at once.
+// Filled once, by the worker that fails first. Other workers stop when they see it claimed, and
+// later operations return at once.
 struct ErrorRecord {
   ErrorKind kind;
   Op op;
@@ -33,6 +34,8 @@ struct ErrorRecord {
   // kTimeout, kAborted, kViolation: the word read last. Else the token.
   uint64_t seen;
   uint64_t waited_ns;
+  // Set before the rest is; 0 while all is well.
+  uint32_t claimed;
 };
 
 }  // namespace ep

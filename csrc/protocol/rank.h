@@ -1,4 +1,8 @@
 // One rank as its operations see it: the shape, everyone's mapped regions, and how far it is.
+//
+// A rank has one or more workers (threads on a CPU, thread blocks on a GPU), which all run the
+// same operation and share its rows. They never wait for each other but through flags: who
+// finishes a step last takes the next one for all (Tickets).
 #ifndef CSRC_PROTOCOL_RANK_H_
 #define CSRC_PROTOCOL_RANK_H_
 
@@ -12,6 +16,13 @@
 
 namespace ep {
 
+// Counts workers that are through with a step; all zero between operations.
+struct Tickets {
+  uint32_t pushed;
+  uint32_t finished;
+  uint32_t summed[kMaxRanks];  // by home
+};
+
 // Everything points to memory of the engine, which outlives all operations.
 struct RankContext {
   Shape shape;
@@ -21,6 +32,7 @@ struct RankContext {
   uint64_t wait_timeout_ns;
   EpochState* epochs;
   ErrorRecord* error;
+  Tickets* tickets;
   // Mapped region of every rank, this one's included.
   uint8_t* regions[kMaxRanks];
 
@@ -45,25 +57,37 @@ struct Handle {
   uint32_t tokens;             // of this rank
   Destination* destinations;   // [T, D], in rank order
   uint8_t* destination_count;  // [T]
-  uint32_t* rows_from;         // [R]: rows that each source sent here
   uint8_t* metas;              // [R, T] of Layout::MetaStride() bytes
-  uint32_t* first_row;         // [R, L]: where a source's rows begin at an expert
   uint32_t expert_stride;      // rows from one expert's first to the next one's
+  // Where the sources' rows lie. Each worker has a copy of its own.
+  uint32_t* rows_from;  // [R]: rows that each source sent here
+  uint32_t* first_row;  // [R, L]: where a source's rows begin at an expert
+  uint32_t* counts;     // [L]: rows of each expert
 
   const RowMeta& Meta(const RankContext& context, uint32_t source, uint32_t slot) const {
     const uint64_t entry = uint64_t{source} * context.shape.tokens + slot;
     return *reinterpret_cast<const RowMeta*>(metas + entry * context.layout.MetaStride());
   }
+  uint32_t FirstRow(const RankContext& context, uint32_t source, uint32_t expert) const {
+    return first_row[source * context.shape.experts_per_rank + expert];
+  }
   // Position of one selection in the packed rows of all experts.
   uint64_t Row(const RankContext& context, uint32_t source, Placement placement) const {
     return uint64_t{placement.expert} * expert_stride +
-           first_row[source * context.shape.experts_per_rank + placement.expert] + placement.index;
+           FirstRow(context, source, placement.expert) + placement.index;
   }
 };
 
-// Records the first failure; later ones are its consequences.
-inline void Fail(const RankContext& context, const ErrorRecord& error) {
-  if (context.error->kind == ErrorKind::kNone) *context.error = error;
+// Records why an operation failed, unless another worker has already.
+template <class Device>
+void Fail(Device& device, const RankContext& context, const ErrorRecord& error) {
+  if (!device.ClaimOnce(&context.error->claimed)) return;
+  context.error->op = error.op;
+  context.error->epoch = error.epoch;
+  context.error->peer = error.peer;
+  context.error->seen = error.seen;
+  context.error->waited_ns = error.waited_ns;
+  context.error->kind = error.kind;
 }
 
 }  // namespace ep

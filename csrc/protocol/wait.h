@@ -1,6 +1,6 @@
 // Bounded waiting for a peer's flag.
 //
-// A device policy gives LoadAcquire, NowNs, Aborted and Relax; see csrc/host/device.h.
+// A device policy gives LoadAcquire, NowNs, Aborted, Failed and Relax; see csrc/host/device.h.
 #ifndef CSRC_PROTOCOL_WAIT_H_
 #define CSRC_PROTOCOL_WAIT_H_
 
@@ -19,7 +19,8 @@ struct Waiting {
 };
 
 // Returns true and how many rows `peer` announces once its flag shows this epoch. Otherwise, and
-// at the latest when the operation's time is over, records why and returns false.
+// at the latest when the operation's time is over, records why and returns false; it returns
+// false, too, when another worker has failed.
 template <class Device>
 bool AwaitFlag(Device& device, const RankContext& context, const Waiting& waiting, uint32_t peer,
                const uint64_t* flag, uint32_t* rows) {
@@ -33,6 +34,7 @@ bool AwaitFlag(Device& device, const RankContext& context, const Waiting& waitin
       *rows = FlagRows(seen);
       return true;
     }
+    if (device.Failed(context.error->claimed)) return false;
     ErrorKind kind = ErrorKind::kNone;
     uint64_t waited_ns = 0;
     if (verdict != Verdict::kNotYet) {
@@ -44,11 +46,26 @@ bool AwaitFlag(Device& device, const RankContext& context, const Waiting& waitin
       if (waited_ns > context.wait_timeout_ns) kind = ErrorKind::kTimeout;
     }
     if (kind != ErrorKind::kNone) {
-      Fail(context, {kind, waiting.op, waiting.epoch, peer, seen, waited_ns});
+      Fail(device, context, {kind, waiting.op, waiting.epoch, peer, seen, waited_ns, 0});
       return false;
     }
     device.Relax(misses);
   }
+}
+
+// Awaits all peers, in this rank's order; rows[peer] gets what each announces.
+template <class Device>
+bool AwaitAll(Device& device, const RankContext& context, Op op, Epoch epoch, uint32_t* rows) {
+  const Waiting waiting = {op, epoch, device.NowNs()};
+  const uint32_t bank = BankOf(epoch);
+  for (uint32_t i = 0; i < context.shape.ranks; ++i) {
+    const uint32_t peer = context.Peer(i);
+    const uint64_t offset = op == Op::kDispatch ? context.layout.DispatchFlag(bank, peer)
+                                                : context.layout.CombineFlag(bank, peer);
+    const auto* flag = context.In<const uint64_t>(context.rank, offset);
+    if (!AwaitFlag(device, context, waiting, peer, flag, &rows[peer])) return false;
+  }
+  return true;
 }
 
 }  // namespace ep

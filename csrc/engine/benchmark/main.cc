@@ -71,6 +71,7 @@ std::unique_ptr<CpuEngine> Connect(Team& team, uint32_t rank, const Bench& bench
   const std::vector<float> weights(uint64_t{kSets} * bench.shape.tokens * bench.shape.topk, 0.5f);
   std::unique_ptr<CpuEngine> engine;
   Require(CpuEngine::Create({.rank = rank,
+                             .threads = 1,
                              .oversubscribed = UsableCpus() < bench.shape.ranks,
                              .wait_timeout_ns = 60'000'000'000,
                              .routing = UniformRouting(bench),

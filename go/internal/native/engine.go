@@ -65,6 +65,7 @@ func Open(config Config) (*Engine, error) {
 		shape:           shapeOf(c),
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
+		threads:         1,
 		seed:            C.uint64_t(c.GetSeed()),
 		wait_timeout_ns: C.uint64_t(config.WaitTimeout.Nanoseconds()),
 		tokens_of_rank:  (*C.uint32_t)(&c.TokensOfRank[0]),

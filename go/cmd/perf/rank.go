@@ -88,6 +88,7 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (measure.Engi
 		Case:        c,
 		Rank:        int(start.GetRank()),
 		CPUs:        cpus,
+		Threads:     max(1, int(start.GetPlan().GetThreadsPerRank())),
 		WaitTimeout: time.Duration(start.GetPlan().GetWaitTimeoutNs()),
 		Routing:     routing,
 	})

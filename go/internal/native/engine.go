@@ -32,8 +32,10 @@ const maxBlobBytes = 64 << 10
 type Config struct {
 	Case *epperfv1.Case
 	Rank int
-	// CPUs that all ranks of this host share; with fewer than ranks, waits give theirs away.
-	CPUs        int
+	// CPUs that all workers of this host share; with fewer than workers, waits give theirs away.
+	CPUs int
+	// Threads are the rank's workers, 1 or more.
+	Threads     int
 	WaitTimeout time.Duration
 	// Routing is the case's. Its ids are copied.
 	Routing *workload.Routing
@@ -65,7 +67,7 @@ func Open(config Config) (*Engine, error) {
 		shape:           shapeOf(c),
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
-		threads:         1,
+		threads:         C.uint32_t(config.Threads),
 		seed:            C.uint64_t(c.GetSeed()),
 		wait_timeout_ns: C.uint64_t(config.WaitTimeout.Nanoseconds()),
 		tokens_of_rank:  (*C.uint32_t)(&c.TokensOfRank[0]),

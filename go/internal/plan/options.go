@@ -36,6 +36,8 @@ type Options struct {
 	Device string
 	// Dtype is what a token's row holds on its way to the experts: fp8 or bf16.
 	Dtype string
+	// Threads is the number of worker threads of each rank.
+	Threads int
 	// Seed seeds the routing, the rows and the experts' outputs.
 	Seed uint64
 	// Warmup is the number of iterations before the timed ones.
@@ -65,6 +67,7 @@ func Defaults() Options {
 		NvlinkBackend:  "ipc",
 		Device:         automatic,
 		Dtype:          "fp8",
+		Threads:        1,
 		Seed:           1,
 		Warmup:         10,
 		Iters:          100,
@@ -102,6 +105,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		{hiddenLimits, o.Hidden},
 		{expertsPerRankLimits, o.ExpertsPerRank},
 		{topkLimits, o.Topk},
+		{threadsLimits, o.Threads},
 		{warmupLimits, o.Warmup},
 		{iterationsLimits, o.Iters},
 	} {
@@ -162,11 +166,12 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Warmup:         uint32(o.Warmup),
 			Iterations:     uint32(o.Iters),
 		}},
-		Device:        device,
-		NvlinkBackend: backend,
-		RanksPerHost:  uint32(o.NumProcesses),
-		WaitTimeoutNs: uint64(o.WaitTimeout),
-		TimeoutNs:     uint64(o.Timeout),
+		Device:         device,
+		NvlinkBackend:  backend,
+		RanksPerHost:   uint32(o.NumProcesses),
+		WaitTimeoutNs:  uint64(o.WaitTimeout),
+		TimeoutNs:      uint64(o.Timeout),
+		ThreadsPerRank: new(uint32(o.Threads)),
 	}, nil
 }
 

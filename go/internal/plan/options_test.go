@@ -35,11 +35,12 @@ func TestDefaultsArePlanned(t *testing.T) {
 			Warmup:         10,
 			Iterations:     100,
 		}},
-		Device:        epperfv1.Device_DEVICE_CPU,
-		NvlinkBackend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC,
-		RanksPerHost:  8,
-		WaitTimeoutNs: 10e9,
-		TimeoutNs:     300e9,
+		Device:         epperfv1.Device_DEVICE_CPU,
+		NvlinkBackend:  epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC,
+		RanksPerHost:   8,
+		WaitTimeoutNs:  10e9,
+		TimeoutNs:      300e9,
+		ThreadsPerRank: new(uint32(1)),
 	}
 	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Errorf("New(Defaults()) (-want +got):\n%s", diff)

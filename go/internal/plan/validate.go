@@ -22,6 +22,8 @@ const (
 	maxExperts = 65_535
 	// maxTopk bounds the experts that one token selects.
 	maxTopk = 16
+	// maxThreads bounds the workers of a rank: more than the cores of any socket.
+	maxThreads = 256
 	// hiddenMultiple is the number of channels that share one FP8 scale.
 	hiddenMultiple = 128
 	// maxHidden bounds the channels of a token: four times the widest of published models, and
@@ -48,6 +50,7 @@ var (
 	hiddenLimits         = limits{"hidden", hiddenMultiple, maxHidden}
 	expertsPerRankLimits = limits{"experts-per-rank", 1, maxExperts}
 	topkLimits           = limits{"topk", 1, maxTopk}
+	threadsLimits        = limits{"threads", 1, maxThreads}
 	warmupLimits         = limits{"warmup", 0, maxIterations}
 	iterationsLimits     = limits{"iters", 2, maxIterations} // figures leave out the first
 )
@@ -88,6 +91,11 @@ func Validate(p *epperfv1.Plan) error {
 	ranks, onHost := p.GetCases()[0].GetRanks(), p.GetRanksPerHost()
 	if onHost < 1 || onHost > ranks || ranks%onHost != 0 {
 		return &UsageError{"num-processes", count(onHost), fmt.Sprintf("does not divide the %d ranks into hosts", ranks), ""}
+	}
+	if p.ThreadsPerRank != nil {
+		if err := threadsLimits.check(int64(p.GetThreadsPerRank())); err != nil {
+			return err
+		}
 	}
 	if err := known("device", p.GetDevice()); err != nil {
 		return err

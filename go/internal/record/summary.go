@@ -36,7 +36,9 @@ type Summary struct {
 	// Hosts is the number of hosts, and CPUs what their ranks may use, all hosts together; 0 if
 	// the record does not say.
 	Hosts, CPUs int
-	// Oversubscribed: some host has more ranks than CPUs, so durations say more of its scheduler
+	// Threads is the number of worker threads of each rank.
+	Threads int
+	// Oversubscribed: some host has more workers than CPUs, so durations say more of its scheduler
 	// than of what it ran.
 	Oversubscribed bool
 	Cases          []CaseSummary
@@ -112,9 +114,11 @@ func Summarize(r *Record) *Summary {
 		Backend: epperfv1.Name(plan.GetNvlinkBackend()),
 		Hosts:   len(r.Header.GetHosts()),
 	}
+	s.Threads = max(1, int(plan.GetThreadsPerRank()))
+	workers := plan.GetRanksPerHost() * uint32(s.Threads)
 	for _, host := range r.Header.GetHosts() {
 		s.CPUs += int(host.GetUsableCpus())
-		s.Oversubscribed = s.Oversubscribed || host.GetUsableCpus() > 0 && plan.GetRanksPerHost() > host.GetUsableCpus()
+		s.Oversubscribed = s.Oversubscribed || host.GetUsableCpus() > 0 && workers > host.GetUsableCpus()
 	}
 	for index := range plan.GetCases() {
 		s.Cases = append(s.Cases, r.summarizeCase(index))

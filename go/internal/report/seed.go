@@ -68,6 +68,9 @@ func device(s *record.Summary, c *record.CaseSummary) string {
 		what += ", " + c.Dtype + " dispatch" // two dtypes never look alike
 	}
 	ranks := plural(c.Ranks, "rank")
+	if s.Threads > 1 {
+		ranks += fmt.Sprintf(" of %d threads", s.Threads)
+	}
 	switch {
 	case s.Device != "cpu":
 		return what

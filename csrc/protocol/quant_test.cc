@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <vector>
 
@@ -48,6 +50,24 @@ TEST(E4m3, EncodesEveryBf16AtManyScales) {
     for (uint32_t bits = 0; bits < 0x10000; ++bits) {
       const float value = Bf16ToFloat(static_cast<Bf16>(bits)) * multiplier;
       ASSERT_EQ(FloatToE4m3(value), reference::NearestE4m3(value)) << value;
+    }
+  }
+}
+
+TEST(E4m3, EncodesEveryBf16AsMlDtypesDoes) {
+  std::ifstream file("csrc/reference/testdata/ml_dtypes_e4m3fn.bin", std::ios::binary);
+  const std::vector<char> codes{std::istreambuf_iterator<char>(file), {}};
+  ASSERT_EQ(codes.size(), 0x10000u);
+  for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+    const float value = Bf16ToFloat(static_cast<Bf16>(bits));
+    const auto theirs = static_cast<E4m3>(codes[bits]);
+    if (std::isnan(value)) {
+      // NaN's sign is nobody's concern.
+      EXPECT_EQ(FloatToE4m3(value), theirs & 0x7F) << bits;
+    } else if (std::fabs(value) < 464.0f) {
+      EXPECT_EQ(FloatToE4m3(value), theirs) << value;
+    } else {
+      EXPECT_EQ(std::fabs(E4m3ToFloat(FloatToE4m3(value))), 448.0f) << "we saturate";
     }
   }
 }

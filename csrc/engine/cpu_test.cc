@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <numeric>
 #include <string>
 #include <thread>
@@ -37,6 +38,20 @@ class InfiniteTokenDevice : public HostDevice {
 
  private:
   int loaded_ = 0;
+};
+
+// Has the time that the test gives it, and shows which flag it is waiting for.
+class FakeClockDevice : public HostDevice {
+ public:
+  using HostDevice::HostDevice;
+  uint64_t NowNs() const { return now_ns; }
+  uint64_t LoadAcquire(const uint64_t* flag) {
+    polled = reinterpret_cast<const uint8_t*>(flag);
+    return HostDevice::LoadAcquire(flag);
+  }
+
+  static inline std::atomic<uint64_t> now_ns = 0;
+  std::atomic<const uint8_t*> polled = nullptr;
 };
 
 struct ShapeCase {
@@ -129,15 +144,24 @@ TEST(CpuEngine, StopsAllWorkersOfARankWhenOneFails) {
 }
 
 TEST(CpuEngine, NamesTheRankThatFallsSilent) {
-  HostWorld world({.shape = kSmall, .wait_timeout_ns = 20'000'000});
+  FakeClockDevice::now_ns = 0;
+  World<FakeClockDevice> world({.shape = kSmall, .wait_timeout_ns = 10'000'000'000});
   world.Begin();
   std::vector<Status> statuses(2);
-  std::thread other([&] { statuses[1] = world.engine(1).Run(kDispatch, 1, nullptr); });
-  statuses[0] = world.engine(0).Run(kDispatch, 1, nullptr);
-  other.join();
+  std::vector<std::thread> ranks;
+  for (uint32_t rank : {0, 1}) {
+    ranks.emplace_back([&, rank] { statuses[rank] = world.engine(rank).Run(kDispatch, 1, nullptr); });
+  }
+  // Once both are waiting for rank 2, ten seconds pass.
+  for (uint32_t rank : {0, 1}) {
+    const uint8_t* flag = world.engine(rank).region() + Layout(kSmall).DispatchFlag(0, 2);
+    while (world.engine(rank).device().polled != flag) std::this_thread::yield();
+  }
+  FakeClockDevice::now_ns = 10'500'000'000;
+  for (std::thread& rank : ranks) rank.join();
   for (const Status& status : statuses) {
     EXPECT_EQ(status.code(), Code::kTimeout);
-    EXPECT_THAT(status.text(), HasSubstr("dispatch epoch 2: nothing from rank 2 for 0.0 s"));
+    EXPECT_THAT(status.text(), HasSubstr("dispatch epoch 2: nothing from rank 2 for 10.5 s"));
     EXPECT_THAT(status.text(), HasSubstr("it has flagged nothing in this bank yet"));
   }
   // Nothing is waited for again.

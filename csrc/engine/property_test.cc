@@ -98,7 +98,7 @@ TEST_P(RandomRuns, AreRight) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, RandomRuns, ::testing::Range(1u, 97u));
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomRuns, ::testing::Range(1u, 65u));
 
 }  // namespace
 }  // namespace ep

@@ -37,6 +37,7 @@ func runFlags() []cli.Flag {
 		&cli.GenericFlag{Name: "timeout", Value: newSpan(d.Timeout), Usage: "limit for the whole run, in seconds or as 2m30s"},
 		&cli.GenericFlag{Name: "wait-timeout", Value: newSpan(d.WaitTimeout), Usage: "limit for every wait of the data plane"},
 		&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
+		&cli.StringFlag{Name: dumpFlag, Usage: "new folder for what ranks sent, received and summed last, as .npy files"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
 	}
 }
@@ -102,6 +103,7 @@ func run(c *cli.Context) error {
 	return measurement{
 		plan:   p,
 		output: whereUserStands(c.String("output")),
+		dump:   dumpFolder(c.String(dumpFlag)),
 		stdout: c.App.Writer,
 		stderr: c.App.ErrWriter,
 		quiet:  c.Bool("quiet"),

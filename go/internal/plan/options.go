@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -188,13 +189,8 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 
 // tokensOfRank reads --tokens for a number of ranks.
 func tokensOfRank(text string, ranks int) ([]uint32, error) {
-	values := strings.Split(text, ",")
-	if len(values) != 1 && len(values) != ranks {
-		problem := fmt.Sprintf("has %d numbers for %d ranks", len(values), ranks)
-		return nil, &UsageError{"tokens", text, problem, argument("tokens", strings.Join(cycle(values, ranks), ","))}
-	}
-	tokens := make([]uint32, ranks)
-	for rank, value := range cycle(values, ranks) {
+	var tokens []uint32
+	for _, value := range strings.Split(text, ",") {
 		number, err := strconv.ParseInt(value, 10, 64)
 		if errors.Is(err, strconv.ErrSyntax) {
 			return nil, &UsageError{"tokens", strconv.Quote(text), "neither a number nor one for each rank", argument("tokens", Defaults().Tokens)}
@@ -204,18 +200,16 @@ func tokensOfRank(text string, ranks int) ([]uint32, error) {
 			usage.Value = value // of what 64 bits do not hold, number is only the end
 			return nil, usage
 		}
-		tokens[rank] = uint32(number)
+		tokens = append(tokens, uint32(number))
+	}
+	if len(tokens) == 1 {
+		return slices.Repeat(tokens, ranks), nil
+	}
+	if len(tokens) != ranks {
+		problem := fmt.Sprintf("has %d numbers for %d ranks", len(tokens), ranks)
+		return nil, &UsageError{"tokens", text, problem, argument("tokens", tokens[0])}
 	}
 	return tokens, nil
-}
-
-// cycle returns count values, beginning anew where they end.
-func cycle(values []string, count int) []string {
-	var all []string
-	for i := range count {
-		all = append(all, values[i%len(values)])
-	}
-	return all
 }
 
 // inBuild returns a *NotInBuildError for what is a plan but nothing that this build can run.

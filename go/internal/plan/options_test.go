@@ -111,11 +111,11 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		},
 		"tokens of too few ranks": {
 			func(o *plan.Options) { o.NumProcesses, o.Tokens = 3, "128,0" },
-			"--tokens=128,0: has 2 numbers for 3 ranks; try --tokens=128,0,128",
+			"--tokens=128,0: has 2 numbers for 3 ranks; try --tokens=128",
 		},
 		"tokens of too many ranks": {
 			func(o *plan.Options) { o.NumProcesses, o.Tokens = 2, "1,2,3" },
-			"--tokens=1,2,3: has 3 numbers for 2 ranks; try --tokens=1,2",
+			"--tokens=1,2,3: has 3 numbers for 2 ranks; try --tokens=1",
 		},
 		"tokens with a hole": {
 			func(o *plan.Options) { o.NumProcesses, o.Tokens = 3, "1,,3" },

@@ -51,11 +51,11 @@ func parseRouting(text, folder string) (*epperfv1.Routing, error) {
 		}
 		path, err := filepath.Abs(path) // ranks may stand elsewhere
 		if err != nil {
-			return nil, badRouting(text, err.Error(), "")
+			return nil, badRouting(typed(text), err.Error(), "")
 		}
 		content, err := ReadRoutingFile(path)
 		if err != nil {
-			return nil, badRouting(text, err.Error(), "")
+			return nil, badRouting(typed(text), err.Error(), "")
 		}
 		sum := sha256.Sum256(content)
 		routing.File = &epperfv1.RoutingFile{Path: path, Sha256: sum[:]}
@@ -105,6 +105,14 @@ func validateRouting(c *epperfv1.Case) error {
 		return badRouting(epperfv1.RoutingName(r), "has a parameter of another kind", "")
 	}
 	return nil
+}
+
+// typed quotes text only where it has to be, so that a path can be copied.
+func typed(text string) string {
+	if quoted := strconv.Quote(text); quoted != `"`+text+`"` {
+		return quoted
+	}
+	return text
 }
 
 func badRouting(value, problem, try string) *UsageError {

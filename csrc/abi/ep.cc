@@ -5,6 +5,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -36,6 +37,7 @@ namespace {
 static_assert(static_cast<int>(EP_SETS) == static_cast<int>(ep::kSets));
 static_assert(static_cast<int>(EP_WRONG_COMBINE_ROW) ==
               static_cast<int>(ep::WrongKind::kCombineRow));
+static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCombined));
 static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
 
 ep::Shape ToShape(const ep_shape& shape) {
@@ -188,6 +190,25 @@ ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* row
     std::ranges::copy(counts.rows_to_rank, rows_to_rank);
     std::ranges::copy(counts.selections_of_expert, selections_of_expert);
     return status;
+  });
+}
+
+ep_status ep_tensor_bytes(ep_engine* engine, ep_tensor tensor, uint64_t* bytes) {
+  return Guarded(engine, [&] {
+    std::optional<ep::Contents> contents;
+    const ep::Status status = engine->impl->LastContents(&contents);
+    if (status.ok()) *bytes = contents->Bytes(static_cast<ep::Tensor>(tensor));
+    return status;
+  });
+}
+
+ep_status ep_copy_tensor(ep_engine* engine, ep_tensor tensor, uint64_t offset, uint8_t* to,
+                         uint64_t bytes) {
+  return Guarded(engine, [&] {
+    std::optional<ep::Contents> contents;
+    const ep::Status status = engine->impl->LastContents(&contents);
+    return status.ok() ? contents->Copy(static_cast<ep::Tensor>(tensor), offset, {to, bytes})
+                       : status;
   });
 }
 

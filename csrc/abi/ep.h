@@ -134,6 +134,28 @@ typedef struct ep_traffic {
 ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* rows_to_rank,
                            uint64_t* selections_of_expert);
 
+// What the last EP_E2E left behind, as tensors without gaps: the rows of an expert follow those of
+// the one before. N is the number of rows received.
+typedef enum ep_tensor {
+  EP_X = 1,             // BF16 [tokens, hidden], as dispatched
+  EP_TOPK_IDX = 2,      // int32 [tokens, topk]
+  EP_TOPK_WEIGHTS = 3,  // float [tokens, topk]
+  EP_RECV_COUNT = 4,    // int32 [experts_per_rank]; their sum is N
+  EP_RECV_X = 5,        // E4M3 or BF16 [N, hidden]
+  EP_RECV_SCALES = 6,   // float [N, hidden / 128]; no bytes where rows are BF16
+  EP_RECV_SRC = 7,      // int32 [N, 2]: source rank, token
+  EP_EXPERT_OUT = 8,    // BF16 [N, hidden], as combined
+  EP_COMBINED = 9,      // BF16 [tokens, hidden]
+} ep_tensor;
+
+// Size of a tensor. EP_STATE: no dispatch or no combine ran yet.
+ep_status ep_tensor_bytes(ep_engine* engine, ep_tensor tensor, uint64_t* bytes);
+
+// Copies `bytes` bytes of a tensor from byte `offset` on. EP_INVALID: it has not so many; nothing
+// was copied.
+ep_status ep_copy_tensor(ep_engine* engine, ep_tensor tensor, uint64_t offset, uint8_t* to,
+                         uint64_t bytes);
+
 // Writes 256 MB of zeros through the caches.
 ep_status ep_flush_caches(ep_engine* engine);
 

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
 #include "csrc/engine/check.h"
+#include "csrc/engine/contents.h"
 #include "csrc/engine/error_text.h"
 #include "csrc/engine/tensors.h"
 #include "csrc/host/clock.h"
@@ -78,6 +80,8 @@ class BasicCpuEngine {
   // Checks what the last operation of each kind left behind.
   Status Check(Operations operations, Findings* findings);
   Status CountTraffic(TrafficCounts* counts) const;
+  // What the last dispatch and the last combine left behind. Needs both.
+  Status LastContents(std::optional<Contents>* contents) const;
   Status FlushCaches();
 
   void Abort() { aborted_.store(true, std::memory_order_relaxed); }
@@ -305,6 +309,15 @@ Status BasicCpuEngine<Device>::CountTraffic(TrafficCounts* counts) const {
     counts->selections_of_expert.push_back(tensors_.counts()[x]);
   }
   counts->selections = tensors_.CountSelections();
+  return {};
+}
+
+template <class Device>
+Status BasicCpuEngine<Device>::LastContents(std::optional<Contents>* contents) const {
+  if (dispatches_ == 0 || combines_ == 0) {
+    return {Code::kState, "copy a tensor: dispatch and combine have not both run yet"};
+  }
+  contents->emplace(&tensors_, (dispatches_ + kSets - 1) % kSets, (combines_ + kSets - 1) % kSets);
   return {};
 }
 

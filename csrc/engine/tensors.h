@@ -60,6 +60,7 @@ class Tensors {
 
   // Rows from one expert's first to the next one's: the worst case and a guard.
   uint32_t ExpertStride() const { return shape_.MaxRowsPerExpert() + 1; }
+  const Shape& shape() const { return shape_; }
   uint32_t tokens() const { return tokens_; }
   // Ids of this rank that are not -1.
   uint64_t CountSelections() const;

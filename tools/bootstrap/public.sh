@@ -47,8 +47,6 @@ find_public_bazel() {
   say "Bazel $version cannot be had from its public releases here (EPPERF_BAZEL=public asks again)"
 }
 
-go_install() { GOBIN=$2 GOFLAGS=-mod=mod "$go" install "$1"; }
-
 # Prints the path of a Bazel if it is of the wanted version and its registry answers.
 builds_with() {
   local workspace=$cache/probe

@@ -20,6 +20,7 @@ import (
 type measurement struct {
 	plan   *epperfv1.Plan
 	output string
+	dump   string // where ranks leave their tensors; may be empty
 	stdout io.Writer
 	stderr io.Writer
 	quiet  bool
@@ -39,6 +40,9 @@ func (m measurement) do(ctx context.Context) (err error) {
 		return err
 	}
 	if m.buildID, err = buildID(); err != nil {
+		return err
+	}
+	if err := m.prepareDump(); err != nil {
 		return err
 	}
 	facts := m.system.Describe()
@@ -64,12 +68,15 @@ func (m measurement) do(ctx context.Context) (err error) {
 		Plan:    m.plan,
 		Host:    facts.GetName(),
 		BuildID: m.buildID,
-		Args:    []string{rankName},
+		Args:    m.rankArguments(),
 		Stderr:  progress,
 		Sink:    kept,
 		Met:     met,
 	}, facts)
 	progress.close()
+	if failure == nil {
+		failure = m.describeDump()
+	}
 	return m.conclude(kept, failure)
 }
 

@@ -17,15 +17,12 @@ const processBytes = 32 << 20
 // kernel kills for memory would take others with it.
 func enoughMemory(p *epperfv1.Plan, system host.System) error {
 	limit, known := system.AvailableMemory()
-	if !known {
-		return nil
-	}
 	for _, c := range p.GetCases() {
-		needed, err := memoryNeeded(p, c)
+		needed, err := memoryNeeded(p, c) // also finds what is wrong with a routing
 		if err != nil {
 			return err
 		}
-		if needed > limit.Bytes {
+		if known && needed > limit.Bytes {
 			return usageError{fmt.Errorf("%s needs %s for %d ranks, and %s leaves %s; try fewer --num-processes, --tokens or --experts-per-rank",
 				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Bytes))}
 		}

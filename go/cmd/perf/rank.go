@@ -28,14 +28,15 @@ func rankCommand() *cli.Command {
 		Usage:        "one rank of a run; perf starts it",
 		Hidden:       true,
 		HideHelp:     true,
+		Flags:        []cli.Flag{&cli.StringFlag{Name: dumpFlag}},
 		OnUsageError: onUsageError,
-		Action:       func(*cli.Context) error { return rank() },
+		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag)) },
 	}
 }
 
-// rank is a rank's whole life. What goes wrong while it measures is in the result that it sends;
+// rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty. What goes wrong while it measures is in the result that it sends;
 // the rest it prints.
-func rank() error {
+func rank(dumpTo string) error {
 	// A terminal and some schedulers signal every process; the launcher decides for its ranks.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	conn, err := session.FromFD(session.RankFD)
@@ -71,6 +72,7 @@ func rank() error {
 		Open: func(c *epperfv1.Case) (measure.Engine, error) {
 			return openEngine(c, start, system.UsableCPUs())
 		},
+		Dump: dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {
 		return errFailed

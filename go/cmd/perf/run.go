@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/plan"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // runFlags are the flags of the root command: the whole plan of one case, where its record goes,
@@ -20,7 +21,7 @@ func runFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
 		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
-		&cli.IntFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank"},
+		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number a rank: 128,0,64"},
 		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 128"},
 		&cli.IntFlag{Name: "experts-per-rank", Value: d.ExpertsPerRank, Usage: "experts on each rank"},
 		&cli.IntFlag{Name: "topk", Value: d.Topk, Usage: "experts that each token selects"},
@@ -31,10 +32,12 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "device", Value: d.Device, Usage: "what ranks compute on: cpu, cuda, or auto for the best there is"},
 		&cli.StringFlag{Name: "dtype", Value: d.Dtype, Usage: "what a token travels to its experts as: fp8 or bf16"},
 		&cli.IntFlag{Name: "threads", Value: d.Threads, Usage: "worker threads of each rank"},
+		&cli.StringFlag{Name: "routing", Value: d.Routing, Usage: "how tokens choose experts: " + epperfv1.RoutingForms()},
 		&cli.Uint64Flag{Name: "seed", Value: d.Seed, Usage: "seeds routing, rows and expert outputs"},
 		&cli.GenericFlag{Name: "timeout", Value: newSpan(d.Timeout), Usage: "limit for the whole run, in seconds or as 2m30s"},
 		&cli.GenericFlag{Name: "wait-timeout", Value: newSpan(d.WaitTimeout), Usage: "limit for every wait of the data plane"},
 		&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
+		&cli.StringFlag{Name: dumpFlag, Usage: "new folder for what ranks sent, received and summed last, as .npy files"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
 	}
 }
@@ -76,7 +79,7 @@ func run(c *cli.Context) error {
 	p, err := plan.New(plan.Options{
 		NumProcesses:   c.Int("num-processes"),
 		Mode:           c.String("mode"),
-		Tokens:         c.Int("tokens"),
+		Tokens:         c.String("tokens"),
 		Hidden:         c.Int("hidden"),
 		ExpertsPerRank: c.Int("experts-per-rank"),
 		Topk:           c.Int("topk"),
@@ -84,6 +87,8 @@ func run(c *cli.Context) error {
 		Device:         c.String("device"),
 		Dtype:          c.String("dtype"),
 		Threads:        c.Int("threads"),
+		Routing:        c.String("routing"),
+		Folder:         whereUserStands(""),
 		Seed:           c.Uint64("seed"),
 		Warmup:         c.Int("warmup"),
 		Iters:          c.Int("iters"),
@@ -98,6 +103,7 @@ func run(c *cli.Context) error {
 	return measurement{
 		plan:   p,
 		output: whereUserStands(c.String("output")),
+		dump:   dumpFolder(c.String(dumpFlag)),
 		stdout: c.App.Writer,
 		stderr: c.App.ErrWriter,
 		quiet:  c.Bool("quiet"),

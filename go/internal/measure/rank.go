@@ -19,6 +19,8 @@ type Rank struct {
 	Sink  Sink
 	// Open makes the engine of one case.
 	Open func(*epperfv1.Case) (Engine, error)
+	// Dump, where not nil, keeps what the last checked pair of a case left in its engine.
+	Dump func(*epperfv1.Case, Engine) error
 }
 
 // Run runs every case of the plan in order. It sends one RankResult a case to the sink, also
@@ -70,6 +72,7 @@ func (r *caseRun) run(ctx context.Context) (err error) {
 		{"warm up", r.warmUp},
 		{"measure", r.measure},
 		{"check after", r.checkEpochs},
+		{"dump", r.dump},
 		// Nobody unmaps a region that a peer may still read.
 		{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }},
 	} {
@@ -78,6 +81,13 @@ func (r *caseRun) run(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+func (r *caseRun) dump(context.Context) error {
+	if r.Dump == nil {
+		return nil
+	}
+	return r.Dump(r.of, r.engine)
 }
 
 func (r *caseRun) connect(ctx context.Context) error {

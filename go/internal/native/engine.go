@@ -168,6 +168,22 @@ func (e *Engine) Traffic() (*epperfv1.Traffic, error) {
 	return traffic, nil
 }
 
+// The core and measure number tensors alike.
+var _ [measure.Combined]struct{} = [C.EP_COMBINED]struct{}{}
+
+// TensorBytes returns the size of a tensor that the last pair left behind.
+func (e *Engine) TensorBytes(tensor measure.Tensor) (uint64, error) {
+	var bytes C.uint64_t
+	err := e.failed(C.ep_tensor_bytes(e.engine, C.ep_tensor(tensor), &bytes))
+	return uint64(bytes), err
+}
+
+// CopyTensor copies as many bytes as to holds, from byte offset of the tensor on.
+func (e *Engine) CopyTensor(tensor measure.Tensor, offset uint64, to []byte) error {
+	return e.failed(C.ep_copy_tensor(e.engine, C.ep_tensor(tensor), C.uint64_t(offset),
+		(*C.uint8_t)(unsafe.SliceData(to)), C.uint64_t(len(to))))
+}
+
 // FlushCaches writes 256 MB of zeros through the caches.
 func (e *Engine) FlushCaches() error { return e.failed(C.ep_flush_caches(e.engine)) }
 

@@ -5,6 +5,9 @@ package plan
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,8 +24,9 @@ type Options struct {
 	NumProcesses int
 	// Mode is what one iteration holds: dispatch, combine or e2e.
 	Mode string
-	// Tokens is the number of tokens on each rank.
-	Tokens int
+	// Tokens is the number of tokens on each rank: one for all, or as many as there are ranks with
+	// commas between.
+	Tokens string
 	// Hidden is the number of channels of a token.
 	Hidden int
 	// ExpertsPerRank is the number of experts on each rank.
@@ -38,6 +42,10 @@ type Options struct {
 	Dtype string
 	// Threads is the number of worker threads of each rank.
 	Threads int
+	// Routing is how tokens choose experts: uniform, balanced, zipf:S, hot:K or file:PATH.npy.
+	Routing string
+	// Folder is where a relative path in Routing begins; empty for the process's own.
+	Folder string
 	// Seed seeds the routing, the rows and the experts' outputs.
 	Seed uint64
 	// Warmup is the number of iterations before the timed ones.
@@ -60,7 +68,7 @@ func Defaults() Options {
 	return Options{
 		NumProcesses:   8,
 		Mode:           "e2e",
-		Tokens:         512,
+		Tokens:         "512",
 		Hidden:         4096,
 		ExpertsPerRank: 8,
 		Topk:           2,
@@ -68,6 +76,7 @@ func Defaults() Options {
 		Device:         automatic,
 		Dtype:          "fp8",
 		Threads:        1,
+		Routing:        "uniform",
 		Seed:           1,
 		Warmup:         10,
 		Iters:          100,
@@ -101,7 +110,6 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		value  int
 	}{
 		{ranksLimits, o.NumProcesses},
-		{tokensLimits, o.Tokens},
 		{hiddenLimits, o.Hidden},
 		{expertsPerRankLimits, o.ExpertsPerRank},
 		{topkLimits, o.Topk},
@@ -147,9 +155,13 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if runID == "" {
 		runID = newRunID()
 	}
-	tokens := make([]uint32, o.NumProcesses)
-	for rank := range tokens {
-		tokens[rank] = uint32(o.Tokens)
+	tokens, err := tokensOfRank(o.Tokens, o.NumProcesses)
+	if err != nil {
+		return nil, err
+	}
+	routing, err := parseRouting(o.Routing, o.Folder)
+	if err != nil {
+		return nil, err
 	}
 	return &epperfv1.Plan{
 		RunId: runID,
@@ -161,7 +173,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			ExpertsPerRank: uint32(o.ExpertsPerRank),
 			Topk:           uint32(o.Topk),
 			Dtype:          dtype,
-			Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
+			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),
 			Iterations:     uint32(o.Iters),
@@ -173,6 +185,31 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		TimeoutNs:      uint64(o.Timeout),
 		ThreadsPerRank: new(uint32(o.Threads)),
 	}, nil
+}
+
+// tokensOfRank reads --tokens for a number of ranks.
+func tokensOfRank(text string, ranks int) ([]uint32, error) {
+	var tokens []uint32
+	for _, value := range strings.Split(text, ",") {
+		number, err := strconv.ParseInt(value, 10, 64)
+		if errors.Is(err, strconv.ErrSyntax) {
+			return nil, &UsageError{"tokens", strconv.Quote(text), "neither a number nor one for each rank", argument("tokens", Defaults().Tokens)}
+		}
+		var usage *UsageError
+		if errors.As(tokensLimits.check(number), &usage) {
+			usage.Value = value // of what 64 bits do not hold, number is only the end
+			return nil, usage
+		}
+		tokens = append(tokens, uint32(number))
+	}
+	if len(tokens) == 1 {
+		return slices.Repeat(tokens, ranks), nil
+	}
+	if len(tokens) != ranks {
+		problem := fmt.Sprintf("has %d numbers for %d ranks", len(tokens), ranks)
+		return nil, &UsageError{"tokens", text, problem, argument("tokens", tokens[0])}
+	}
+	return tokens, nil
 }
 
 // inBuild returns a *NotInBuildError for what is a plan but nothing that this build can run.

@@ -90,16 +90,40 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 			"--num-processes=65: must be 1 to 64; try --num-processes=64",
 		},
 		"negative tokens": {
-			func(o *plan.Options) { o.Tokens = -1 },
+			func(o *plan.Options) { o.Tokens = "-1" },
 			"--tokens=-1: must be 0 to 65,535; try --tokens=0",
 		},
 		"no tokens anywhere": {
-			func(o *plan.Options) { o.Tokens = 0 },
+			func(o *plan.Options) { o.Tokens = "0" },
 			"--tokens=0: at least one rank needs a token; try --tokens=1",
 		},
 		"more tokens than 32 bits": {
-			func(o *plan.Options) { o.Tokens = 1<<32 + 1 },
+			func(o *plan.Options) { o.Tokens = "4294967297" },
 			"--tokens=4294967297: must be 0 to 65,535; try --tokens=65535",
+		},
+		"more tokens than 64 bits": {
+			func(o *plan.Options) { o.Tokens = "99999999999999999999" },
+			"--tokens=99999999999999999999: must be 0 to 65,535; try --tokens=65535",
+		},
+		"tokens in words": {
+			func(o *plan.Options) { o.Tokens = "many" },
+			`--tokens="many": neither a number nor one for each rank; try --tokens=512`,
+		},
+		"tokens of too few ranks": {
+			func(o *plan.Options) { o.NumProcesses, o.Tokens = 3, "128,0" },
+			"--tokens=128,0: has 2 numbers for 3 ranks; try --tokens=128",
+		},
+		"tokens of too many ranks": {
+			func(o *plan.Options) { o.NumProcesses, o.Tokens = 2, "1,2,3" },
+			"--tokens=1,2,3: has 3 numbers for 2 ranks; try --tokens=1",
+		},
+		"tokens with a hole": {
+			func(o *plan.Options) { o.NumProcesses, o.Tokens = 3, "1,,3" },
+			`--tokens="1,,3": neither a number nor one for each rank; try --tokens=512`,
+		},
+		"a rank of too many tokens": {
+			func(o *plan.Options) { o.NumProcesses, o.Tokens = 2, "1,65536" },
+			"--tokens=65536: must be 0 to 65,535; try --tokens=65535",
 		},
 		"more experts than ids": {
 			func(o *plan.Options) { o.ExpertsPerRank = 9000 },
@@ -216,10 +240,10 @@ func TestUsageComesBeforeWhatTheBuildHas(t *testing.T) {
 func TestTheLimitsThemselvesAreGood(t *testing.T) {
 	for name, change := range map[string]func(*plan.Options){
 		"smallest": func(o *plan.Options) {
-			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = 1, 1, 128, 1, 1, 0, 2
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = 1, "1", 128, 1, 1, 0, 2
 		},
 		"largest": func(o *plan.Options) {
-			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, 65_535, 65_536, 1023, 16
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, "65535", 65_536, 1023, 16
 		},
 		"every expert": func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 16, 16 },
 	} {

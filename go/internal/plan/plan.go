@@ -44,12 +44,17 @@ func CaseName(c *epperfv1.Case) string {
 	return fmt.Sprintf("%s/t%d/k%d", epperfv1.Name(c.GetMode()), MaxTokens(c), c.GetTopk())
 }
 
-// Hash returns the SHA-256 of the plan's deterministic serialisation without its run id, equal
-// for runs that were asked the same.
+// Hash returns the SHA-256 of the plan's deterministic serialisation without its run id and
+// without paths, equal for runs that were asked the same.
 func Hash(p *epperfv1.Plan) []byte {
 	var anonymous epperfv1.Plan
 	proto.Merge(&anonymous, p)
 	anonymous.RunId = ""
+	for _, c := range anonymous.GetCases() {
+		if file := c.GetRouting().GetFile(); file != nil {
+			file.Path = "" // its content counts
+		}
+	}
 	serialised, err := proto.MarshalOptions{Deterministic: true}.Marshal(&anonymous)
 	if err != nil {
 		// A plan that was made or read here is small and all of its strings are UTF-8.

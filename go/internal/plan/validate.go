@@ -131,7 +131,6 @@ func validateCase(c *epperfv1.Case) error {
 	}{
 		{"mode", c.GetMode()},
 		{"dtype", c.GetDtype()},
-		{"routing", c.GetRouting().GetKind()},
 	} {
 		if err := known(field.flag, field.value); err != nil {
 			return err
@@ -149,6 +148,9 @@ func validateCase(c *epperfv1.Case) error {
 	if experts := Experts(c); int(c.GetTopk()) > experts {
 		problem := fmt.Sprintf("a token cannot select more than the %d experts there are", experts)
 		return &UsageError{"topk", count(c.GetTopk()), problem, argument("topk", experts)}
+	}
+	if err := validateRouting(c); err != nil {
+		return err
 	}
 	return validateTokens(c)
 }

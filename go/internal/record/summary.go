@@ -58,7 +58,8 @@ type CaseSummary struct {
 	Hidden                int
 	ExpertsPerRank, Topk  int
 	Warmup, Iterations    int
-	Finished, PassedRanks int // ranks that ran all iterations; that finished and were right
+	Routing               string // as on the command line, a file by its hash; "" where it is uniform
+	Finished, PassedRanks int    // ranks that ran all iterations; that finished and were right
 	Failures              []Failure
 
 	// Bandwidth is in bytes per nanosecond, which is decimal GB/s: for each rank that selects
@@ -152,6 +153,9 @@ func (r *Record) summarizeCase(index int) CaseSummary {
 		Topk:           int(c.GetTopk()),
 		Warmup:         int(c.GetWarmup()),
 		Iterations:     int(c.GetIterations()),
+	}
+	if c.GetRouting() != nil && c.GetRouting().GetKind() != epperfv1.Routing_KIND_UNIFORM {
+		s.Routing = epperfv1.RoutingName(c.GetRouting())
 	}
 	ranks := make([]RankRecord, s.Ranks)
 	for rank := range ranks {

@@ -18,6 +18,9 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 	if how := ended(s); how != "" {
 		fmt.Fprintln(text, how)
 	}
+	if c.Routing != "" { // two routings never look alike
+		fmt.Fprintf(text, "Routing: %s\n", c.Routing)
+	}
 	fmt.Fprintf(text, "Slowest rank (μs): %s\n", slowest(c))
 	if b := c.BytesPerRank; b != nil {
 		fmt.Fprintf(text, "Bytes a rank: selections=%s ranks=%s remote=%s\n",

@@ -59,6 +59,7 @@ func TestScreens(t *testing.T) {
 		"two_cases":    {run: twoCases, passed: true},
 		"two_hosts":    {run: twoHosts, passed: true},
 		"hostile_text": {run: hostileText},
+		"routing_file": {run: routingFile, passed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
@@ -133,6 +134,14 @@ func twoCases(r *recordtest.Run) {
 func twoHosts(r *recordtest.Run) {
 	r.Header.Plan.RanksPerHost = 4
 	r.Header.Hosts = []*epperfv1.Host{{Name: "node-a", UsableCpus: 4}, {Name: "node-b", UsableCpus: 4}}
+}
+
+// The path is a machine's own; what a routing is, is its content.
+func routingFile(r *recordtest.Run) {
+	r.Case().Routing = &epperfv1.Routing{
+		Kind: epperfv1.Routing_KIND_FILE,
+		File: &epperfv1.RoutingFile{Path: "/home/ann/ids.npy", Sha256: bytes.Repeat([]byte{0xa5}, 32)},
+	}
 }
 
 func hostileText(r *recordtest.Run) {

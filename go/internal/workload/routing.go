@@ -1,11 +1,10 @@
 // Package workload computes which experts every token of a case selects, and with which weights.
-// It is pure: every rank computes the routing of all ranks from the case alone.
+// Every rank computes the routing of all ranks from the case alone, or reads it from the file whose
+// content the case names.
 package workload
 
 import (
 	"fmt"
-	"math/bits"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/epperf/epperf/go/internal/plan"
@@ -28,11 +27,9 @@ type Routing struct {
 	expertsPerRank, experts int
 }
 
-// New computes the routing of a case that plan.Validate accepts.
+// New computes the routing of a case that plan.Validate accepts. The error is a *plan.UsageError
+// where the case's file is no routing of it.
 func New(c *epperfv1.Case) (*Routing, error) {
-	if kind := c.GetRouting().GetKind(); kind != epperfv1.Routing_KIND_UNIFORM {
-		return nil, fmt.Errorf("route %s: no routing %q", plan.CaseName(c), epperfv1.Name(kind))
-	}
 	r := &Routing{
 		seed:           c.GetSeed(),
 		ranks:          int(c.GetRanks()),
@@ -48,39 +45,44 @@ func New(c *epperfv1.Case) (*Routing, error) {
 		return nil, fmt.Errorf("route %s: %d distinct experts of %d", plan.CaseName(c), r.topk, r.experts)
 	}
 	r.ids = slices.Repeat([]int32{unselected}, r.ranks*r.tokens*r.topk)
+	if err := r.route(c); err != nil {
+		return nil, err
+	}
 	r.receivedSelections = make([]uint64, r.ranks)
-	for rank, tokens := range c.GetTokensOfRank() {
-		r.routeUniform(rank, int(tokens))
+	for _, id := range r.ids {
+		if id != unselected {
+			r.receivedSelections[int(id)/r.expertsPerRank]++
+		}
 	}
 	return r, nil
 }
 
-// routeUniform gives each token of a rank topk distinct experts, in the order in which they were
-// drawn. Rank r draws from PCG-DXSM with the state (seed, r); a draw x of 64 bits names expert
-// floor(x * experts / 2^64), and an expert that the token already has is drawn again. So every
-// expert is equally likely to within experts / 2^64, in every position.
-//
-// Note: rand.IntN would do, but its algorithm is not part of its promise, and other programs
-// should be able to compute the same ids.
-func (r *Routing) routeUniform(rank, tokens int) {
-	random := rand.NewPCG(r.seed, uint64(rank))
-	first := rank * r.tokens * r.topk
-	ids := r.ids[first : first+tokens*r.topk]
-	for i := range ids {
-		earlier := ids[i-i%r.topk : i]
-		for {
-			expert, _ := bits.Mul64(random.Uint64(), uint64(r.experts))
-			if !slices.Contains(earlier, int32(expert)) {
-				ids[i] = int32(expert)
-				r.receivedSelections[int(expert)/r.expertsPerRank]++
-				break
-			}
-		}
+// route fills ids.
+func (r *Routing) route(c *epperfv1.Case) error {
+	var choose func(rank int, ids []int32)
+	switch routing := c.GetRouting(); routing.GetKind() {
+	case epperfv1.Routing_KIND_UNIFORM:
+		choose = r.chooseUniform
+	case epperfv1.Routing_KIND_BALANCED:
+		choose = r.chooseBalanced
+	case epperfv1.Routing_KIND_ZIPF:
+		choose = newZipf(routing.GetZipfExponent(), r.experts).chooser(r)
+	case epperfv1.Routing_KIND_HOT:
+		choose = r.hotChooser(int(routing.GetHotExperts()))
+	case epperfv1.Routing_KIND_FILE:
+		return r.readFile(routing.GetFile(), c.GetTokensOfRank())
+	default:
+		return fmt.Errorf("route %s: no routing %q", plan.CaseName(c), epperfv1.Name(routing.GetKind()))
 	}
+	for rank, tokens := range c.GetTokensOfRank() {
+		first := rank * r.tokens * r.topk
+		choose(rank, r.ids[first:first+int(tokens)*r.topk])
+	}
+	return nil
 }
 
 // IDs returns the selected experts as [ranks, tokens, topk] in one row-major slice, tokens being
-// the most of any rank. It holds -1 where nothing is selected: in the rows beyond a rank's own
+// the most of any rank. It holds -1 where nothing is selected, as in the rows beyond a rank's own
 // tokens. The slice is the Routing's own and must not be written to.
 func (r *Routing) IDs() []int32 { return r.ids }
 

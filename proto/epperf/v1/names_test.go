@@ -14,7 +14,7 @@ func TestNamesAreWhatUsersType(t *testing.T) {
 		"dtype":          {epperfv1.Names(epperfv1.Dtype(0)), []string{"fp8", "bf16"}},
 		"device":         {epperfv1.Names(epperfv1.Device(0)), []string{"cpu", "cuda"}},
 		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none"}},
-		"routing":        {epperfv1.Names(epperfv1.Routing_Kind(0)), []string{"uniform"}},
+		"routing":        {epperfv1.Names(epperfv1.Routing_Kind(0)), []string{"uniform", "balanced", "zipf", "hot", "file"}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {
 			t.Errorf("names of a %s (-want +got):\n%s", name, diff)

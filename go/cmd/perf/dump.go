@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/epperf/epperf/go/internal/dump"
+	"github.com/epperf/epperf/go/internal/measure"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// dumpFlag names the folder to a user's perf, and again to the ranks that it starts.
+const dumpFlag = "dump"
+
+// dumpFolder returns the folder as ranks are told it; "" for none.
+func dumpFolder(typed string) string {
+	if typed == "" {
+		return ""
+	}
+	return whereUserStands(typed)
+}
+
+// rankArguments are those of every rank.
+func (m measurement) rankArguments() []string {
+	if m.dump == "" {
+		return []string{rankName}
+	}
+	return []string{rankName, "--" + dumpFlag + "=" + m.dump}
+}
+
+// prepareDump makes sure, before anything starts, that there is a place for it.
+func (m measurement) prepareDump() error {
+	if m.dump == "" {
+		return nil
+	}
+	err := dump.Prepare(m.dump)
+	if err != nil {
+		err = fmt.Errorf("--%s: %w", dumpFlag, err)
+	}
+	if errors.Is(err, dump.ErrNotEmpty) {
+		return usageError{err}
+	}
+	return err
+}
+
+// describeDump completes the dump of a run whose ranks have all written theirs.
+func (m measurement) describeDump() error {
+	if m.dump == "" {
+		return nil
+	}
+	return dump.Describe(m.dump, m.plan)
+}
+
+// dumper returns what a rank leaves its tensors with; nil if nobody asked.
+func dumper(folder string, rank int) func(*epperfv1.Case, measure.Engine) error {
+	if folder == "" {
+		return nil
+	}
+	return func(c *epperfv1.Case, engine measure.Engine) error {
+		contents, ok := engine.(measure.Contents)
+		if !ok {
+			return fmt.Errorf("%T keeps nothing that could be written to %s", engine, filepath.Base(folder))
+		}
+		return dump.Write(folder, c, rank, contents)
+	}
+}

@@ -8,6 +8,9 @@ import (
 	"sync"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
+	"google.golang.org/protobuf/proto"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // A board mirrors the keys that this launcher watches, and wakes those who wait for a change.
@@ -57,11 +60,11 @@ func (b *board) next() <-chan struct{} {
 // watch opens the one watch, and only then reads what was there before; the board sorts out what
 // comes twice.
 func (m *Member) watch(ctx, alive context.Context) error {
-	prefix := m.prefix + "all/"
+	from, to := m.prefix+"all/", clientv3.GetPrefixRangeEnd(m.prefix+"all/")
 	if m.config.NodeRank == 0 {
-		prefix = m.prefix // arrivals too
+		from, to = m.prefix+"a", m.prefix+"b" // arrivals too, and no parts
 	}
-	events := m.client.Watch(alive, prefix, clientv3.WithPrefix(), clientv3.WithCreatedNotify())
+	events := m.client.Watch(alive, from, clientv3.WithRange(to), clientv3.WithCreatedNotify())
 	opening, cancel := context.WithTimeout(ctx, retryFor)
 	defer cancel()
 	select {
@@ -73,7 +76,7 @@ func (m *Member) watch(ctx, alive context.Context) error {
 		return fmt.Errorf("watch the run's keys: etcd is silent: %w", context.Cause(opening))
 	}
 	err := retry(ctx, "read the run's keys", func(ctx context.Context) error {
-		found, err := m.client.Get(ctx, prefix, clientv3.WithPrefix())
+		found, err := m.client.Get(ctx, from, clientv3.WithRange(to))
 		if err != nil {
 			return err
 		}
@@ -114,7 +117,7 @@ func (m *Member) apply(key string, e entry) {
 	m.board.set(key, e)
 	switch {
 	case e.present && key == m.abortKey():
-		m.lose(&AbortError{Reason: string(e.value)})
+		m.lose(m.aborted(e.value))
 	case !e.present && strings.HasPrefix(key, m.prefix+"all/host/"):
 		node := strings.TrimPrefix(key, m.prefix+"all/host/")
 		m.lose(&HostLostError{Node: node, Host: hostName(before)})
@@ -131,10 +134,34 @@ func watchError(answer clientv3.WatchResponse, open bool) error {
 	return nil
 }
 
-// An AbortError says that another launcher ended the run.
-type AbortError struct{ Reason string }
+// aborted reads why a launcher ended the run.
+func (m *Member) aborted(value []byte) error {
+	var abort epperfv1.LauncherAbort
+	if err := proto.Unmarshal(value, &abort); err != nil {
+		return fmt.Errorf("read why the run was ended: %w", err)
+	}
+	node := int(abort.GetNodeRank())
+	return &AbortError{Node: node, Host: m.hostOf(node), Reason: abort.GetReason()}
+}
 
-func (e *AbortError) Error() string { return e.Reason }
+// An AbortError says which launcher ended the run, and why.
+type AbortError struct {
+	Node   int
+	Host   string
+	Reason string
+}
+
+func (e *AbortError) Error() string {
+	return fmt.Sprintf("node %d (%s) ended the run: %s", e.Node, e.Host, e.Reason)
+}
+
+// An EtcdLostError says that etcd was out of reach until this launcher's lease ended.
+type EtcdLostError struct{ Endpoints []string }
+
+func (e *EtcdLostError) Error() string {
+	return fmt.Sprintf("etcd at %s is out of reach for %v, and this launcher's lease has ended; does its server still run?",
+		strings.Join(e.Endpoints, ", "), leaseTTL)
+}
 
 // A HostLostError says that a launcher left, or was silent for longer than its lease.
 type HostLostError struct{ Node, Host string }

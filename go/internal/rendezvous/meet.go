@@ -148,10 +148,14 @@ func epochOf(value []byte) uint64 {
 
 // Abort tells all launchers that the run is over. The first reason stays.
 func (m *Member) Abort(ctx context.Context, reason string) error {
+	value, err := proto.Marshal(&epperfv1.LauncherAbort{NodeRank: uint32(m.config.NodeRank), Reason: reason})
+	if err != nil {
+		return err
+	}
 	return retry(ctx, "abort the run", func(ctx context.Context) error {
 		_, err := m.client.Txn(ctx).
 			If(clientv3.Compare(clientv3.CreateRevision(m.abortKey()), "=", 0)).
-			Then(clientv3.OpPut(m.abortKey(), reason, clientv3.WithLease(m.lease))).
+			Then(clientv3.OpPut(m.abortKey(), string(value), clientv3.WithLease(m.lease))).
 			Commit()
 		return err
 	})

@@ -2,15 +2,18 @@
 // their hosts, exchange their ranks' blobs, wait for each other, and learn when one is lost.
 //
 // All keys of a run lie below /epperf/<run id>/, every one under its launcher's lease, so that
-// what a dead launcher leaves expires. What all need to see lies below all/, arrivals at barriers
-// below arrive/, which node 0 alone watches:
+// what a dead launcher leaves expires. What all need to see lies below all/; what node 0 alone
+// watches, below arrive/ and announce/; what nobody watches, elsewhere:
 //
 //	run             node 0's claim: who runs this
 //	all/host/<n>    HostEntry of node n; its deletion says that the host is lost
 //	all/blobs/<m>/<n>  Blobs of node n's ranks in the m-th exchange
 //	all/released    the last barrier that everyone reached
-//	all/abort       why the run is over
+//	all/gathered    node 0 has all parts
+//	all/abort       LauncherAbort: why the run is over
+//	announce/part/<n>  PartEnd: node n's part is complete
 //	arrive/<n>      the last barrier that node n reached
+//	part/<n>/<i>    PartChunk: some of what node n's ranks reported
 //
 // Each launcher opens one watch when it joins and keeps it: a watch opened later would wait up to
 // 100 ms for the server to bring it up to date. Nothing here is called inside an iteration.
@@ -151,7 +154,7 @@ func (m *Member) keepLease(ctx, alive context.Context) error {
 		for range renewed {
 		}
 		if alive.Err() == nil {
-			m.lose(fmt.Errorf("etcd out of reach for %v: this launcher's lease ended", leaseTTL))
+			m.lose(&EtcdLostError{m.config.Endpoints})
 		}
 	})
 	return nil
@@ -167,9 +170,11 @@ type ClaimedError struct {
 
 func (e *ClaimedError) Error() string {
 	if e.NodeRank != nil {
-		return fmt.Sprintf("node %d of run %q is taken by %s: give each launcher its own --node-rank", *e.NodeRank, e.RunID, e.Host)
+		return fmt.Sprintf("node %d of run %q is taken by %s: give each launcher its own --node-rank, and wait %v if one was killed just now",
+			*e.NodeRank, e.RunID, e.Host, leaseTTL)
 	}
-	return fmt.Sprintf("run %q is going on, started on %s: wait for its end or choose another --run-id", e.RunID, e.Host)
+	return fmt.Sprintf("run %q is going on, started on %s: choose another --run-id or wait for its end, %v if it was killed just now",
+		e.RunID, e.Host, leaseTTL)
 }
 
 // claim creates a key that must not exist.
@@ -230,6 +235,11 @@ func (m *Member) Close(ctx context.Context) error {
 
 func (m *Member) close(ctx context.Context) error {
 	m.stop() // what follows is no news
+	var unreachable *EtcdLostError
+	if errors.As(context.Cause(m.lost), &unreachable) {
+		m.lease = clientv3.NoLease // it has ended, and all keys with it
+		return m.leave(ctx)
+	}
 	var err error
 	if m.config.NodeRank == 0 {
 		err = retry(ctx, "remove the run's keys", func(ctx context.Context) error {

@@ -272,7 +272,7 @@ func TestAbortReachesAllWaiting(t *testing.T) {
 		return m.Barrier(ctx, "connected", 1)
 	}) {
 		var abort *rendezvous.AbortError
-		if !errors.As(err, &abort) || abort.Reason != "rank 5 died" {
+		if !errors.As(err, &abort) || abort.Error() != "node 2 (node-c) ended the run: rank 5 died" {
 			t.Errorf("node %d: got %v, want the first abort", n, err)
 		}
 	}

@@ -16,20 +16,21 @@ import (
 // leaveTimeout bounds the good-bye to etcd; what it does not remove, the lease does.
 const leaveTimeout = 2 * time.Second
 
-// lead starts the ranks and, while they start, the place where launchers meet; then it leads the
-// ranks through the plan. When it returns, nothing that it started is left.
-func (m measurement) lead(ctx context.Context, config launch.Config, facts *epperfv1.Host) (err error) {
+// lead starts the ranks and, while they start, enters the place where launchers meet; then it
+// leads the ranks through the plan and gathers what they reported. When it returns, nothing that
+// it started is left.
+func (m measurement) lead(ctx context.Context, config launch.Config, facts *epperfv1.Host, kept *outcome) (err error) {
 	joined := make(chan func() (*meetingPlace, error), 1)
 	go func() {
 		bounded, cancel := context.WithTimeout(ctx, time.Duration(m.plan.GetTimeoutNs()))
 		defer cancel()
-		place, err := m.meet(bounded, facts)
+		place, err := m.enter(bounded, facts)
 		joined <- func() (*meetingPlace, error) { return place, err }
 	}()
 	ranks, startErr := launch.Start(config)
 	place, meetErr := (<-joined)()
 	if place != nil {
-		defer func() { err = errors.Join(err, place.close()) }()
+		defer func() { err = place.close(err) }()
 	}
 	if startErr != nil {
 		return startErr
@@ -38,39 +39,78 @@ func (m measurement) lead(ctx context.Context, config launch.Config, facts *eppe
 	if meetErr != nil {
 		return meetErr
 	}
-	return ranks.Run(ctx, place.member)
+	meeting := &firstMeeting{Member: place.member, m: m, kept: kept}
+	if err := ranks.Run(ctx, meeting); err != nil {
+		return err
+	}
+	return m.gather(ctx, place.member, kept)
 }
 
 // A meetingPlace is this launcher's membership of the run, and the etcd server that it runs for
-// it.
+// it where there is none to share.
 type meetingPlace struct {
-	server *embedded.Server
-	member *rendezvous.Member
+	workspace *workspace
+	server    *embedded.Server
+	member    *rendezvous.Member
 }
 
-// meet starts an etcd server and enters the run.
-func (m measurement) meet(ctx context.Context, facts *epperfv1.Host) (*meetingPlace, error) {
-	server, err := embedded.Start(ctx)
+// enter starts an etcd server unless there is one, and joins the run.
+func (m measurement) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, err error) {
+	place := &meetingPlace{}
+	defer func() {
+		if err != nil {
+			err = place.close(err)
+		}
+	}()
+	endpoints := m.party.endpoints
+	if len(endpoints) == 0 {
+		if place.workspace, err = newWorkspace(); err != nil {
+			return nil, err
+		}
+		if place.server, err = embedded.Start(ctx, embedded.Config{Folder: place.workspace.folder}); err != nil {
+			return nil, err
+		}
+		endpoints = []string{place.server.Endpoint()}
+	}
+	place.member, err = rendezvous.Join(ctx, rendezvous.Config{
+		Endpoints:    endpoints,
+		TLS:          m.party.tls,
+		RunID:        m.plan.GetRunId(),
+		Nodes:        m.party.nodes,
+		NodeRank:     m.party.nodeRank,
+		RanksPerHost: int(m.plan.GetRanksPerHost()),
+		Entry: &epperfv1.HostEntry{
+			NodeRank:   uint32(m.party.nodeRank),
+			Host:       facts,
+			BuildId:    m.buildID,
+			PlanSha256: plan.Hash(m.plan),
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
-	member, err := rendezvous.Join(ctx, rendezvous.Config{
-		Endpoints:    []string{server.Endpoint()},
-		RunID:        m.plan.GetRunId(),
-		Nodes:        plan.HostCount(m.plan),
-		RanksPerHost: int(m.plan.GetRanksPerHost()),
-		Entry:        &epperfv1.HostEntry{Host: facts, BuildId: m.buildID},
-	})
-	if err != nil {
-		return nil, errors.Join(err, server.Close())
-	}
-	return &meetingPlace{server, member}, nil
+	return place, nil
 }
 
-func (p *meetingPlace) close() error {
+// close leaves the run. What goes wrong with that is of interest only if nothing did before:
+// keys end with their lease.
+func (p *meetingPlace) close(failure error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
-	if err := errors.Join(p.member.Close(ctx), p.server.Close()); err != nil {
+	var left, cleaned error
+	if p.member != nil {
+		left = p.member.Close(ctx)
+	}
+	if p.server != nil {
+		cleaned = p.server.Close()
+	}
+	if p.workspace != nil {
+		cleaned = errors.Join(cleaned, p.workspace.close())
+	}
+	if failure != nil {
+		return errors.Join(failure, cleaned)
+	}
+	if err := errors.Join(left, cleaned); err != nil {
 		return fmt.Errorf("clean up: %w", err)
 	}
 	return nil

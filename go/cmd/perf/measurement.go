@@ -19,6 +19,7 @@ import (
 // A measurement is one run: a plan, and where its record and its words go.
 type measurement struct {
 	plan   *epperfv1.Plan
+	party  party
 	output string
 	dump   string // where ranks leave their tensors; may be empty
 	stdout io.Writer
@@ -36,7 +37,10 @@ func (m measurement) do(ctx context.Context) (err error) {
 	if m.system, err = host.This(); err != nil {
 		return err
 	}
-	if err := enoughMemory(m.plan, m.system); err != nil {
+	if err := enoughMemory(m.plan, m.party.nodeRank, m.system); err != nil {
+		return err
+	}
+	if err := enoughFiles(m.plan); err != nil {
 		return err
 	}
 	if m.buildID, err = buildID(); err != nil {
@@ -46,17 +50,20 @@ func (m measurement) do(ctx context.Context) (err error) {
 		return err
 	}
 	facts := m.system.Describe()
+	facts.HostId = m.party.hostID
 	writer, err := record.Create(m.output, &epperfv1.Header{
 		Plan:          m.plan,
 		PlanSha256:    plan.Hash(m.plan),
 		BuildId:       m.buildID,
 		StartedUnixNs: started.UnixNano(),
 		Hosts:         []*epperfv1.Host{facts},
+		PartOfNode:    m.partOf(),
 	})
 	if err != nil {
 		return err
 	}
 	kept := newOutcome(writer, m.plan)
+	kept.giving, kept.apart = m.party.nodeRank > 0, partsOnly(m.plan, m.party.nodes)
 	progress := newProgress(m.stderr, m.quiet)
 	met := func(barrier string) {
 		progress.met(barrier)
@@ -65,14 +72,15 @@ func (m measurement) do(ctx context.Context) (err error) {
 		}
 	}
 	failure := m.lead(ctx, launch.Config{
-		Plan:    m.plan,
-		Host:    facts.GetName(),
-		BuildID: m.buildID,
-		Args:    m.rankArguments(),
-		Stderr:  progress,
-		Sink:    kept,
-		Met:     met,
-	}, facts)
+		Plan:     m.plan,
+		NodeRank: m.party.nodeRank,
+		Host:     facts.GetName(),
+		BuildID:  m.buildID,
+		Args:     m.rankArguments(),
+		Stderr:   progress,
+		Sink:     kept,
+		Met:      met,
+	}, facts, kept)
 	progress.close()
 	if failure == nil {
 		failure = m.describeDump()
@@ -94,6 +102,9 @@ func (m measurement) conclude(kept *outcome, failure error) error {
 		fmt.Fprintf(m.stderr, "perf: %v; what was measured is in %s\n", signal, path)
 		return errFailed
 	}
+	if m.partOf() != nil {
+		return m.concludePart(kept, path, failure)
+	}
 	passed, err := report.Show(m.stdout, path)
 	switch {
 	case failure != nil:
@@ -104,6 +115,30 @@ func (m measurement) conclude(kept *outcome, failure error) error {
 		return fmt.Errorf("run %s: %s", plan.CaseName(m.plan.GetCases()[0]), kept.problem())
 	}
 	return nil
+}
+
+// partOf is this launcher's node where its record is only a part of the run's.
+func (m measurement) partOf() *uint32 {
+	if m.party.nodeRank == 0 && !partsOnly(m.plan, m.party.nodes) {
+		return nil
+	}
+	node := uint32(m.party.nodeRank)
+	return &node
+}
+
+// concludePart prints where a part is, and nothing that would look like the whole.
+func (m measurement) concludePart(kept *outcome, path string, failure error) error {
+	first := m.party.nodeRank * int(m.plan.GetRanksPerHost())
+	whole := "node 0 prints the run"
+	if kept.apart {
+		whole = fmt.Sprintf("more than %d MiB of samples stay where they were measured", maxGatheredBytes>>20)
+	}
+	fmt.Fprintf(m.stdout, "Part: %s (node %d, ranks %d-%d; %s)\n",
+		path, m.party.nodeRank, first, first+int(m.plan.GetRanksPerHost())-1, whole)
+	if failure == nil && len(kept.failed) > 0 {
+		failure = fmt.Errorf("run %s: %s", plan.CaseName(m.plan.GetCases()[0]), kept.problem())
+	}
+	return failure
 }
 
 // whereUserStands makes a folder relative to where the user is: `bazel run` starts programs

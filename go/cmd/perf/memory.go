@@ -15,10 +15,10 @@ const processBytes = 32 << 20
 
 // enoughMemory refuses a run that this host cannot hold, before anything starts: a rank that the
 // kernel kills for memory would take others with it.
-func enoughMemory(p *epperfv1.Plan, system host.System) error {
+func enoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
 	limit, known := system.AvailableMemory()
 	for _, c := range p.GetCases() {
-		needed, err := memoryNeeded(p, c) // also finds what is wrong with a routing
+		needed, err := memoryNeeded(p, c, nodeRank) // also finds what is wrong with a routing
 		if err != nil {
 			return err
 		}
@@ -30,15 +30,16 @@ func enoughMemory(p *epperfv1.Plan, system host.System) error {
 	return nil
 }
 
-// memoryNeeded sums up what one case takes on this host.
-func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case) (uint64, error) {
+// memoryNeeded sums up what one case takes on the host of a node.
+func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, error) {
 	routing, err := workload.New(c)
 	if err != nil {
 		return 0, err
 	}
 	perRank := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of ids, or of weights
 	var sum uint64
-	for rank := range int(p.GetRanksPerHost()) {
+	first := nodeRank * int(p.GetRanksPerHost())
+	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
 		engine, err := native.MemoryNeeded(c, routing.ReceivedSelections(rank))
 		if err != nil {
 			return 0, err

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/epperf/epperf/go/internal/launch"
 	"github.com/epperf/epperf/go/internal/record"
@@ -11,23 +12,76 @@ import (
 
 // An outcome keeps what ranks report in the record, and what to say of it at the end.
 type outcome struct {
-	*record.Writer
-	plan     *epperfv1.Plan
+	plan *epperfv1.Plan
+	// giving: this is not node 0, which wants to know what is kept here.
+	giving bool
+	// apart: samples stay in the records of their launchers.
+	apart bool
+
+	mu       sync.Mutex // launchers meet while ranks may already report that they failed
+	writer   *record.Writer
 	reported map[int]int // results by rank
 	failed   []*epperfv1.RankResult
+	given    []*epperfv1.Entry // for node 0
 }
 
 func newOutcome(writer *record.Writer, plan *epperfv1.Plan) *outcome {
-	return &outcome{Writer: writer, plan: plan, reported: map[int]int{}}
+	return &outcome{writer: writer, plan: plan, reported: map[int]int{}}
+}
+
+// setHosts completes the record's header once all launchers are known.
+func (o *outcome) setHosts(hosts []*epperfv1.Host) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.writer.SetHosts(hosts)
+}
+
+// WriteSamples keeps what one rank measured.
+func (o *outcome) WriteSamples(samples *epperfv1.Samples) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.giving && !o.apart {
+		for part := range record.Split(samples, durationsPerEntry) {
+			o.given = append(o.given, &epperfv1.Entry{Kind: &epperfv1.Entry_Samples{Samples: part}})
+		}
+	}
+	return o.writer.WriteSamples(samples)
 }
 
 // WriteResult keeps how one rank ended one case.
 func (o *outcome) WriteResult(result *epperfv1.RankResult) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.writeResult(result)
+}
+
+func (o *outcome) writeResult(result *epperfv1.RankResult) error {
+	if o.giving {
+		o.given = append(o.given, &epperfv1.Entry{Kind: &epperfv1.Entry_Result{Result: result}})
+	}
+	o.note(result)
+	return o.writer.WriteResult(result)
+}
+
+func (o *outcome) note(result *epperfv1.RankResult) {
 	o.reported[int(result.GetRank())]++
 	if !result.GetPassed() {
 		o.failed = append(o.failed, result)
 	}
-	return o.Writer.WriteResult(result)
+}
+
+// take keeps what another launcher's rank reported.
+func (o *outcome) take(entry *epperfv1.Entry) error {
+	switch kind := entry.GetKind().(type) {
+	case *epperfv1.Entry_Samples:
+		return o.WriteSamples(kind.Samples)
+	case *epperfv1.Entry_Result:
+		if !o.apart {
+			return o.WriteResult(kind.Result)
+		}
+		o.note(kind.Result) // it stays in its part
+	}
+	return nil
 }
 
 // close ends the record with what became of the run, and returns where it is.
@@ -51,7 +105,7 @@ func (o *outcome) close(failure error) (string, error) {
 	case len(o.failed) > 0:
 		status, text = epperfv1.Trailer_STATUS_FAILED, o.problem()
 	}
-	return o.Close(status, text)
+	return o.writer.Close(status, text)
 }
 
 // problem says in a line what ranks reported of a run that came to its end.
@@ -60,5 +114,5 @@ func (o *outcome) problem() string {
 		return "not all ranks passed"
 	}
 	return fmt.Sprintf("%d of %d ranks failed; rank %d: %s",
-		len(o.failed), len(o.plan.GetCases())*int(o.plan.GetRanksPerHost()), o.failed[0].GetRank(), o.failed[0].GetError())
+		len(o.failed), len(o.plan.GetCases())*len(o.reported), o.failed[0].GetRank(), o.failed[0].GetError())
 }

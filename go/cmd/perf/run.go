@@ -18,7 +18,7 @@ import (
 // and what is shown meanwhile.
 func runFlags() []cli.Flag {
 	d := plan.Defaults()
-	return []cli.Flag{
+	return append([]cli.Flag{
 		&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
 		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
 		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number a rank: 128,0,64"},
@@ -39,7 +39,7 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
 		&cli.StringFlag{Name: dumpFlag, Usage: "new folder for what ranks sent, received and summed last, as .npy files"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
-	}
+	}, partyFlags()...)
 }
 
 // A span is a flag's time.Duration that may be typed as a number of seconds.
@@ -68,7 +68,7 @@ func spanOf(c *cli.Context, name string) time.Duration {
 	return time.Duration(*c.Generic(name).(*span))
 }
 
-// run is the root command: one case on this host.
+// run is the root command: one case, with this host's part in it.
 func run(c *cli.Context) error {
 	if c.Args().Present() {
 		return usageError{fmt.Errorf("%q is neither a flag nor a command", c.Args().First())}
@@ -76,7 +76,17 @@ func run(c *cli.Context) error {
 	if c.String("output") == "" {
 		return usageError{errors.New("--output: a folder is missing")}
 	}
+	party, err := partyOf(c)
+	if err != nil {
+		return err
+	}
+	runID, err := party.runID(c.String("run-id"), os.Getenv)
+	if err != nil {
+		return err
+	}
 	p, err := plan.New(plan.Options{
+		RunID:          runID,
+		Nodes:          party.nodes,
 		NumProcesses:   c.Int("num-processes"),
 		Mode:           c.String("mode"),
 		Tokens:         c.String("tokens"),
@@ -102,6 +112,7 @@ func run(c *cli.Context) error {
 	defer stop()
 	return measurement{
 		plan:   p,
+		party:  party,
 		output: whereUserStands(c.String("output")),
 		dump:   dumpFolder(c.String(dumpFlag)),
 		stdout: c.App.Writer,

@@ -22,6 +22,8 @@ import (
 type Options struct {
 	// NumProcesses is the number of ranks that each host starts.
 	NumProcesses int
+	// Nodes is the number of hosts, or 0 for one.
+	Nodes int
 	// Mode is what one iteration holds: dispatch, combine or e2e.
 	Mode string
 	// Tokens is the number of tokens on each rank: one for all, or as many as there are ranks with
@@ -85,7 +87,7 @@ func Defaults() Options {
 	}
 }
 
-// New returns the plan of one case on one host. The error is a *UsageError for a value that no
+// New returns the plan of one case. The error is a *UsageError for a value that no
 // build can run, else a *NotInBuildError for one that this build cannot.
 func New(o Options) (*epperfv1.Plan, error) {
 	plan, err := o.plan()
@@ -155,7 +157,14 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if runID == "" {
 		runID = newRunID()
 	}
-	tokens, err := tokensOfRank(o.Tokens, o.NumProcesses)
+	ranks := max(o.Nodes, 1) * o.NumProcesses
+	if ranks > maxRanks {
+		return nil, &UsageError{
+			"nnodes", strconv.Itoa(o.Nodes), fmt.Sprintf("%d ranks in all, more than %d", ranks, maxRanks),
+			argument("num-processes", max(maxRanks/o.Nodes, 1)),
+		}
+	}
+	tokens, err := tokensOfRank(o.Tokens, ranks)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +176,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		RunId: runID,
 		Cases: []*epperfv1.Case{{
 			Mode:           mode,
-			Ranks:          uint32(o.NumProcesses),
+			Ranks:          uint32(ranks),
 			TokensOfRank:   tokens,
 			Hidden:         uint32(o.Hidden),
 			ExpertsPerRank: uint32(o.ExpertsPerRank),

@@ -8,9 +8,6 @@ func NewWriterTo(f file, path string, header *epperfv1.Header) (*Writer, error) 
 	return w, w.writeHeader(header)
 }
 
-var (
-	Parts      = parts
-	EpochAfter = epochAfter
-)
+var EpochAfter = epochAfter
 
 const MaxDurations = maxDurations

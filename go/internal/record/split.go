@@ -6,9 +6,9 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// parts cuts a block of samples into blocks of at most size durations. A block that is short
+// Split cuts a block of samples into blocks of at most size durations. A block that is short
 // enough, or has none, is its own only part.
-func parts(samples *epperfv1.Samples, size int) iter.Seq[*epperfv1.Samples] {
+func Split(samples *epperfv1.Samples, size int) iter.Seq[*epperfv1.Samples] {
 	return func(yield func(*epperfv1.Samples) bool) {
 		if len(samples.GetDurationNs()) <= size {
 			yield(samples)

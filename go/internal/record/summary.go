@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -41,7 +42,9 @@ type Summary struct {
 	// Oversubscribed: some host has more workers than CPUs, so durations say more of its scheduler
 	// than of what it ran.
 	Oversubscribed bool
-	Cases          []CaseSummary
+	// PartOfNode is which launcher's part of a run the record is; nil if it is the whole.
+	PartOfNode *int
+	Cases      []CaseSummary
 }
 
 // Passed reports whether the run came to its end and every rank passed every case.
@@ -113,18 +116,33 @@ func Summarize(r *Record) *Summary {
 		Error:   r.Trailer.GetError(),
 		Device:  epperfv1.Name(plan.GetDevice()),
 		Backend: epperfv1.Name(plan.GetNvlinkBackend()),
-		Hosts:   len(r.Header.GetHosts()),
 	}
 	s.Threads = max(1, int(plan.GetThreadsPerRank()))
-	workers := plan.GetRanksPerHost() * uint32(s.Threads)
-	for _, host := range r.Header.GetHosts() {
-		s.CPUs += int(host.GetUsableCpus())
-		s.Oversubscribed = s.Oversubscribed || host.GetUsableCpus() > 0 && workers > host.GetUsableCpus()
-	}
+	s.addHosts(r.Header)
 	for index := range plan.GetCases() {
 		s.Cases = append(s.Cases, r.summarizeCase(index))
 	}
 	return s
+}
+
+// addHosts counts machines. Launchers on one of them share its CPUs.
+func (s *Summary) addHosts(header *epperfv1.Header) {
+	type identity struct{ bootID, hostID string }
+	workers, cpus := map[identity]int{}, map[identity]int{}
+	for _, host := range header.GetHosts() {
+		at := identity{cmp.Or(host.GetBootId(), host.GetName()), host.GetHostId()}
+		workers[at] += int(header.GetPlan().GetRanksPerHost()) * s.Threads
+		cpus[at] = max(cpus[at], int(host.GetUsableCpus()))
+	}
+	s.Hosts = len(workers)
+	for at, usable := range cpus {
+		s.CPUs += usable
+		s.Oversubscribed = s.Oversubscribed || usable > 0 && workers[at] > usable
+	}
+	if header.PartOfNode != nil {
+		node := int(header.GetPartOfNode())
+		s.PartOfNode = &node
+	}
 }
 
 func ending(trailer *epperfv1.Trailer) Ending {

@@ -129,7 +129,8 @@ func TestWhatCannotBeComputedIsAbsent(t *testing.T) {
 }
 
 func TestOversubscribedIsAQuestionOfEachHost(t *testing.T) {
-	host := func(cpus uint32) *epperfv1.Host { return &epperfv1.Host{UsableCpus: cpus} }
+	on := func(name string, cpus uint32) *epperfv1.Host { return &epperfv1.Host{BootId: name, UsableCpus: cpus} }
+	host := func(cpus uint32) *epperfv1.Host { return on("a", cpus) }
 	for name, test := range map[string]struct {
 		hosts        []*epperfv1.Host
 		ranksPerHost uint32
@@ -137,7 +138,10 @@ func TestOversubscribedIsAQuestionOfEachHost(t *testing.T) {
 	}{
 		"as many cores as ranks":  {[]*epperfv1.Host{host(2)}, 2, false},
 		"fewer cores":             {[]*epperfv1.Host{host(1)}, 2, true},
-		"enough, but not on each": {[]*epperfv1.Host{host(8), host(1)}, 2, true},
+		"enough, but not on each": {[]*epperfv1.Host{host(8), on("b", 1)}, 2, true},
+		"two launchers share one": {[]*epperfv1.Host{host(2), host(2)}, 2, true},
+		"and need not":            {[]*epperfv1.Host{host(4), host(4)}, 2, false},
+		"two namespaces of one":   {[]*epperfv1.Host{host(2), {BootId: "a", HostId: "x", UsableCpus: 2}}, 2, false},
 		"unknown cores":           {[]*epperfv1.Host{host(0)}, 2, false},
 	} {
 		t.Run(name, func(t *testing.T) {

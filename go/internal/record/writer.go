@@ -30,8 +30,9 @@ const (
 // A Writer writes one record. It is for one goroutine at a time.
 type Writer struct {
 	file    file
-	path    string // of the closed record
-	crc     uint32 // of all bytes written
+	header  *epperfv1.Header // as written
+	path    string           // of the closed record
+	crc     uint32           // of all bytes written
 	entries uint64
 	err     error // the first that a write or Close met; nothing is written after it
 	closed  bool
@@ -40,11 +41,13 @@ type Writer struct {
 // file is the part of os.File that a Writer needs.
 type file interface {
 	io.WriteCloser
+	io.Seeker
+	Truncate(size int64) error
 	Sync() error
 }
 
-// Create makes the folder if need be and in it <UTC>-<mode>-<run id>.epperf.partial with the
-// header. It fills in the header's schema version. It never overwrites a file.
+// Create makes the folder if need be and in it <UTC>-<mode>-<run id>.epperf.partial, or for a part
+// <UTC>-<mode>-<run id>-node<n>.epperf.partial, with the header. It fills in the header's schema version. It never overwrites a file.
 func Create(dir string, header *epperfv1.Header) (*Writer, error) {
 	name, err := fileName(header)
 	if err != nil {
@@ -83,7 +86,11 @@ func fileName(header *epperfv1.Header) (string, error) {
 	}
 	started := time.Unix(0, header.GetStartedUnixNs()).UTC().Format("20060102T150405Z")
 	mode := epperfv1.Name(runPlan.GetCases()[0].GetMode())
-	return fmt.Sprintf("%s-%s-%s%s", started, mode, runPlan.GetRunId(), extension), nil
+	part := ""
+	if header.PartOfNode != nil {
+		part = fmt.Sprintf("-node%d", header.GetPartOfNode()) // parts may share a folder
+	}
+	return fmt.Sprintf("%s-%s-%s%s%s", started, mode, runPlan.GetRunId(), part, extension), nil
 }
 
 // Path returns where the record is now: its partial name until Close succeeds.
@@ -95,15 +102,35 @@ func (w *Writer) Path() string {
 }
 
 func (w *Writer) writeHeader(header *epperfv1.Header) error {
-	header = proto.CloneOf(header)
-	header.SchemaVersion = SchemaVersion
-	return w.write(&epperfv1.Entry{Kind: &epperfv1.Entry_Header{Header: header}})
+	w.header = proto.CloneOf(header)
+	w.header.SchemaVersion = SchemaVersion
+	return w.write(&epperfv1.Entry{Kind: &epperfv1.Entry_Header{Header: w.header}})
+}
+
+// SetHosts replaces the hosts of the header, of which a run of several launchers knows only its
+// own at first. Nothing but the header may have been written.
+func (w *Writer) SetHosts(hosts []*epperfv1.Host) error {
+	if w.err != nil {
+		return w.err
+	}
+	if w.entries != 1 || w.closed {
+		return w.keep(fmt.Errorf("hosts after %d entries", w.entries))
+	}
+	w.header.Hosts = hosts
+	if _, err := w.file.Seek(0, io.SeekStart); err != nil {
+		return w.keep(err)
+	}
+	if err := w.file.Truncate(0); err != nil {
+		return w.keep(err)
+	}
+	w.entries, w.crc = 0, 0
+	return w.writeHeader(w.header)
 }
 
 // WriteSamples writes a block of durations, in several entries if it is long. The blocks of a rank
 // are written in the order of their iterations.
 func (w *Writer) WriteSamples(samples *epperfv1.Samples) error {
-	for part := range parts(samples, maxDurations) {
+	for part := range Split(samples, maxDurations) {
 		if err := w.write(&epperfv1.Entry{Kind: &epperfv1.Entry_Samples{Samples: part}}); err != nil {
 			return err
 		}

@@ -139,7 +139,7 @@ func TestParts(t *testing.T) {
 		"across the wrap": {block(0, math.MaxUint32, 1, 2, 3), []*epperfv1.Samples{block(0, math.MaxUint32, 1, 2), block(2, 3, 3)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := slices.Collect(record.Parts(test.block, 2))
+			got := slices.Collect(record.Split(test.block, 2))
 			if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
 				t.Errorf("parts (-want +got):\n%s", diff)
 			}
@@ -185,6 +185,9 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 
 func (d *fullDisk) Sync() error  { return nil }
 func (d *fullDisk) Close() error { return nil }
+
+func (d *fullDisk) Seek(int64, int) (int64, error) { return 0, nil }
+func (d *fullDisk) Truncate(int64) error           { return nil }
 
 func TestAFullDiskKeepsWhatWasMeasured(t *testing.T) {
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)

@@ -138,6 +138,7 @@ func (m *Member) chunk(ctx context.Context, key string) (*epperfv1.PartChunk, er
 }
 
 func (m *Member) partKey(node, i int) string { return fmt.Sprintf("%spart/%d/%d", m.prefix, node, i) }
+
 func (m *Member) announceKey(node int) string {
 	return fmt.Sprintf("%sannounce/part/%d", m.prefix, node)
 }

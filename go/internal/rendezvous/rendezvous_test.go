@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func serve(t *testing.T) string {
 	t.Helper()
-	server, err := embedded.Start(within(t, 30*time.Second))
+	server, err := embedded.Start(within(t, 30*time.Second), embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}

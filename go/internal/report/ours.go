@@ -15,6 +15,9 @@ import (
 // slowest rank, the bytes, and what was checked.
 
 func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
+	if s.PartOfNode != nil {
+		fmt.Fprintf(text, "Part: only what the ranks of node %d reported\n", *s.PartOfNode)
+	}
 	if how := ended(s); how != "" {
 		fmt.Fprintln(text, how)
 	}

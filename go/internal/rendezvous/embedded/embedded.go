@@ -1,18 +1,22 @@
 // Package embedded runs an etcd server inside this process, for a run that has no etcd of its
 // own to meet in.
 //
-// It listens on loopback alone, keeps its data in a temporary folder for as long as it runs,
-// and never syncs it to disk: nothing in it outlives the run.
+// It keeps its data in a temporary folder for as long as it runs, and never syncs it to disk:
+// nothing in it outlives its process. Beyond loopback it listens only to clients that show a
+// certificate: whoever reaches an etcd server may read and delete all that is in it.
 package embedded
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"time"
 
+	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
@@ -24,6 +28,49 @@ const (
 	election  = 5 * heartbeat
 )
 
+// A Config says where a server listens and keeps its data. The zero Config is a server for this
+// host's processes.
+type Config struct {
+	// Folder is where the server makes its own folder; "" for the system's temporary one.
+	Folder string
+	// Listen is host:port for clients; "" for a free port of loopback.
+	Listen string
+	// CAFile, CertFile and KeyFile are the server's TLS files; with them it wants client
+	// certificates of the same authority. Without them it listens on loopback alone.
+	CAFile, CertFile, KeyFile string
+}
+
+// anyPort is of loopback; the kernel picks it, so that any number of servers fit on one host.
+const anyPort = "127.0.0.1:0"
+
+// Check returns an error for what Start would refuse to do, before anything is done.
+func (c Config) Check() error {
+	given := 0
+	for _, file := range []string{c.CAFile, c.CertFile, c.KeyFile} {
+		if file != "" {
+			given++
+		}
+	}
+	if given == 1 || given == 2 {
+		return errors.New("TLS needs three files: of the authority, the certificate and its key")
+	}
+	if c.Listen == "" {
+		return nil
+	}
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %q: %w; try 127.0.0.1:2379", c.Listen, err)
+	}
+	if ip := net.ParseIP(host); given == 0 && host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		return fmt.Errorf("listen on %q: beyond loopback only with TLS client authentication, "+
+			"for whoever reaches the server may delete all that is in it", c.Listen)
+	}
+	return nil
+}
+
+// tls reports whether the server speaks TLS.
+func (c Config) tls() bool { return c.CAFile != "" }
+
 // A Server is a running etcd server.
 type Server struct {
 	etcd   *embed.Etcd
@@ -31,20 +78,23 @@ type Server struct {
 }
 
 // Start starts a server and waits until it answers or ctx ends.
-func Start(ctx context.Context) (*Server, error) {
-	folder, err := os.MkdirTemp("", "epperf-etcd-")
+func Start(ctx context.Context, config Config) (*Server, error) {
+	if err := config.Check(); err != nil {
+		return nil, fmt.Errorf("start etcd: %w", err)
+	}
+	folder, err := os.MkdirTemp(config.Folder, "epperf-etcd-")
 	if err != nil {
 		return nil, fmt.Errorf("start etcd: make its folder: %w", err)
 	}
 	s := &Server{folder: folder}
-	if err := s.start(ctx); err != nil {
+	if err := s.start(ctx, config); err != nil {
 		return nil, errors.Join(fmt.Errorf("start etcd: %w", err), s.Close())
 	}
 	return s, nil
 }
 
-func (s *Server) start(ctx context.Context) (err error) {
-	s.etcd, err = embed.StartEtcd(config(s.folder))
+func (s *Server) start(ctx context.Context, config Config) (err error) {
+	s.etcd, err = embed.StartEtcd(config.etcd(s.folder))
 	if err != nil {
 		return err
 	}
@@ -58,24 +108,32 @@ func (s *Server) start(ctx context.Context) (err error) {
 	}
 }
 
-func config(folder string) *embed.Config {
-	// The kernel picks the ports, so that any number of servers fit on one host.
-	loopback := []url.URL{{Scheme: "http", Host: "127.0.0.1:0"}}
-	c := embed.NewConfig()
-	c.Dir = folder
-	c.ListenClientUrls, c.AdvertiseClientUrls = loopback, loopback
-	c.ListenPeerUrls, c.AdvertisePeerUrls = loopback, loopback
-	c.InitialCluster = c.InitialClusterFromName(c.Name)
-	c.TickMs = uint(heartbeat.Milliseconds())
-	c.ElectionMs = uint(election.Milliseconds())
-	c.UnsafeNoFsync = true
+func (c Config) etcd(folder string) *embed.Config {
+	peers := []url.URL{{Scheme: "http", Host: anyPort}} // it has none
+	clients := []url.URL{{Scheme: "http", Host: cmp.Or(c.Listen, anyPort)}}
+	e := embed.NewConfig()
+	if c.tls() {
+		clients[0].Scheme = "https"
+		e.ClientTLSInfo = transport.TLSInfo{
+			TrustedCAFile: c.CAFile, CertFile: c.CertFile, KeyFile: c.KeyFile, ClientCertAuth: true,
+		}
+	}
+	e.Dir = folder
+	e.ListenClientUrls, e.AdvertiseClientUrls = clients, clients
+	e.ListenPeerUrls, e.AdvertisePeerUrls = peers, peers
+	e.InitialCluster = e.InitialClusterFromName(e.Name)
+	e.TickMs = uint(heartbeat.Milliseconds())
+	e.ElectionMs = uint(election.Milliseconds())
+	e.UnsafeNoFsync = true
+	// A shared server lives long; of what its runs wrote nobody reads old revisions.
+	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, "10m"
 	// What goes wrong comes back as an error; the server's own log is not for our users.
-	c.LogOutputs = []string{os.DevNull}
-	c.LogLevel = "fatal"
-	return c
+	e.LogOutputs = []string{os.DevNull}
+	e.LogLevel = "fatal"
+	return e
 }
 
-// Endpoint is where clients of this host reach the server.
+// Endpoint is where clients reach the server.
 func (s *Server) Endpoint() string { return s.etcd.Clients[0].Addr().String() }
 
 // Close stops the server and removes its data.
@@ -88,3 +146,6 @@ func (s *Server) Close() error {
 	}
 	return nil
 }
+
+// Err says what ended the server before Close did.
+func (s *Server) Err() <-chan error { return s.etcd.Err() }

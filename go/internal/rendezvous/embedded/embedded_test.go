@@ -16,7 +16,7 @@ func TestServerAnswersOnLoopbackAndLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	started := time.Now()
-	server, err := embedded.Start(ctx)
+	server, err := embedded.Start(ctx, embedded.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestServerAnswersOnLoopbackAndLeavesNothing(t *testing.T) {
 
 func TestTwoServersFitOnOneHost(t *testing.T) {
 	for range 2 {
-		server, err := embedded.Start(t.Context())
+		server, err := embedded.Start(t.Context(), embedded.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -53,7 +53,7 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	t.Setenv("TMPDIR", temp)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	server, err := embedded.Start(ctx)
+	server, err := embedded.Start(ctx, embedded.Config{})
 	if err == nil { // ready at once is as good
 		server.Close()
 	}

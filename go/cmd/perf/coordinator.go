@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
+)
+
+func coordinatorCommand() *cli.Command {
+	return &cli.Command{
+		Name:            "coordinator",
+		Usage:           "run an etcd server where launchers meet, until a signal ends it",
+		UsageText:       "perf coordinator [flags]",
+		Description:     "Beyond loopback it listens only with all three TLS files, and to clients with a certificate.",
+		HideHelpCommand: true,
+		OnUsageError:    onUsageError,
+		Flags: append([]cli.Flag{
+			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:2379", Usage: "address for launchers; port 0 picks a free one"},
+		}, tlsFlags()...),
+		Action: coordinate,
+	}
+}
+
+// coordinate runs an etcd server and says where. A signal is its regular end.
+func coordinate(c *cli.Context) error {
+	if c.Args().Present() {
+		return usageError{fmt.Errorf("coordinator: %q: takes no arguments", c.Args().First())}
+	}
+	config := embedded.Config{Listen: c.String("listen")}
+	for flag, file := range map[string]*string{"etcd-ca": &config.CAFile, "etcd-cert": &config.CertFile, "etcd-key": &config.KeyFile} {
+		if name := c.String(flag); name != "" {
+			*file = whereUserStands(name)
+		}
+	}
+	if err := config.Check(); err != nil {
+		return usageError{fmt.Errorf("coordinator: %w", err)}
+	}
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
+	return serve(ctx, c, config)
+}
+
+// serve lasts until ctx ends or the server does.
+func serve(ctx context.Context, c *cli.Context, config embedded.Config) (err error) {
+	workspace, err := newWorkspace()
+	if err != nil {
+		return fmt.Errorf("coordinator: %w", err)
+	}
+	defer func() { err = errors.Join(err, workspace.close()) }()
+	config.Folder = workspace.folder
+	server, err := embedded.Start(ctx, config)
+	var signal *signalError
+	if errors.As(err, &signal) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("coordinator: %w", err)
+	}
+	defer func() { err = errors.Join(err, server.Close()) }()
+	fmt.Fprintf(c.App.Writer, "etcd: --etcd-endpoints=%s\n", server.Endpoint())
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-server.Err():
+		return fmt.Errorf("coordinator: etcd ended: %w", err)
+	}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/epperf/epperf/go/internal/rendezvous"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+const (
+	// maxGatheredBytes bounds what etcd is asked to carry to node 0.
+	maxGatheredBytes = 64 << 20
+	// bytesPerDuration is what a duration below 0.27 s takes in a record.
+	bytesPerDuration = 4
+	// durationsPerEntry keep an entry well below a chunk: a duration has at most ten bytes.
+	durationsPerEntry = 32 << 10
+)
+
+// partsOnly reports whether a run's samples are too many to bring together. All launchers answer
+// alike, for they compute it from the plan.
+func partsOnly(p *epperfv1.Plan, nodes int) bool {
+	var samples uint64
+	for _, c := range p.GetCases() {
+		samples += uint64(c.GetRanks()) * uint64(c.GetIterations())
+	}
+	return nodes > 1 && samples*bytesPerDuration > maxGatheredBytes
+}
+
+// gather brings what all ranks reported into node 0's record; of a run with too many samples,
+// the results alone, which say whether it passed.
+func (m measurement) gather(ctx context.Context, member *rendezvous.Member, kept *outcome) error {
+	if m.party.nodes == 1 {
+		return nil
+	}
+	if m.party.nodeRank > 0 {
+		return member.Give(ctx, kept.given)
+	}
+	ranksPerHost := int(m.plan.GetRanksPerHost())
+	return member.Gather(ctx, func(node int, entry *epperfv1.Entry) error {
+		var rank uint32
+		switch kind := entry.GetKind().(type) {
+		case *epperfv1.Entry_Samples:
+			rank = kind.Samples.GetRank()
+		case *epperfv1.Entry_Result:
+			rank = kind.Result.GetRank()
+		}
+		if int(rank)/ranksPerHost != node {
+			return fmt.Errorf("it reports for rank %d, which is not its own", rank)
+		}
+		return kept.take(entry)
+	})
+}

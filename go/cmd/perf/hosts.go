@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/epperf/epperf/go/internal/rendezvous"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A firstMeeting is a rendezvous whose first exchange waits for all launchers and looks at them.
+// By then the ranks run, so that whichever of them ends meanwhile is noticed.
+type firstMeeting struct {
+	*rendezvous.Member
+	m    measurement
+	kept *outcome
+	met  bool
+}
+
+// Exchange lets the launchers meet, once, and then exchanges.
+func (f *firstMeeting) Exchange(ctx context.Context, name string, blobs [][]byte) ([][]byte, error) {
+	if !f.met {
+		if err := f.meet(ctx); err != nil {
+			return nil, err
+		}
+		f.met = true
+	}
+	return f.Member.Exchange(ctx, name, blobs)
+}
+
+func (f *firstMeeting) meet(ctx context.Context) error {
+	entries, err := f.Hosts(ctx)
+	if err != nil {
+		return err
+	}
+	if err := agree(entries); err != nil {
+		return err
+	}
+	if err := reachable(f.m.plan, entries); err != nil {
+		return err
+	}
+	if len(entries) == 1 {
+		return nil // the record knows it
+	}
+	hosts := make([]*epperfv1.Host, len(entries))
+	for node, entry := range entries {
+		hosts[node] = entry.GetHost()
+	}
+	return f.kept.setHosts(hosts)
+}
+
+// agree sees that all launchers are of one build and were asked the same.
+func agree(entries []*epperfv1.HostEntry) error {
+	first := entries[0]
+	for _, entry := range entries[1:] {
+		if entry.GetBuildId() != first.GetBuildId() {
+			return fmt.Errorf("%s runs build %s and %s build %s: start all launchers from one binary",
+				named(first), first.GetBuildId(), named(entry), entry.GetBuildId())
+		}
+		if !bytes.Equal(entry.GetPlanSha256(), first.GetPlanSha256()) {
+			return fmt.Errorf("%s was given other flags than %s: start all launchers with the same, but for --node-rank and --output",
+				named(entry), named(first))
+		}
+	}
+	return nil
+}
+
+// reachable sees that the backend brings rows from every host to every other.
+func reachable(p *epperfv1.Plan, entries []*epperfv1.HostEntry) error {
+	if p.GetNvlinkBackend() != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+		return nil
+	}
+	first := entries[0]
+	for _, entry := range entries[1:] {
+		if !sameHost(entry.GetHost(), first.GetHost()) {
+			return errors.New("--nvlink-backend=ipc maps memory of one host, but " + named(first) + " and " + named(entry) +
+				" are two hosts; start all launchers on one of them, or measure each by itself with --nnodes=1")
+		}
+	}
+	return nil
+}
+
+// sameHost reports whether processes of the two can map each other's memory.
+func sameHost(a, b *epperfv1.Host) bool {
+	return a.GetBootId() == b.GetBootId() && a.GetHostId() == b.GetHostId()
+}
+
+func named(entry *epperfv1.HostEntry) string {
+	name := entry.GetHost().GetName()
+	if id := entry.GetHost().GetHostId(); id != "" {
+		name += ", host id " + id
+	}
+	return fmt.Sprintf("node %d (%s)", entry.GetNodeRank(), name)
+}

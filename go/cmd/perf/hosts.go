@@ -16,12 +16,15 @@ type firstMeeting struct {
 	*rendezvous.Member
 	m    measurement
 	kept *outcome
-	met  bool
+	// ready is told when all ranks of this host have come.
+	ready func(string)
+	met   bool
 }
 
 // Exchange lets the launchers meet, once, and then exchanges.
 func (f *firstMeeting) Exchange(ctx context.Context, name string, blobs [][]byte) ([][]byte, error) {
 	if !f.met {
+		f.ready("ready")
 		if err := f.meet(ctx); err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ func (m measurement) lead(ctx context.Context, config launch.Config, facts *eppe
 	if meetErr != nil {
 		return meetErr
 	}
-	meeting := &firstMeeting{Member: place.member, m: m, kept: kept}
+	meeting := &firstMeeting{Member: place.member, m: m, kept: kept, ready: config.Met}
 	if err := ranks.Run(ctx, meeting); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"os"
@@ -22,6 +23,7 @@ type program struct {
 	stdout, stderr bytes.Buffer
 	folder, temp   string
 	began          time.Time
+	lines          *bufio.Reader // of stderr, where a test follows it
 	rest           chan struct{} // closed once all of stderr is read
 }
 
@@ -58,12 +60,7 @@ func (p *program) end(t *testing.T) int {
 	if err := p.Wait(); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(p.temp); err != nil || len(left) > 0 {
-		t.Errorf("left in the temporary folder: %v, %v", left, err)
-	}
-	if left, _ := filepath.Glob("/dev/shm/*epperf*"); len(left) > 0 {
-		t.Errorf("left in shared memory: %v", left)
-	}
+	p.nothingLeft(t)
 	return p.ProcessState.ExitCode()
 }
 

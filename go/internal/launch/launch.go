@@ -167,6 +167,8 @@ func (r *Ranks) Run(ctx context.Context, rendezvous Rendezvous) error {
 func (r *Ranks) loop(ctx context.Context, deadline time.Time) {
 	overdue := time.NewTimer(time.Until(deadline))
 	defer overdue.Stop()
+	look := time.NewTicker(r.lookInterval())
+	defer look.Stop()
 	ended, lost := ctx.Done(), r.rendezvous.Lost()
 	for r.running > 0 {
 		select {
@@ -182,6 +184,8 @@ func (r *Ranks) loop(ctx context.Context, deadline time.Time) {
 			if !r.meeting.complete() { // else the rendezvous says who is missing elsewhere
 				r.fail(r.overdue())
 			}
+		case <-look.C:
+			r.lookForStopped()
 		case <-r.kill:
 			r.killAll()
 		}

@@ -225,6 +225,21 @@ func TestRankThatDoesNotStopIsKilled(t *testing.T) {
 	}
 }
 
+// It has no peer that would wait for it.
+func TestStoppedRankIsFound(t *testing.T) {
+	r := newRun(t, 1, "stop")
+	r.config.Plan.WaitTimeoutNs = uint64(600 * time.Millisecond)
+	started := time.Now()
+	err := r.do(t, t.Context())
+	var rank *launch.RankError
+	if !errors.As(err, &rank) || !strings.Contains(err.Error(), `stopped by a signal or a debugger after barrier "warmup"`) {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
+
 func TestRunEndsInItsTime(t *testing.T) {
 	for name, test := range map[string]struct {
 		behaviour string

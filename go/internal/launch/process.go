@@ -30,6 +30,7 @@ type rank struct {
 	results      int
 	disconnected error // why nothing more can be heard from it
 	exited       bool
+	stopped      bool // when it was last looked at
 	ended        bool // both of these
 }
 

@@ -94,6 +94,9 @@ func (m measurement) conclude(kept *outcome, failure error) error {
 		failure = fmt.Errorf("run %s: %w", plan.CaseName(m.plan.GetCases()[0]), failure)
 	}
 	path, err := kept.close(failure)
+	if err != nil && errors.Is(failure, err) {
+		return failure // a record that could not be kept is what ended the run
+	}
 	if err != nil {
 		return errors.Join(failure, err)
 	}

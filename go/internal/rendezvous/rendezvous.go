@@ -26,6 +26,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -144,7 +145,7 @@ func (m *Member) keepLease(ctx, alive context.Context) error {
 		return err
 	})
 	if err != nil {
-		return err
+		return m.unreachable(err)
 	}
 	renewed, err := m.client.KeepAlive(alive, m.lease)
 	if err != nil {
@@ -159,6 +160,29 @@ func (m *Member) keepLease(ctx, alive context.Context) error {
 	})
 	return nil
 }
+
+// unreachable adds to the error of a first operation what may be the reason: of a server that
+// refuses a client's certificate, the client only sees that it does not answer.
+func (m *Member) unreachable(err error) error {
+	if !errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return &UnreachableError{m.config.Endpoints, err}
+}
+
+// An UnreachableError says that etcd never answered.
+type UnreachableError struct {
+	Endpoints []string
+	Err       error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("etcd at %s: %v; does it run there, and does it want --etcd-ca, --etcd-cert and --etcd-key?",
+		strings.Join(e.Endpoints, ", "), e.Err)
+}
+
+// Unwrap returns how it did not answer.
+func (e *UnreachableError) Unwrap() error { return e.Err }
 
 // A ClaimedError says that a run, or a place in it, is taken.
 type ClaimedError struct {

@@ -15,10 +15,14 @@ import (
 
 	"github.com/epperf/epperf/go/internal/rendezvous"
 	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
+	"github.com/epperf/epperf/go/internal/rendezvous/etcdtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	etcdtest.MainOfMember()
+	goleak.VerifyTestMain(m)
+}
 
 func serve(t *testing.T) string {
 	t.Helper()

@@ -54,15 +54,21 @@ func (r *Ranks) disconnected(rank *rank, err error) {
 	if r.missingResults(rank) == 0 {
 		patience = grace // it is on its way out, and may have much memory to free
 	}
-	r.after(patience, func() {
-		switch {
-		case rank.exited: // and so said why
-		case errors.Is(err, io.EOF):
-			r.fail(r.rankError(rank, "closed its socket"))
-		default:
-			r.fail(r.rankError(rank, err.Error()))
-		}
-	})
+	r.after(patience, func() { r.judge(rank, err) })
+}
+
+// judge ends the run over a rank that cannot be heard any more, unless its exit says more, be it
+// in a moment.
+func (r *Ranks) judge(rank *rank, err error) {
+	switch {
+	case rank.exited:
+	case !errors.Is(err, io.EOF):
+		r.fail(r.rankError(rank, err.Error()))
+	case isEnding(rank.process.Process.Pid):
+		r.after(settle, func() { r.judge(rank, err) })
+	default:
+		r.fail(r.rankError(rank, "closed its socket"))
+	}
 }
 
 // exited notes that a rank's process is gone.

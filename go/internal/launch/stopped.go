@@ -30,12 +30,27 @@ func (r *Ranks) lookForStopped() {
 	}
 }
 
-// isStopped reads a process's state.
+// isStopped reports whether a process was stopped; of one that is gone others will say so.
 func isStopped(pid int) bool {
+	state := stateOf(pid)
+	return state == 'T' || state == 't'
+}
+
+// isEnding reports whether a process has ended, although we may not have heard of it yet.
+func isEnding(pid int) bool {
+	state := stateOf(pid)
+	return state == 0 || state == 'Z' || state == 'X'
+}
+
+// stateOf reads a process's state, 0 for one that is gone.
+func stateOf(pid int) byte {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return false // gone, and somebody will say so
+		return 0
 	}
 	_, fields, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte{' '}) // after the name
-	return len(fields) > 0 && (fields[0] == 'T' || fields[0] == 't')
+	if len(fields) == 0 {
+		return 0
+	}
+	return fields[0]
 }

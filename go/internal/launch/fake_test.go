@@ -120,6 +120,7 @@ func measure(ctx context.Context, conn *session.Conn, mine string, rank uint32) 
 		hang()
 	case "stop":
 		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		hang() // the signal may take a moment
 	case "idle":
 		<-ctx.Done()
 		return context.Cause(ctx)

@@ -40,8 +40,8 @@ func TestDocumentedCommands(t *testing.T) {
 }
 
 var (
-	helpFlag = regexp.MustCompile(`(?m)^ +--([a-z-]+)(?: value)? .*\(default: "?([^")]*)"?\)$`)
-	readFlag = regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| (\\S+) \\|")
+	helpFlag = regexp.MustCompile(`(?m)^ +--([a-z-]+)(?: value)? .*?(?:\(default: "?([^")]*)"?\))?$`)
+	readFlag = regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| (\\S*) ?\\|")
 )
 
 // The README's table names every flag that perf has, with its default.

@@ -41,8 +41,9 @@ static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCom
 static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
 
 ep::Shape ToShape(const ep_shape& shape) {
-  return {shape.ranks, shape.tokens, shape.hidden, shape.experts_per_rank, shape.topk,
-          static_cast<ep::Dtype>(shape.dtype)};
+  return {shape.ranks,  shape.tokens,
+          shape.hidden, shape.experts_per_rank,
+          shape.topk,   static_cast<ep::Dtype>(shape.dtype)};
 }
 
 ep::Operations ToOperations(ep_op op) {
@@ -91,8 +92,7 @@ ep_status Guarded(ep_engine* engine, Body body) {
 
 }  // namespace
 
-ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections,
-                           ep_memory* memory) {
+ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   *memory = {ep::Layout(checked).SizeBytes(), ep::PrivateBytes(checked, received_selections)};

@@ -51,7 +51,7 @@ typedef struct ep_config {
   uint32_t rank;
   uint32_t cpus;     // that all workers of this host share; fewer than workers: waits yield at once
   uint32_t threads;  // workers of this rank, 1 or more
-  uint64_t seed;  // of rows and expert outputs
+  uint64_t seed;     // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]
   const int32_t* topk_idx;         // [ranks, tokens, topk]; -1 selects nothing
@@ -110,8 +110,8 @@ typedef enum ep_wrong_kind {
 } ep_wrong_kind;
 
 typedef struct ep_check_result {
-  uint64_t rows;   // compared
-  uint64_t wrong;  // of them, plus wrong counts and guard rows
+  uint64_t rows;       // compared
+  uint64_t wrong;      // of them, plus wrong counts and guard rows
   ep_wrong_kind kind;  // of the first wrong one
   uint32_t source_rank;
   uint32_t token;

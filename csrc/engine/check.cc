@@ -77,9 +77,8 @@ void Checker::CheckDispatch(uint32_t set, Findings* findings) {
 void Checker::CheckReceivedRow(uint32_t set, const Place& place, reference::Token from,
                                Findings* findings) {
   ++findings->rows;
-  Findings wrong = {.source_rank = from.rank,
-                    .token = from.token,
-                    .expert = static_cast<int32_t>(place.expert)};
+  Findings wrong = {
+      .source_rank = from.rank, .token = from.token, .expert = static_cast<int32_t>(place.expert)};
   const Source source = *reinterpret_cast<const Source*>(tensors_->sources.Row(place.row));
   if (source.rank != from.rank || source.token != from.token) {
     wrong.kind = WrongKind::kDispatchSource;
@@ -88,9 +87,9 @@ void Checker::CheckReceivedRow(uint32_t set, const Place& place, reference::Toke
     Report(findings, wrong);
     return;
   }
-  const auto difference = oracle_.CompareDispatched(
-      from, set, tensors_->received.Row(place.row),
-      reinterpret_cast<const float*>(tensors_->scales.Row(place.row)));
+  const auto difference =
+      oracle_.CompareDispatched(from, set, tensors_->received.Row(place.row),
+                                reinterpret_cast<const float*>(tensors_->scales.Row(place.row)));
   if (!difference) return;
   wrong.kind = difference->part == reference::Difference::kScale ? WrongKind::kDispatchScale
                                                                  : WrongKind::kDispatchRow;
@@ -103,9 +102,9 @@ void Checker::CheckReceivedRow(uint32_t set, const Place& place, reference::Toke
 void Checker::CheckCombine(uint32_t set, uint32_t weight_set, Findings* findings) {
   for (uint32_t token = 0; token < tensors_->tokens(); ++token) {
     ++findings->rows;
-    const auto difference = oracle_.CompareCombined(
-        token, set, tensors_->Weights(weight_set, token),
-        reinterpret_cast<const Bf16*>(tensors_->combined.Row(token)));
+    const auto difference =
+        oracle_.CompareCombined(token, set, tensors_->Weights(weight_set, token),
+                                reinterpret_cast<const Bf16*>(tensors_->combined.Row(token)));
     if (!difference) continue;
     Report(findings, {.kind = WrongKind::kCombineRow,
                       .source_rank = rank_,
@@ -119,8 +118,7 @@ void Checker::CheckCombine(uint32_t set, uint32_t weight_set, Findings* findings
   }
 }
 
-void Checker::CheckGuard(const GuardedRows& rows, int64_t row, int32_t expert,
-                         Findings* findings) {
+void Checker::CheckGuard(const GuardedRows& rows, int64_t row, int32_t expert, Findings* findings) {
   const uint8_t* bytes = rows.Row(row);
   const uint8_t* end = bytes + rows.row_bytes();
   const uint8_t* touched = std::find_if(bytes, end, [](uint8_t b) { return b != kPoison; });

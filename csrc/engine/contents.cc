@@ -42,8 +42,7 @@ Contents::Pieces Contents::PiecesOf(Tensor tensor) const {
       return RowsOfExperts(tensors_->sources.Row(0), tensors_->sources.row_bytes());
     case Tensor::kExpertOut:
       return RowsOfExperts(tensors_->expert_rows[combined_].data(), bf16_row);
-    case Tensor::kCombined:
-      return {ep::Bytes(tensors_->combined.Row(0), input.tokens * bf16_row)};
+    case Tensor::kCombined: return {ep::Bytes(tensors_->combined.Row(0), input.tokens * bf16_row)};
   }
   return {};
 }

@@ -105,12 +105,12 @@ class BasicCpuEngine {
                  .regions = {}},
         pool_(config.threads, config.oversubscribed) {
     for (uint32_t worker = 0; worker < config.threads; ++worker) {
-      devices_.push_back(std::make_unique<Device>(
-          HostDevice::Config{.shape = config.routing.shape,
-                             .worker = worker,
-                             .workers = config.threads,
-                             .yields = config.oversubscribed,
-                             .aborted = &aborted_}));
+      devices_.push_back(
+          std::make_unique<Device>(HostDevice::Config{.shape = config.routing.shape,
+                                                      .worker = worker,
+                                                      .workers = config.threads,
+                                                      .yields = config.oversubscribed,
+                                                      .aborted = &aborted_}));
     }
   }
 

@@ -19,12 +19,8 @@ namespace {
 using ::testing::HasSubstr;
 using HostWorld = World<HostDevice>;
 
-constexpr Shape kSmall = {.ranks = 3,
-                          .tokens = 5,
-                          .hidden = 256,
-                          .experts_per_rank = 3,
-                          .topk = 2,
-                          .dtype = Dtype::kFp8};
+constexpr Shape kSmall = {
+    .ranks = 3, .tokens = 5, .hidden = 256, .experts_per_rank = 3, .topk = 2, .dtype = Dtype::kFp8};
 
 // Takes a rank's sixth token, which its third worker of three loads as its second, for infinite.
 class InfiniteTokenDevice : public HostDevice {
@@ -82,18 +78,18 @@ TEST_P(EveryShape, DispatchesAndCombinesRightRows) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, EveryShape,
-    ::testing::Values(
-        ShapeCase{"OneRank", {.shape = {1, 4, 128, 4, 2, Dtype::kFp8}}},
-        ShapeCase{"TwoRanks", {.shape = {2, 16, 512, 8, 4, Dtype::kFp8}}},
-        ShapeCase{"ThreeRanksOddExperts", {.shape = {3, 7, 384, 5, 6, Dtype::kFp8}}},
-        ShapeCase{"EightRanksTop8", {.shape = {8, 12, 1024, 36, 8, Dtype::kFp8}}},
-        ShapeCase{"Top16OfOneRankEach", {.shape = {16, 3, 128, 1, 16, Dtype::kFp8}}},
-        ShapeCase{"UnevenAndEmptyRanks",
-                  {.shape = {4, 9, 256, 3, 3, Dtype::kFp8}, .tokens_of_rank = {9, 0, 1, 4}}},
-        ShapeCase{"ManyEmptySelections",
-                  {.shape = {3, 20, 256, 4, 4, Dtype::kFp8}, .empty_percent = 60}},
-        ShapeCase{"NothingSelectedButSomewhere",
-                  {.shape = {3, 6, 256, 4, 2, Dtype::kFp8}, .empty_percent = 95}}),
+    ::testing::Values(ShapeCase{"OneRank", {.shape = {1, 4, 128, 4, 2, Dtype::kFp8}}},
+                      ShapeCase{"TwoRanks", {.shape = {2, 16, 512, 8, 4, Dtype::kFp8}}},
+                      ShapeCase{"ThreeRanksOddExperts", {.shape = {3, 7, 384, 5, 6, Dtype::kFp8}}},
+                      ShapeCase{"EightRanksTop8", {.shape = {8, 12, 1024, 36, 8, Dtype::kFp8}}},
+                      ShapeCase{"Top16OfOneRankEach", {.shape = {16, 3, 128, 1, 16, Dtype::kFp8}}},
+                      ShapeCase{"UnevenAndEmptyRanks",
+                                {.shape = {4, 9, 256, 3, 3, Dtype::kFp8},
+                                 .tokens_of_rank = {9, 0, 1, 4}}},
+                      ShapeCase{"ManyEmptySelections",
+                                {.shape = {3, 20, 256, 4, 4, Dtype::kFp8}, .empty_percent = 60}},
+                      ShapeCase{"NothingSelectedButSomewhere",
+                                {.shape = {3, 6, 256, 4, 2, Dtype::kFp8}, .empty_percent = 95}}),
     [](const auto& info) { return info.param.name; });
 
 TEST(CpuEngine, GoesOnAcrossTheEpochWrap) {
@@ -150,7 +146,8 @@ TEST(CpuEngine, NamesTheRankThatFallsSilent) {
   std::vector<Status> statuses(2);
   std::vector<std::thread> ranks;
   for (uint32_t rank : {0, 1}) {
-    ranks.emplace_back([&, rank] { statuses[rank] = world.engine(rank).Run(kDispatch, 1, nullptr); });
+    ranks.emplace_back(
+        [&, rank] { statuses[rank] = world.engine(rank).Run(kDispatch, 1, nullptr); });
   }
   // Once both are waiting for rank 2, ten seconds pass.
   for (uint32_t rank : {0, 1}) {

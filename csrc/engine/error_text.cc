@@ -27,11 +27,10 @@ Status ErrorText(const ErrorRecord& error, const RankContext& context) {
   const std::string where = (error.op == Op::kDispatch ? "dispatch epoch " : "combine epoch ") +
                             std::to_string(error.epoch) + ": ";
   switch (error.kind) {
-    case ErrorKind::kNone:
-      return {};
+    case ErrorKind::kNone: return {};
     case ErrorKind::kTimeout:
-      return {Code::kTimeout, where + "nothing from " + peer + " for " +
-                                  Seconds(error.waited_ns) + "; " + Word(error.seen) +
+      return {Code::kTimeout, where + "nothing from " + peer + " for " + Seconds(error.waited_ns) +
+                                  "; " + Word(error.seen) +
                                   ". Is it alive? --wait-timeout allows more"};
     case ErrorKind::kAborted:
       return {Code::kAborted, where + "told to stop while waiting for " + peer};

@@ -98,7 +98,9 @@ class Mutants : public ::testing::Test {
   RowMeta* Meta(uint32_t slot) { return In<RowMeta>(0, kLayout.Meta(dispatch_bank_, 1, slot)); }
   uint8_t* Row(uint32_t slot) { return In<uint8_t>(0, kLayout.Row(dispatch_bank_, 1, slot)); }
   float* Scales(uint32_t slot) { return In<float>(0, kLayout.Scales(dispatch_bank_, 1, slot)); }
-  const uint64_t* DispatchFlag() { return In<uint64_t>(0, kLayout.DispatchFlag(dispatch_bank_, 1)); }
+  const uint64_t* DispatchFlag() {
+    return In<uint64_t>(0, kLayout.DispatchFlag(dispatch_bank_, 1));
+  }
   // Rank 1's combine flag at rank 0.
   const uint64_t* CombineFlag() { return In<uint64_t>(0, kLayout.CombineFlag(combine_bank_, 1)); }
 
@@ -171,7 +173,8 @@ TEST_F(Mutants, SkipsAWaitInDispatch) {
   world_.engine(0).Poison();
   std::vector<std::thread> others;
   for (uint32_t rank : {1, 2}) {
-    others.emplace_back([this, rank] { EXPECT_TRUE(world_.engine(rank).Run(kDispatch, 1, nullptr).ok()); });
+    others.emplace_back(
+        [this, rank] { EXPECT_TRUE(world_.engine(rank).Run(kDispatch, 1, nullptr).ok()); });
   }
   EXPECT_TRUE(world_.engine(0).Run(kDispatch, 1, nullptr).ok());
   Findings found;
@@ -193,7 +196,8 @@ TEST_F(Mutants, SkipsAWaitInCombine) {
   world_.engine(0).Poison();
   std::vector<std::thread> others;
   for (uint32_t rank : {1, 2}) {
-    others.emplace_back([this, rank] { EXPECT_TRUE(world_.engine(rank).Run(kCombine, 1, nullptr).ok()); });
+    others.emplace_back(
+        [this, rank] { EXPECT_TRUE(world_.engine(rank).Run(kCombine, 1, nullptr).ok()); });
   }
   EXPECT_TRUE(world_.engine(0).Run(kCombine, 1, nullptr).ok());
   Findings found;

@@ -89,7 +89,8 @@ TEST_P(RandomRuns, AreRight) {
   for (int round = 0; round < 4; ++round) {
     // Any mixture, unchecked in between: ranks run ahead of each other there.
     for (uint32_t i = random() % 3; i > 0; --i) {
-      World<DelayedDevice>::ExpectOk(world.Run(random() % 2 ? kDispatch : kCombine, 1 + random() % 3));
+      World<DelayedDevice>::ExpectOk(
+          world.Run(random() % 2 ? kDispatch : kCombine, 1 + random() % 3));
     }
     const std::vector<Findings> findings = world.RunChecked(kBoth);
     for (uint32_t rank = 0; rank < config.shape.ranks; ++rank) {

@@ -71,8 +71,7 @@ uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections) {
   const Layout layout(shape);
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   const uint64_t scale_row = shape.dtype == Dtype::kFp8 ? sizeof(float) * shape.ScalesPerRow() : 0;
-  const uint64_t per_selection =
-      layout.RowBytes() + scale_row + sizeof(Source) + kSets * bf16_row;
+  const uint64_t per_selection = layout.RowBytes() + scale_row + sizeof(Source) + kSets * bf16_row;
   const uint64_t per_token = (kSets + 1) * bf16_row + kSets * sizeof(float) * shape.topk +
                              sizeof(Destination) * shape.MaxDestinations();
   const uint64_t per_world_token =

@@ -93,9 +93,8 @@ class World {
     std::vector<Status> statuses(engines_.size());
     std::vector<std::thread> threads;
     for (size_t rank = 0; rank < engines_.size(); ++rank) {
-      threads.emplace_back([&, rank] {
-        statuses[rank] = engines_[rank]->Run(operations, iterations, nullptr);
-      });
+      threads.emplace_back(
+          [&, rank] { statuses[rank] = engines_[rank]->Run(operations, iterations, nullptr); });
     }
     for (std::thread& thread : threads) thread.join();
     return statuses;

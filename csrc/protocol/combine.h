@@ -30,9 +30,8 @@ void SumSelections(Device& device, const RankContext& context, uint32_t bank, ui
     for (uint32_t i = 0; i < meta.selections; ++i) {
       rows[i] = expert_rows + handle.Row(context, home, meta.Placements()[i]) * hidden;
     }
-    device.SumWeighted(
-        context.In<Bf16>(context.rank, context.layout.Partial(bank, home, slot)), rows,
-        meta.Weights(), meta.selections, hidden);
+    device.SumWeighted(context.In<Bf16>(context.rank, context.layout.Partial(bank, home, slot)),
+                       rows, meta.Weights(), meta.selections, hidden);
   }
 }
 
@@ -47,8 +46,8 @@ void SumRanks(Device& device, const RankContext& context, uint32_t bank, const H
     const uint32_t count = handle.destination_count[token];
     const Bf16* rows[kMaxTopk];
     for (uint32_t i = 0; i < count; ++i) {
-      rows[i] = context.In<const Bf16>(
-          from[i].rank, context.layout.Partial(bank, context.rank, from[i].slot));
+      rows[i] = context.In<const Bf16>(from[i].rank,
+                                       context.layout.Partial(bank, context.rank, from[i].slot));
     }
     device.SumPartials(combined + uint64_t{token} * hidden, rows, count, hidden);
   }

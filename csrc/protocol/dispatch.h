@@ -105,9 +105,8 @@ bool Push(Device& device, const RankContext& context, Epoch epoch, const Dispatc
   if (device.Worker() != 0) return true;
   const uint64_t bytes = sizeof(uint16_t) * shape.experts_per_rank;
   for (uint32_t peer = 0; peer < shape.ranks; ++peer) {
-    device.Copy(
-        context.In<uint8_t>(peer, context.layout.Counts(BankOf(epoch), context.rank)),
-        scratch.selections_of_expert + peer * shape.experts_per_rank, bytes);
+    device.Copy(context.In<uint8_t>(peer, context.layout.Counts(BankOf(epoch), context.rank)),
+                scratch.selections_of_expert + peer * shape.experts_per_rank, bytes);
   }
   return true;
 }

@@ -150,9 +150,7 @@ std::string Explore(const Run& run) {
       State next = state;
       ++next[rank];
       switch (step.kind) {
-        case Step::kWrite:
-          next[cell] = step.content;
-          break;
+        case Step::kWrite: next[cell] = step.content; break;
         case Step::kAwait: {
           const Verdict verdict = run.rules.judge(MakeFlag(have, 1), step.content);
           if (verdict == Verdict::kViolation) return "violation";
@@ -199,7 +197,10 @@ INSTANTIATE_TEST_SUITE_P(
             .operations = "CCCC",
             .empty_pairs = {{0, 1}, {1, 0}, {2, 1}}},
         Run{.name = "AcrossTheWrap", .ranks = 2, .operations = "DCDCDCDC", .before = kNearWrap},
-        Run{.name = "ThreeRanksAcrossTheWrap", .ranks = 3, .operations = "DDDD", .before = kNearWrap},
+        Run{.name = "ThreeRanksAcrossTheWrap",
+            .ranks = 3,
+            .operations = "DDDD",
+            .before = kNearWrap},
         // A third bank lets a result be read in place for one operation more.
         Run{.name = "ThreeBanksReadLate",
             .ranks = 2,
@@ -217,63 +218,67 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Mutants, Faults,
-    ::testing::Values(
-        Run{.name = "OneBankDispatch",
-            .ranks = 2,
-            .operations = "DDD",
-            .rules = {.bank_of = [](Epoch) { return 0u; }}},
-        Run{.name = "OneBankCombine",
-            .ranks = 2,
-            .operations = "CCC",
-            .rules = {.bank_of = [](Epoch) { return 0u; }}},
-        Run{.name = "BanksInPairsOfEpochs",
-            .ranks = 2,
-            .operations = "DDDDD",
-            .rules = {.bank_of = [](Epoch e) { return e / 2 % 2; }}},
-        Run{.name = "NextDoesNotAdvance",
-            .ranks = 2,
-            .operations = "DDD",
-            .rules = {.next = [](Epoch) { return Epoch{1}; }}},
-        // 0 is "none yet": a wait for it is satisfied before anything was written.
-        Run{.name = "NextWrapsToZero",
-            .ranks = 2,
-            .operations = "DD",
-            .rules = {.next = [](Epoch e) { return e + 1; }},
-            .before = 0xFFFFFFFF},
-        Run{.name = "NextWrapsToOne",
-            .ranks = 2,
-            .operations = "DDDDDD",
-            .rules = {.next = [](Epoch e) { return e == 0xFFFFFFFF ? 1 : e + 1; }},
-            .before = kNearWrap},
-        Run{.name = "JudgeTakesAnyFlag",
-            .ranks = 2,
-            .operations = "DDD",
-            .rules = {.judge = [](uint64_t have, Epoch) {
-              return have != 1 ? Verdict::kReady : Verdict::kNotYet;
-            }}},
-        Run{.name = "JudgeNeverWaits",
-            .ranks = 2,
-            .operations = "D",
-            .rules = {.judge = [](uint64_t, Epoch) { return Verdict::kReady; }}},
-        Run{.name = "JudgeKnowsNoPrevious",
-            .ranks = 2,
-            .operations = "DDD",
-            .rules = {.judge = [](uint64_t have, Epoch want) {
-              return FlagEpoch(have) == want ? Verdict::kReady
-                     : FlagEpoch(have) == 0  ? Verdict::kNotYet
-                                             : Verdict::kViolation;
-            }}},
-        Run{.name = "NoFlagForEmptyPairsDispatch",
-            .ranks = 2,
-            .operations = "DDDD",
-            .empty_pairs = {{0, 1}},
-            .all_pairs = false},
-        Run{.name = "NoFlagForEmptyPairsCombine",
-            .ranks = 2,
-            .operations = "CCCC",
-            .empty_pairs = {{0, 1}},
-            .all_pairs = false},
-        Run{.name = "TwoBanksReadLate", .ranks = 2, .operations = "DDDD", .reads_late = 1}),
+    ::testing::Values(Run{.name = "OneBankDispatch",
+                          .ranks = 2,
+                          .operations = "DDD",
+                          .rules = {.bank_of = [](Epoch) { return 0u; }}},
+                      Run{.name = "OneBankCombine",
+                          .ranks = 2,
+                          .operations = "CCC",
+                          .rules = {.bank_of = [](Epoch) { return 0u; }}},
+                      Run{.name = "BanksInPairsOfEpochs",
+                          .ranks = 2,
+                          .operations = "DDDDD",
+                          .rules = {.bank_of = [](Epoch e) { return e / 2 % 2; }}},
+                      Run{.name = "NextDoesNotAdvance",
+                          .ranks = 2,
+                          .operations = "DDD",
+                          .rules = {.next = [](Epoch) { return Epoch{1}; }}},
+                      // 0 is "none yet": a wait for it is satisfied before anything was written.
+                      Run{.name = "NextWrapsToZero",
+                          .ranks = 2,
+                          .operations = "DD",
+                          .rules = {.next = [](Epoch e) { return e + 1; }},
+                          .before = 0xFFFFFFFF},
+                      Run{.name = "NextWrapsToOne",
+                          .ranks = 2,
+                          .operations = "DDDDDD",
+                          .rules = {.next = [](Epoch e) { return e == 0xFFFFFFFF ? 1 : e + 1; }},
+                          .before = kNearWrap},
+                      Run{.name = "JudgeTakesAnyFlag",
+                          .ranks = 2,
+                          .operations = "DDD",
+                          .rules = {.judge =
+                                        [](uint64_t have, Epoch) {
+                                          return have != 1 ? Verdict::kReady : Verdict::kNotYet;
+                                        }}},
+                      Run{.name = "JudgeNeverWaits",
+                          .ranks = 2,
+                          .operations = "D",
+                          .rules = {.judge = [](uint64_t, Epoch) { return Verdict::kReady; }}},
+                      Run{.name = "JudgeKnowsNoPrevious",
+                          .ranks = 2,
+                          .operations = "DDD",
+                          .rules = {.judge =
+                                        [](uint64_t have, Epoch want) {
+                                          return FlagEpoch(have) == want ? Verdict::kReady
+                                                 : FlagEpoch(have) == 0  ? Verdict::kNotYet
+                                                                         : Verdict::kViolation;
+                                        }}},
+                      Run{.name = "NoFlagForEmptyPairsDispatch",
+                          .ranks = 2,
+                          .operations = "DDDD",
+                          .empty_pairs = {{0, 1}},
+                          .all_pairs = false},
+                      Run{.name = "NoFlagForEmptyPairsCombine",
+                          .ranks = 2,
+                          .operations = "CCCC",
+                          .empty_pairs = {{0, 1}},
+                          .all_pairs = false},
+                      Run{.name = "TwoBanksReadLate",
+                          .ranks = 2,
+                          .operations = "DDDD",
+                          .reads_late = 1}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

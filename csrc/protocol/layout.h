@@ -45,9 +45,8 @@ class Layout {
         count_{EndOf(combine_flag_, Pairs()),
                RoundUp(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
         meta_{EndOf(count_, Pairs()), RoundUp(RowMeta::SizeBytes(shape.topk), 16)},
-        scale_{EndOf(meta_, Slots()), shape.dtype == Dtype::kFp8
-                                          ? RoundUp(sizeof(float) * shape.ScalesPerRow(), 16)
-                                          : 0},
+        scale_{EndOf(meta_, Slots()),
+               shape.dtype == Dtype::kFp8 ? RoundUp(sizeof(float) * shape.ScalesPerRow(), 16) : 0},
         row_{EndOf(scale_, Slots()),
              shape.dtype == Dtype::kFp8 ? shape.hidden : 2ull * shape.hidden},
         partial_{EndOf(row_, Slots()), 2ull * shape.hidden} {}

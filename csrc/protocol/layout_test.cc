@@ -63,12 +63,18 @@ TEST(Layout, HashesEverythingThatMovesAnOffset) {
 TEST(Shape, NamesWhatIsWrong) {
   EXPECT_EQ(Problem(kSeed), nullptr);
   const std::vector<Shape> wrong = {
-      {0, 1, 128, 1, 1, Dtype::kFp8},       {65, 1, 128, 1, 1, Dtype::kFp8},
-      {1, 0, 128, 1, 1, Dtype::kFp8},       {1, 65536, 128, 1, 1, Dtype::kFp8},
-      {1, 1, 0, 1, 1, Dtype::kFp8},         {1, 1, 129, 1, 1, Dtype::kFp8},
-      {1, 1, 128, 0, 1, Dtype::kFp8},       {64, 1, 128, 1024, 1, Dtype::kFp8},
-      {1, 1, 128, 4, 0, Dtype::kFp8},       {1, 1, 128, 4, 5, Dtype::kFp8},
-      {1, 1, 128, 40, 17, Dtype::kFp8},     {1, 1, 65664, 1, 1, Dtype::kFp8},
+      {0, 1, 128, 1, 1, Dtype::kFp8},
+      {65, 1, 128, 1, 1, Dtype::kFp8},
+      {1, 0, 128, 1, 1, Dtype::kFp8},
+      {1, 65536, 128, 1, 1, Dtype::kFp8},
+      {1, 1, 0, 1, 1, Dtype::kFp8},
+      {1, 1, 129, 1, 1, Dtype::kFp8},
+      {1, 1, 128, 0, 1, Dtype::kFp8},
+      {64, 1, 128, 1024, 1, Dtype::kFp8},
+      {1, 1, 128, 4, 0, Dtype::kFp8},
+      {1, 1, 128, 4, 5, Dtype::kFp8},
+      {1, 1, 128, 40, 17, Dtype::kFp8},
+      {1, 1, 65664, 1, 1, Dtype::kFp8},
       {1, 1, 128, 1, 1, static_cast<Dtype>(0)},
   };
   for (const Shape& shape : wrong) EXPECT_NE(Problem(shape), nullptr);

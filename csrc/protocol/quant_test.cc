@@ -74,10 +74,11 @@ TEST(E4m3, EncodesEveryBf16AsMlDtypesDoes) {
 
 TEST(E4m3, EncodesAroundEveryHalfwayPoint) {
   for (int code = 0; code < 0x7E; ++code) {
-    const auto halfway = static_cast<float>(
-        (reference::E4m3Value(static_cast<uint8_t>(code)) +
-         reference::E4m3Value(static_cast<uint8_t>(code + 1))) / 2);
-    for (const float value : {std::nextafter(halfway, 0.0f), halfway, std::nextafter(halfway, 500.0f)}) {
+    const auto halfway = static_cast<float>((reference::E4m3Value(static_cast<uint8_t>(code)) +
+                                             reference::E4m3Value(static_cast<uint8_t>(code + 1))) /
+                                            2);
+    for (const float value :
+         {std::nextafter(halfway, 0.0f), halfway, std::nextafter(halfway, 500.0f)}) {
       EXPECT_EQ(FloatToE4m3(value), reference::NearestE4m3(value)) << value;
       EXPECT_EQ(FloatToE4m3(-value), reference::NearestE4m3(-value)) << value;
     }

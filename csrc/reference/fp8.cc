@@ -21,8 +21,8 @@ double E4m3Value(uint8_t code) {
   const int exponent = code >> 3 & 15;
   const int mantissa = code & 7;
   if (exponent == 15 && mantissa == 7) return std::numeric_limits<double>::quiet_NaN();
-  const double magnitude = exponent == 0 ? std::ldexp(mantissa, -9)
-                                         : std::ldexp(8 + mantissa, exponent - 10);
+  const double magnitude =
+      exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
   return code & 0x80 ? -magnitude : magnitude;
 }
 
@@ -45,8 +45,8 @@ const std::array<Interval, 128>& E4m3Intervals() {
     for (int code = 0; code <= kLargest; ++code) {
       // Halfway points have at most 5 significant bits: exact in float.
       const auto halfway = [](int a, int b) {
-        return static_cast<float>((E4m3Value(static_cast<uint8_t>(a)) +
-                                   E4m3Value(static_cast<uint8_t>(b))) / 2);
+        return static_cast<float>(
+            (E4m3Value(static_cast<uint8_t>(a)) + E4m3Value(static_cast<uint8_t>(b))) / 2);
       };
       Interval& interval = intervals[static_cast<size_t>(code)];
       interval.lowest = code == 0 ? 0.0f : halfway(code - 1, code);

@@ -50,8 +50,7 @@ Status ShmRegion::Map(std::span<const uint8_t> bytes, uint32_t rank, Mapping* ma
                                 " bytes, not " + std::to_string(sizeof(blob))};
   }
   std::memcpy(&blob, bytes.data(), sizeof(blob));
-  const std::string path =
-      "/proc/" + std::to_string(blob.pid) + "/fd/" + std::to_string(blob.fd);
+  const std::string path = "/proc/" + std::to_string(blob.pid) + "/fd/" + std::to_string(blob.fd);
   Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd.ok()) {
     return Status::FromErrno("open " + owner + " at " + path + " (has process " +

@@ -76,8 +76,7 @@ int main(int argc, char** argv) {
       NVRTC_SUCCESS) {
     return Fail("create a program", argv[2]);
   }
-  const bool compiled =
-      nvrtc.compile_program(program, argc - 4, argv + 4) == NVRTC_SUCCESS;
+  const bool compiled = nvrtc.compile_program(program, argc - 4, argv + 4) == NVRTC_SUCCESS;
   const std::string log = Read(program, nvrtc.log_size, nvrtc.log);
   const bool silent = log.find_first_not_of(std::string("\n \0", 3)) == std::string::npos;
   if (!compiled || !silent) return Fail(argv[2], log.c_str());

@@ -46,8 +46,7 @@ class Floor {
     const uint64_t bytes = sizeof(Bf16) * shape().hidden;
     const uint8_t* rows = engine_.tensors().expert_rows[set].data();
     ForEachRow([&](uint32_t home, uint32_t slot, const RowMeta& meta) {
-      auto* partial =
-          context.In<uint8_t>(context.rank, context.layout.Partial(bank_, home, slot));
+      auto* partial = context.In<uint8_t>(context.rank, context.layout.Partial(bank_, home, slot));
       for (uint32_t i = 0; i < meta.selections; ++i) {
         const uint64_t from = handle.Row(context, home, meta.Placements()[i]);
         const bool last = i + 1 == meta.selections;
@@ -58,8 +57,8 @@ class Floor {
       const uint32_t count = handle.destination_count[token];
       for (uint32_t d = 0; d < count; ++d) {
         const Destination from = handle.destinations[token * shape().MaxDestinations() + d];
-        const auto* partial = context.In<uint8_t>(
-            from.rank, context.layout.Partial(bank_, context.rank, from.slot));
+        const auto* partial =
+            context.In<uint8_t>(from.rank, context.layout.Partial(bank_, context.rank, from.slot));
         const bool last = d + 1 == count;
         std::memcpy(last ? engine_.tensors().combined.Row(token) : scratch_.data(), partial, bytes);
       }

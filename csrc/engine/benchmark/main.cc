@@ -158,8 +158,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   printf("%u CPUs, medians of %d rounds, slowest rank\n", ep::UsableCpus(), rounds);
-  printf("%-24s %5s %-5s %-9s %10s %10s %7s\n", "shape", "ranks", "dtype", "operation",
-         "engine us", "floor us", "ratio");
+  printf("%-24s %5s %-5s %-9s %10s %10s %7s\n", "shape", "ranks", "dtype", "operation", "engine us",
+         "floor us", "ratio");
   for (const ep::Bench& bench : ep::kBenches) {
     const bool good = ep::Team::Run(bench.shape.ranks, [&](ep::Team& team, uint32_t rank) {
       ep::RunBench(team, rank, bench, static_cast<uint32_t>(rounds));

@@ -16,8 +16,8 @@
 namespace ep {
 
 bool Team::Run(uint32_t ranks, const std::function<void(Team& team, uint32_t rank)>& member) {
-  void* memory = mmap(nullptr, sizeof(Team), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                      -1, 0);
+  void* memory =
+      mmap(nullptr, sizeof(Team), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) return false;
   Team* team = new (memory) Team();
   team->ranks_ = ranks;

@@ -186,3 +186,22 @@ func (w waiting) Run(epperfv1.Mode, int) (measure.Block, error) {
 }
 
 func (w waiting) Abort() { close(w.aborted) }
+
+// What is kept is a pair that was checked, and peers are still there.
+func TestADumpComesAfterTheLastCheck(t *testing.T) {
+	var s script
+	err := measure.Rank{
+		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Iterations: 2}}},
+		Group: &s,
+		Sink:  &s,
+		Open:  func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
+		Dump:  func(*epperfv1.Case, measure.Engine) error { return s.step("dump") },
+	}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"run e2e x1", "check e2e", "dump", "meet cleanup", "close", "result"}
+	if diff := cmp.Diff(want, s.steps[len(s.steps)-len(want):]); diff != "" {
+		t.Errorf("last steps (-want +got):\n%s", diff)
+	}
+}

@@ -237,3 +237,55 @@ func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 		t.Error("a hidden size of 100 was accepted")
 	}
 }
+
+func TestTensorsAreCopiedInPiecesAndWithinTheirSize(t *testing.T) {
+	engine := open(t, smallCase(), 0, time.Second)
+	var failed *native.Error
+	if _, err := engine.TensorBytes(measure.X); !errors.As(err, &failed) || failed.Kind != native.KindState {
+		t.Errorf("before any operation: %v", err)
+	}
+	c := smallCase()
+	c.Ranks, c.TokensOfRank = 1, []uint32{5}
+	engine = connected(t, c, time.Second)[0]
+	if _, err := engine.Run(epperfv1.Mode_MODE_DISPATCH, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := engine.MakeExpertRows(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := engine.Run(epperfv1.Mode_MODE_E2E, 1); err != nil {
+		t.Fatal(err)
+	}
+	const received = 5 * 3
+	for tensor, want := range map[measure.Tensor]uint64{
+		measure.X: 5 * 256 * 2, measure.TopkIdx: 5 * 3 * 4, measure.TopkWeights: 5 * 3 * 4, measure.RecvCount: 4 * 4,
+		measure.RecvX: received * 256, measure.RecvScales: received * 2 * 4, measure.RecvSrc: received * 2 * 4,
+		measure.ExpertOut: received * 256 * 2, measure.Combined: 5 * 256 * 2,
+	} {
+		got, err := engine.TensorBytes(tensor)
+		if err != nil || got != want {
+			t.Errorf("tensor %d has %d bytes, %v; want %d", tensor, got, err, want)
+			continue
+		}
+		whole, pieces := make([]byte, want), make([]byte, want)
+		if err := engine.CopyTensor(tensor, 0, whole); err != nil {
+			t.Fatal(err)
+		}
+		for at := range pieces {
+			if err := engine.CopyTensor(tensor, uint64(at), pieces[at:at+1]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !slices.Equal(whole, pieces) {
+			t.Errorf("tensor %d in pieces is another", tensor)
+		}
+		for _, offset := range []uint64{1, want + 1, 1<<64 - 1} {
+			if err := engine.CopyTensor(tensor, offset, whole); !errors.As(err, &failed) || failed.Kind != native.KindInvalid {
+				t.Errorf("tensor %d, %d bytes from byte %d on: %v", tensor, want, offset, err)
+			}
+		}
+		if err := engine.CopyTensor(tensor, want, nil); err != nil {
+			t.Errorf("nothing from the end on: %v", err)
+		}
+	}
+}

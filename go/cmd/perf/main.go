@@ -40,14 +40,14 @@ func perf(args []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name:            "perf",
 		Usage:           "measure and check expert-parallel dispatch and combine",
-		UsageText:       "perf [flags]",
+		UsageText:       "perf [flags]\nperf calibrate [flags]",
 		Version:         version,
 		HideHelpCommand: true,
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		Flags:           runFlags(),
 		Action:          run,
-		Commands:        []*cli.Command{rankCommand()},
+		Commands:        []*cli.Command{calibrateCommand(), rankCommand()},
 		OnUsageError:    onUsageError,
 		ExitErrHandler:  func(*cli.Context, error) {}, // the exit code is made below
 	}

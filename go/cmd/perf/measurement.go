@@ -19,6 +19,7 @@ import (
 // A measurement is one run: a plan, and where its record and its words go.
 type measurement struct {
 	plan   *epperfv1.Plan
+	limit  *epperfv1.Limit // what the run is held against; nil if nothing
 	output string
 	dump   string // where ranks leave their tensors; may be empty
 	stdout io.Writer
@@ -52,6 +53,7 @@ func (m measurement) do(ctx context.Context) (err error) {
 		BuildId:       m.buildID,
 		StartedUnixNs: started.UnixNano(),
 		Hosts:         []*epperfv1.Host{facts},
+		Limit:         m.limit,
 	})
 	if err != nil {
 		return err

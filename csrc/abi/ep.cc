@@ -11,10 +11,15 @@
 #include <utility>
 #include <vector>
 
+#include "csrc/engine/calibrate.h"
 #include "csrc/engine/cpu.h"
+#include "csrc/engine/detail.h"
+#include "csrc/engine/landing.h"
+#include "csrc/engine/sections.h"
 
 struct ep_engine {
   std::unique_ptr<ep::CpuEngine> impl;
+  std::unique_ptr<ep::Calibration> calibration;  // null without landing rows
   std::string last_error;
 
   ep_status Return(const ep::Status& status) {
@@ -38,6 +43,8 @@ static_assert(static_cast<int>(EP_SETS) == static_cast<int>(ep::kSets));
 static_assert(static_cast<int>(EP_WRONG_COMBINE_ROW) ==
               static_cast<int>(ep::WrongKind::kCombineRow));
 static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCombined));
+static_assert(static_cast<int>(EP_WRONG_COPIED_ROW) == static_cast<int>(ep::WrongKind::kCopiedRow));
+static_assert(static_cast<size_t>(EP_SECTIONS) == ep::kSections);
 static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
 
 ep::Shape ToShape(const ep_shape& shape) {
@@ -75,6 +82,7 @@ ep::Status ToConfig(const ep_config& from, ep::CpuConfig* config) {
                   .tokens_of_rank = {from.tokens_of_rank, from.tokens_of_rank + shape.ranks},
                   .topk_idx = {from.topk_idx, from.topk_idx + ids}},
       .weights = from.topk_weights,
+      .landing_rows = from.landing_rows,
   };
   return {};
 }
@@ -90,12 +98,54 @@ ep_status Guarded(ep_engine* engine, Body body) {
   }
 }
 
+template <class Body>
+ep_status WithCalibration(ep_engine* engine, Body body) {
+  return Guarded(engine, [&]() -> ep::Status {
+    if (engine->calibration == nullptr) {
+      return {ep::Code::kState, "calibrate: the rank was made without landing rows"};
+    }
+    return body(*engine->calibration);
+  });
+}
+
+ep_check_result ToResult(const ep::Findings& found) {
+  return {
+      .rows = found.rows,
+      .wrong = found.wrong,
+      .kind = static_cast<ep_wrong_kind>(found.kind),
+      .source_rank = found.source_rank,
+      .token = found.token,
+      .expert = found.expert,
+      .channel = found.channel,
+      .got = found.got,
+      .want = found.want,
+  };
+}
+
 }  // namespace
 
 ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  *memory = {ep::Layout(checked).SizeBytes(), ep::PrivateBytes(checked, received_selections)};
+  *memory = {ep::Layout(checked).SizeBytes(), ep::PrivateBytes(checked, received_selections),
+             ep::kFlushBytes};
+  return EP_OK;
+}
+
+ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory) {
+  const ep::Shape checked = ToShape(*shape);
+  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+  const ep::Landing landing(checked, landing_rows);
+  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0};
+  return EP_OK;
+}
+
+ep_status ep_region_sections(const ep_shape* shape, ep_section sections[EP_SECTIONS]) {
+  const ep::Shape checked = ToShape(*shape);
+  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+  for (const ep::Section& section : ep::Sections(ep::Layout(checked))) {
+    *sections++ = {section.name, section.bytes};
+  }
   return EP_OK;
 }
 
@@ -107,6 +157,11 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
     ep::CpuConfig converted = {};
     ep::Status result = ToConfig(*config, &converted);
     if (result.ok()) result = ep::CpuEngine::Create(std::move(converted), &made->impl);
+    if (result.ok() && config->landing_rows > 0) {
+      result = ep::Calibration::Create(
+          {.rows = config->landing_rows, .seed = config->seed, .one_cpu = config->cpus < 2},
+          made->impl.get(), &made->calibration);
+    }
     return result;
   });
   if (status == EP_OK) {
@@ -147,8 +202,23 @@ ep_status ep_make_expert_rows(ep_engine* engine) {
 }
 
 ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
-  return Guarded(engine,
-                 [&] { return engine->impl->Run(ToOperations(op), iterations, duration_ns); });
+  return Guarded(engine, [&] {
+    return op == EP_FLAGS ? engine->impl->RunFlags(iterations, duration_ns)
+                          : engine->impl->Run(ToOperations(op), iterations, duration_ns);
+  });
+}
+
+ep_status ep_run_fresh(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
+  return Guarded(engine, [&] {
+    return ep::RunFresh(*engine->impl, ToOperations(op), iterations, duration_ns);
+  });
+}
+
+ep_status ep_run_chained(ep_engine* engine, ep_op op, uint64_t dropped, uint64_t iterations,
+                         uint64_t* duration_ns) {
+  return Guarded(engine, [&] {
+    return ep::RunChained(*engine->impl, ToOperations(op), dropped, iterations, duration_ns);
+  });
 }
 
 ep_status ep_next_epoch(ep_engine* engine, ep_op op, uint32_t* epoch) {
@@ -166,17 +236,7 @@ ep_status ep_check(ep_engine* engine, ep_op op, ep_check_result* result) {
   return Guarded(engine, [&] {
     ep::Findings found;
     const ep::Status status = engine->impl->Check(ToOperations(op), &found);
-    *result = {
-        .rows = found.rows,
-        .wrong = found.wrong,
-        .kind = static_cast<ep_wrong_kind>(found.kind),
-        .source_rank = found.source_rank,
-        .token = found.token,
-        .expert = found.expert,
-        .channel = found.channel,
-        .got = found.got,
-        .want = found.want,
-    };
+    *result = ToResult(found);
     return status;
   });
 }
@@ -214,6 +274,35 @@ ep_status ep_copy_tensor(ep_engine* engine, ep_tensor tensor, uint64_t offset, u
 
 ep_status ep_flush_caches(ep_engine* engine) {
   return Guarded(engine, [&] { return engine->impl->FlushCaches(); });
+}
+
+ep_status ep_copy_rows(ep_engine* engine, uint32_t distinct, uint64_t iterations,
+                       uint64_t* duration_ns) {
+  return WithCalibration(engine, [&](ep::Calibration& calibration) {
+    return calibration.Copy(distinct, iterations, duration_ns);
+  });
+}
+
+ep_status ep_poison_landing(ep_engine* engine) {
+  return WithCalibration(engine, [](ep::Calibration& calibration) {
+    calibration.Poison();
+    return ep::Status();
+  });
+}
+
+ep_status ep_check_landing(ep_engine* engine, uint32_t distinct, ep_check_result* result) {
+  return WithCalibration(engine, [&](ep::Calibration& calibration) {
+    ep::Findings found;
+    const ep::Status status = calibration.Check(distinct, &found);
+    *result = ToResult(found);
+    return status;
+  });
+}
+
+ep_status ep_round_trips(ep_engine* engine, uint64_t count, uint64_t* duration_ns) {
+  return WithCalibration(engine, [&](ep::Calibration& calibration) {
+    return calibration.RoundTrips(count, duration_ns);
+  });
 }
 
 void ep_abort(ep_engine* engine) { engine->impl->Abort(); }

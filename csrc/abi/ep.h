@@ -30,6 +30,7 @@ typedef enum ep_op {
   EP_DISPATCH = 1,
   EP_COMBINE = 2,  // on the handle of the last dispatch
   EP_E2E = 3,      // a dispatch, then a combine on its handle
+  EP_FLAGS = 4,    // a dispatch without rows, nothing but flags; for ep_run alone
 } ep_op;
 
 // The shape of a run, equal on all ranks.
@@ -56,6 +57,7 @@ typedef struct ep_config {
   const uint32_t* tokens_of_rank;  // [ranks]
   const int32_t* topk_idx;         // [ranks, tokens, topk]; -1 selects nothing
   const float* topk_weights;       // [EP_SETS, tokens, topk], this rank's
+  uint32_t landing_rows;           // for ep_copy_rows; 0: this rank is not going to calibrate
 } ep_config;
 
 typedef struct ep_engine ep_engine;
@@ -65,8 +67,21 @@ typedef struct ep_engine ep_engine;
 typedef struct ep_memory {
   uint64_t region_bytes;
   uint64_t private_bytes;
+  uint64_t flush_bytes;  // of private_bytes, for as long as ep_flush_caches runs
 } ep_memory;
 ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory);
+
+// What `landing_rows` add to it.
+ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);
+
+// One part of a region. The name is a constant.
+typedef struct ep_section {
+  const char* name;
+  uint64_t bytes;
+} ep_section;
+enum { EP_SECTIONS = 8 };
+// The parts of a region of this shape, in their order; together they are region_bytes.
+ep_status ep_region_sections(const ep_shape* shape, ep_section sections[EP_SECTIONS]);
 
 // Makes the engine and its memory. On failure *engine is null and the reason is in `error`
 // (capacity bytes, always terminated).
@@ -89,6 +104,14 @@ ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* size
 // EP_TIMEOUT and the like: durations are unspecified, the engine may only be destroyed.
 ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns);
 
+// As ep_run, but before each iteration all ranks meet in an untimed flags-only epoch.
+ep_status ep_run_fresh(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns);
+
+// Runs `dropped` iterations and, without a pause, `iterations` more; *duration_ns is how long the
+// latter took together.
+ep_status ep_run_chained(ep_engine* engine, ep_op op, uint64_t dropped, uint64_t iterations,
+                         uint64_t* duration_ns);
+
 // Makes the experts' outputs, once, at the rows where the last dispatch put their inputs.
 ep_status ep_make_expert_rows(ep_engine* engine);
 
@@ -107,6 +130,7 @@ typedef enum ep_wrong_kind {
   EP_WRONG_DISPATCH_COUNT = 4,
   EP_WRONG_GUARD = 5,
   EP_WRONG_COMBINE_ROW = 6,
+  EP_WRONG_COPIED_ROW = 7,  // token is the row's number
 } ep_wrong_kind;
 
 typedef struct ep_check_result {
@@ -158,6 +182,23 @@ ep_status ep_copy_tensor(ep_engine* engine, ep_tensor tensor, uint64_t offset, u
 
 // Writes 256 MB of zeros through the caches.
 ep_status ep_flush_caches(ep_engine* engine);
+
+// What follows measures the machine itself, on engines with landing rows; EP_STATE on others.
+
+// Copies as many rows as the landing has, each of 2 * hidden bytes, from memory of this rank to
+// the next rank's landing: the first `distinct` of them, in turn. duration_ns[i] is how long the
+// i-th of `iterations` took.
+ep_status ep_copy_rows(ep_engine* engine, uint32_t distinct, uint64_t iterations,
+                       uint64_t* duration_ns);
+
+// Overwrites this rank's landing with a pattern, so that a row nobody copies is seen.
+ep_status ep_poison_landing(ep_engine* engine);
+
+// Compares the first `distinct` rows of this rank's landing with what had to be copied there.
+ep_status ep_check_landing(ep_engine* engine, uint32_t distinct, ep_check_result* result);
+
+// Ranks 0 and 1 flag each other in turn, `count` times there and back; nobody else calls it.
+ep_status ep_round_trips(ep_engine* engine, uint64_t count, uint64_t* duration_ns);
 
 // Ends every wait of this engine, now and later, with EP_ABORTED. May be called from any thread
 // while another call runs.

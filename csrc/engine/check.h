@@ -20,6 +20,7 @@ enum class WrongKind : uint32_t {
   kDispatchCount = 4,
   kGuard = 5,
   kCombineRow = 6,
+  kCopiedRow = 7,
 };
 
 struct Findings {

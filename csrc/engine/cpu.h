@@ -19,6 +19,7 @@
 #include "csrc/engine/check.h"
 #include "csrc/engine/contents.h"
 #include "csrc/engine/error_text.h"
+#include "csrc/engine/landing.h"
 #include "csrc/engine/tensors.h"
 #include "csrc/host/clock.h"
 #include "csrc/host/device.h"
@@ -47,6 +48,8 @@ struct CpuConfig {
   reference::Routing routing;
   // [kSets, shape.tokens, topk], this rank's.
   const float* weights;
+  // Rows behind the layout for a calibration's copies.
+  uint32_t landing_rows = 0;
 };
 
 struct TrafficCounts {
@@ -75,6 +78,10 @@ class BasicCpuEngine {
 
   // Runs `iterations` back to back; stores what each took where `duration_ns` is not null.
   Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns);
+
+  // The same of dispatches without rows: nothing but flags. They leave outputs, handle and input
+  // sets as they are.
+  Status RunFlags(uint64_t iterations, uint64_t* duration_ns);
 
   void Poison() { checker_->Poison(); }
   // Checks what the last operation of each kind left behind.
@@ -131,6 +138,9 @@ class BasicCpuEngine {
   std::unique_ptr<ShmRegion> region_;
   std::vector<Mapping> peers_;
   Tensors tensors_;
+  // What dispatches without rows read and write.
+  Tensors no_rows_;
+  std::vector<Handle> no_rows_handles_;
   std::unique_ptr<Checker> checker_;
   uint64_t seed_ = 0;
   bool connected_ = false;
@@ -147,12 +157,19 @@ Status BasicCpuEngine<Device>::Create(CpuConfig config, std::unique_ptr<BasicCpu
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(config));
   const Shape shape = config.routing.shape;
   const uint32_t tokens = config.routing.tokens_of_rank[config.rank];
-  Status status = ShmRegion::Create(made->context_.layout.SizeBytes(), &made->region_);
+  const uint64_t landing_bytes = Landing(shape, config.landing_rows).SizeBytes();
+  Status status =
+      ShmRegion::Create(made->context_.layout.SizeBytes() + landing_bytes, &made->region_);
   if (!status.ok()) return status;
   *reinterpret_cast<RegionHeader*>(made->region()) = {kRegionMagic, made->context_.layout.Hash(),
                                                       config.rank, 0};
   status = made->tensors_.Allocate(shape, config.threads, tokens,
                                    config.routing.Selected(config.rank, 0), config.weights);
+  if (!status.ok()) return status;
+  Shape least = shape;
+  least.tokens = 1;
+  const std::vector<float> no_weights(uint64_t{kSets} * shape.topk);
+  status = made->no_rows_.Allocate(least, config.threads, 0, nullptr, no_weights.data());
   if (!status.ok()) return status;
   made->seed_ = config.routing.seed;
   for (uint32_t set = 0; set < kSets; ++set) {
@@ -164,6 +181,7 @@ Status BasicCpuEngine<Device>::Create(CpuConfig config, std::unique_ptr<BasicCpu
   }
   for (uint32_t worker = 0; worker < config.threads; ++worker) {
     made->handles_.push_back(made->tensors_.MakeHandle(worker));
+    made->no_rows_handles_.push_back(made->no_rows_.MakeHandle(worker));
   }
   made->checker_ =
       std::make_unique<Checker>(std::move(config.routing), config.rank, &made->tensors_);
@@ -277,6 +295,25 @@ Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
         (!operations.dispatch || RunDispatch()) && (!operations.combine || RunCombine());
     const uint64_t end_ns = MonotonicNs();
     if (!good) return ErrorText(error_, context_);
+    if (duration_ns != nullptr) duration_ns[i] = end_ns - begin_ns;
+  }
+  return {};
+}
+
+template <class Device>
+Status BasicCpuEngine<Device>::RunFlags(uint64_t iterations, uint64_t* duration_ns) {
+  Status status = Ready(false);
+  if (!status.ok()) return status;
+  const DispatchInput input = no_rows_.Input(0);
+  const DispatchOutput output = no_rows_.Output();
+  for (uint64_t i = 0; i < iterations; ++i) {
+    const uint64_t begin_ns = MonotonicNs();
+    pool_.Run([&](uint32_t worker) {
+      Dispatch(*devices_[worker], context_, input, no_rows_.Scratch(worker), output,
+               &no_rows_handles_[worker]);
+    });
+    const uint64_t end_ns = MonotonicNs();
+    if (error_.kind != ErrorKind::kNone) return ErrorText(error_, context_);
     if (duration_ns != nullptr) duration_ns[i] = end_ns - begin_ns;
   }
   return {};

@@ -51,7 +51,9 @@ func TestRunEndsInItsTime(t *testing.T) {
 	if took := time.Since(p.began); took > 6*time.Second {
 		t.Errorf("took %v", took)
 	}
-	if code != 1 || !strings.Contains(p.stderr.String(), "--timeout") {
+	// On a busy machine it may not have come to the timed loop, and says who is late instead.
+	said := p.stderr.String()
+	if code != 1 || !strings.Contains(said, "--timeout") && !strings.Contains(said, "missing") {
 		t.Errorf("exit code %d, stderr:\n%s", code, &p.stderr)
 	}
 }

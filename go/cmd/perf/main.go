@@ -40,14 +40,14 @@ func perf(args []string, stdout, stderr io.Writer) int {
 	app := &cli.App{
 		Name:            "perf",
 		Usage:           "measure and check expert-parallel dispatch and combine",
-		UsageText:       "perf [flags]\nperf coordinator [flags]",
+		UsageText:       "perf [flags]\nperf calibrate [flags]\nperf coordinator [flags]",
 		Version:         version,
 		HideHelpCommand: true,
 		Writer:          stdout,
 		ErrWriter:       stderr,
 		Flags:           runFlags(),
 		Action:          run,
-		Commands:        []*cli.Command{coordinatorCommand(), rankCommand(), janitorCommand()},
+		Commands:        []*cli.Command{calibrateCommand(), coordinatorCommand(), rankCommand(), janitorCommand()},
 		OnUsageError:    onUsageError,
 		ExitErrHandler:  func(*cli.Context, error) {}, // the exit code is made below
 	}

@@ -20,6 +20,7 @@ import (
 type measurement struct {
 	plan   *epperfv1.Plan
 	party  party
+	limit  *epperfv1.Limit // what the run is held against; nil if nothing
 	output string
 	dump   string // where ranks leave their tensors; may be empty
 	stdout io.Writer
@@ -58,6 +59,7 @@ func (m measurement) do(ctx context.Context) (err error) {
 		StartedUnixNs: started.UnixNano(),
 		Hosts:         []*epperfv1.Host{facts},
 		PartOfNode:    m.partOf(),
+		Limit:         m.limit,
 	})
 	if err != nil {
 		return err

@@ -36,18 +36,36 @@ func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, err
 	if err != nil {
 		return 0, err
 	}
-	perRank := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of ids, or of weights
 	var sum uint64
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		engine, err := native.MemoryNeeded(c, routing.ReceivedSelections(rank))
+		needed, err := memoryOf(c, routing, rank)
 		if err != nil {
 			return 0, err
 		}
-		sum += engine.RegionBytes + engine.PrivateBytes +
-			perRank*(uint64(c.GetRanks())+workload.Sets) + processBytes
+		sum += needed.total()
 	}
 	return sum, nil
+}
+
+// A rankMemory is what one rank takes.
+type rankMemory struct {
+	native.Memory
+	// routingBytes are the ids of all ranks and the weights of this one, on the Go side.
+	routingBytes uint64
+}
+
+func (m rankMemory) total() uint64 {
+	return m.RegionBytes + m.PrivateBytes + m.routingBytes + processBytes
+}
+
+func memoryOf(c *epperfv1.Case, routing *workload.Routing, rank int) (rankMemory, error) {
+	engine, err := native.MemoryNeeded(c, routing.ReceivedSelections(rank))
+	if err != nil {
+		return rankMemory{}, err
+	}
+	ids := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of a rank; or its weights of a set
+	return rankMemory{engine, ids * (uint64(c.GetRanks()) + workload.Sets)}, nil
 }
 
 func gibibytes(bytes uint64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

@@ -70,7 +70,18 @@ func rank(dumpTo string) error {
 		Group: conn,
 		Sink:  conn,
 		Open: func(c *epperfv1.Case) (measure.Engine, error) {
-			return openEngine(c, start, system.UsableCPUs())
+			engine, err := openEngine(c, start, system.UsableCPUs())
+			if err != nil {
+				return nil, err // not a nil *Engine in an interface
+			}
+			return engine, nil
+		},
+		OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
+			engine, err := openEngine(c, start, system.UsableCPUs())
+			if err != nil {
+				return nil, err
+			}
+			return engine, nil
 		},
 		Dump: dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
@@ -81,12 +92,12 @@ func rank(dumpTo string) error {
 }
 
 // openEngine makes one case's engine from its routing.
-func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (measure.Engine, error) {
+func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (*native.Engine, error) {
 	routing, err := workload.New(c)
 	if err != nil {
 		return nil, err
 	}
-	engine, err := native.Open(native.Config{
+	return native.Open(native.Config{
 		Case:        c,
 		Rank:        int(start.GetRank()),
 		CPUs:        cpus,
@@ -94,8 +105,4 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (measure.Engi
 		WaitTimeout: time.Duration(start.GetPlan().GetWaitTimeoutNs()),
 		Routing:     routing,
 	})
-	if err != nil {
-		return nil, err // not a nil *Engine in an interface
-	}
-	return engine, nil
 }

@@ -39,6 +39,9 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
 		&cli.StringFlag{Name: dumpFlag, Usage: "new folder for what ranks sent, received and summed last, as .npy files"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
+		&cli.BoolFlag{Name: "detail", Usage: "time fresh entries and chained pairs, too, and say what share of the machine's limit was reached"},
+		&cli.StringFlag{Name: "calibration", DefaultText: "newest", Usage: "record of perf calibrate for --detail; else the newest of this machine in the output folder"},
+		&cli.BoolFlag{Name: "explain", Usage: "print plan, memory and bytes, and run nothing"},
 	}, partyFlags()...)
 }
 
@@ -102,9 +105,17 @@ func run(c *cli.Context) error {
 		Seed:           c.Uint64("seed"),
 		Warmup:         c.Int("warmup"),
 		Iters:          c.Int("iters"),
+		Detail:         c.Bool("detail"),
 		Timeout:        spanOf(c, "timeout"),
 		WaitTimeout:    spanOf(c, "wait-timeout"),
 	})
+	if err != nil {
+		return err
+	}
+	if c.Bool("explain") {
+		return explain(c.App.Writer, p, party.nodeRank)
+	}
+	limit, err := limitFor(c, p)
 	if err != nil {
 		return err
 	}
@@ -113,6 +124,7 @@ func run(c *cli.Context) error {
 	return measurement{
 		plan:   p,
 		party:  party,
+		limit:  limit,
 		output: whereUserStands(c.String("output")),
 		dump:   dumpFolder(c.String(dumpFlag)),
 		stdout: c.App.Writer,
@@ -120,4 +132,19 @@ func run(c *cli.Context) error {
 		quiet:  c.Bool("quiet"),
 		debug:  os.Getenv("EPPERF_DEBUG") != "",
 	}.do(ctx)
+}
+
+// limitFor finds the calibration that a detailed run is held against; nil where there is none.
+func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
+	switch path := c.String("calibration"); {
+	case path != "" && !c.Bool("detail"):
+		return nil, usageError{errors.New("--calibration: nothing is compared with it; add --detail")}
+	case path != "" && p.GetThreadsPerRank() > 1:
+		return nil, usageError{errors.New("--calibration: a calibration copies with one thread a rank; try --threads=1")}
+	case path != "":
+		return limitFrom(whereUserStands(path), p)
+	case c.Bool("detail") && p.GetThreadsPerRank() <= 1:
+		return newestLimit(whereUserStands(c.String("output")), p)
+	}
+	return nil, nil
 }

@@ -23,6 +23,11 @@ type Engine interface {
 	MakeExpertRows() error
 	// Run runs iterations of the mode's operations back to back and returns how long each took.
 	Run(mode epperfv1.Mode, iterations int) (Block, error)
+	// RunFresh is Run, but all ranks meet in an untimed flags-only epoch before each iteration.
+	RunFresh(mode epperfv1.Mode, iterations int) (Block, error)
+	// RunChained runs dropped iterations and then, without a pause, more of them. The block has
+	// one duration: of the latter together.
+	RunChained(mode epperfv1.Mode, dropped, iterations int) (Block, error)
 	// Poison overwrites all outputs, so that a row nobody writes is seen to be wrong.
 	Poison() error
 	// Check compares the outputs of the mode's last operations with the oracle's.

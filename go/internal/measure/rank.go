@@ -21,6 +21,8 @@ type Rank struct {
 	Open func(*epperfv1.Case) (Engine, error)
 	// Dump, where not nil, keeps what the last checked pair of a case left in its engine.
 	Dump func(*epperfv1.Case, Engine) error
+	// OpenCalibrator makes the calibrator of a case that calibrates; nil in tests of others.
+	OpenCalibrator func(*epperfv1.Case) (Calibrator, error)
 }
 
 // Run runs every case of the plan in order. It sends one RankResult a case to the sink, also
@@ -29,7 +31,11 @@ type Rank struct {
 func (r Rank) Run(ctx context.Context) error {
 	for index, c := range r.Plan.GetCases() {
 		run := caseRun{Rank: r, index: uint32(index), of: c, check: &epperfv1.Check{}}
-		err := run.run(ctx)
+		do := run.run
+		if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
+			do = (&calibration{caseRun: &run}).run
+		}
+		err := do(ctx)
 		if sinkErr := r.Sink.Result(run.result(err)); err == nil {
 			err = sinkErr
 		}
@@ -71,6 +77,7 @@ func (r *caseRun) run(ctx context.Context) (err error) {
 		{"check before", r.checkEpochs},
 		{"warm up", r.warmUp},
 		{"measure", r.measure},
+		{"detail", r.detail},
 		{"check after", r.checkEpochs},
 		{"dump", r.dump},
 		// Nobody unmaps a region that a peer may still read.
@@ -181,13 +188,17 @@ func (r *caseRun) checkLast(mode epperfv1.Mode) error {
 	if err != nil {
 		return err
 	}
+	r.found(found)
+	return nil
+}
+
+func (r *caseRun) found(found *epperfv1.Check) {
 	r.check.Rows += found.GetRows()
 	r.check.Wrong += found.GetWrong()
 	if r.check.First == nil && found.GetFirst() != nil {
 		r.check.First = found.GetFirst()
 		r.check.First.Rank = uint32(r.Rank.Rank)
 	}
-	return nil
 }
 
 func (r *caseRun) result(err error) *epperfv1.RankResult {

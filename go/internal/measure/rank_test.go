@@ -43,6 +43,15 @@ func (s *script) Run(mode epperfv1.Mode, n int) (measure.Block, error) {
 	return measure.Block{FirstEpoch: 9, DurationNS: make([]uint64, n)}, s.step("run %s x%d", epperfv1.Name(mode), n)
 }
 
+func (s *script) RunFresh(mode epperfv1.Mode, n int) (measure.Block, error) {
+	return measure.Block{FirstEpoch: 19, DurationNS: make([]uint64, n)}, s.step("run fresh %s x%d", epperfv1.Name(mode), n)
+}
+
+func (s *script) RunChained(mode epperfv1.Mode, dropped, n int) (measure.Block, error) {
+	return measure.Block{FirstEpoch: 29, DurationNS: make([]uint64, 1)},
+		s.step("run chained %s x%d after %d", epperfv1.Name(mode), n, dropped)
+}
+
 func (s *script) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
 	check := s.check
 	if check == nil {
@@ -62,6 +71,9 @@ func (s *script) Exchange(_ context.Context, _ string, blob []byte) ([][]byte, e
 func (s *script) Barrier(_ context.Context, name string) error { return s.step("meet %s", name) }
 
 func (s *script) Samples(samples *epperfv1.Samples) error {
+	if samples.Block != nil {
+		return s.step("%v: %d from epoch %d", samples.GetBlock(), len(samples.GetDurationNs()), samples.GetFirstEpoch())
+	}
 	return s.step("samples %d from epoch %d", len(samples.GetDurationNs()), samples.GetFirstEpoch())
 }
 

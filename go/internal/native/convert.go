@@ -41,16 +41,51 @@ type Memory struct {
 	RegionBytes uint64
 	// PrivateBytes is its own, the cache flush included.
 	PrivateBytes uint64
+	// FlushBytes is, of PrivateBytes, what the cache flush takes while it lasts.
+	FlushBytes uint64
 }
 
 // MemoryNeeded returns what a rank of the case needs where it receives receivedSelections rows.
 func MemoryNeeded(c *epperfv1.Case, receivedSelections uint64) (Memory, error) {
 	shape := shapeOf(c)
-	var memory C.ep_memory
+	var memory, landing C.ep_memory
 	if C.ep_memory_needed(&shape, C.uint64_t(receivedSelections), &memory) != C.EP_OK {
-		return Memory{}, fmt.Errorf("memory of a rank: the core refuses the shape of %v", c)
+		return Memory{}, refused(c)
 	}
-	return Memory{uint64(memory.region_bytes), uint64(memory.private_bytes)}, nil
+	if c.GetCalibration() == nil {
+		return Memory{uint64(memory.region_bytes), uint64(memory.private_bytes), uint64(memory.flush_bytes)}, nil
+	}
+	if C.ep_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {
+		return Memory{}, refused(c)
+	}
+	return Memory{ // a calibration does not flush
+		RegionBytes:  uint64(memory.region_bytes + landing.region_bytes),
+		PrivateBytes: uint64(memory.private_bytes - memory.flush_bytes + landing.private_bytes),
+	}, nil
+}
+
+// A Section is one part of a rank's region.
+type Section struct {
+	Name  string
+	Bytes uint64
+}
+
+// Sections returns the parts of a region of the case's shape, in their order.
+func Sections(c *epperfv1.Case) ([]Section, error) {
+	shape := shapeOf(c)
+	var sections [C.EP_SECTIONS]C.ep_section
+	if C.ep_region_sections(&shape, &sections[0]) != C.EP_OK {
+		return nil, refused(c)
+	}
+	var named []Section
+	for _, section := range sections {
+		named = append(named, Section{C.GoString(section.name), uint64(section.bytes)})
+	}
+	return named, nil
+}
+
+func refused(c *epperfv1.Case) error {
+	return fmt.Errorf("memory of a rank: the core refuses the shape of %v", c)
 }
 
 func shapeOf(c *epperfv1.Case) C.ep_shape {
@@ -79,4 +114,24 @@ func opOf(mode epperfv1.Mode) C.ep_op {
 	default:
 		return C.EP_E2E
 	}
+}
+
+func checkOf(found *C.ep_check_result) *epperfv1.Check {
+	check := &epperfv1.Check{Rows: uint64(found.rows), Wrong: uint64(found.wrong)}
+	if found.wrong == 0 {
+		return check
+	}
+	check.First = &epperfv1.WrongRow{
+		Kind:       epperfv1.WrongRow_Kind(found.kind),
+		SourceRank: uint32(found.source_rank),
+		Token:      uint32(found.token),
+		Channel:    uint32(found.channel),
+		Got:        uint64(found.got),
+		Want:       uint64(found.want),
+	}
+	if found.expert >= 0 {
+		expert := uint32(found.expert)
+		check.First.Expert = &expert
+	}
+	return check
 }

@@ -73,6 +73,7 @@ func Open(config Config) (*Engine, error) {
 		tokens_of_rank:  (*C.uint32_t)(&c.TokensOfRank[0]),
 		topk_idx:        (*C.int32_t)(&ids[0]),
 		topk_weights:    (*C.float)(&weights[0]),
+		landing_rows:    C.uint32_t(c.GetCalibration().GetRows()),
 	}
 	engine := &Engine{of: c}
 	var text [512]C.char
@@ -111,15 +112,9 @@ func (e *Engine) MakeExpertRows() error { return e.failed(C.ep_make_expert_rows(
 
 // Run runs iterations of the mode's operations back to back.
 func (e *Engine) Run(mode epperfv1.Mode, iterations int) (measure.Block, error) {
-	op := opOf(mode)
-	var epoch C.uint32_t
-	if err := e.failed(C.ep_next_epoch(e.engine, op, &epoch)); err != nil {
-		return measure.Block{}, err
-	}
-	block := measure.Block{FirstEpoch: uint32(epoch), DurationNS: make([]uint64, iterations)}
-	err := e.failed(C.ep_run(e.engine, op, C.uint64_t(iterations),
-		(*C.uint64_t)(unsafe.SliceData(block.DurationNS))))
-	return block, err
+	return e.timed(opOf(mode), iterations, func(durations *C.uint64_t) C.ep_status {
+		return C.ep_run(e.engine, opOf(mode), C.uint64_t(iterations), durations)
+	})
 }
 
 // Poison overwrites all outputs and the guards around them.
@@ -131,23 +126,7 @@ func (e *Engine) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
 	if err := e.failed(C.ep_check(e.engine, opOf(mode), &found)); err != nil {
 		return nil, err
 	}
-	check := &epperfv1.Check{Rows: uint64(found.rows), Wrong: uint64(found.wrong)}
-	if found.wrong == 0 {
-		return check, nil
-	}
-	check.First = &epperfv1.WrongRow{
-		Kind:       epperfv1.WrongRow_Kind(found.kind),
-		SourceRank: uint32(found.source_rank),
-		Token:      uint32(found.token),
-		Channel:    uint32(found.channel),
-		Got:        uint64(found.got),
-		Want:       uint64(found.want),
-	}
-	if found.expert >= 0 {
-		expert := uint32(found.expert)
-		check.First.Expert = &expert
-	}
-	return check, nil
+	return checkOf(&found), nil
 }
 
 // Traffic counts the rows of one iteration.

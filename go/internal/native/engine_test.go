@@ -217,6 +217,108 @@ func TestABlobOfNobodyIsRefused(t *testing.T) {
 	}
 }
 
+func TestACalibrationRunsAndIsRight(t *testing.T) {
+	const rows, cached, iterations = 9, 2, 3
+	c := smallCase()
+	c.Mode, c.Dtype, c.TokensOfRank, c.Topk = epperfv1.Mode_MODE_CALIBRATE, epperfv1.Dtype_DTYPE_BF16, []uint32{1, 1}, 1
+	c.Iterations = iterations
+	c.Calibration = &epperfv1.Calibration{Rows: rows, CachedRows: cached, RoundTrips: 20, Epochs: 30}
+	routing, err := workload.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hall := newHall(int(c.GetRanks()))
+	var running sync.WaitGroup
+	for r := range int(c.GetRanks()) {
+		g := &guest{hall: hall, rank: r}
+		running.Go(func() {
+			err := measure.Rank{
+				Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{c}}, Rank: r, Group: g, Sink: g,
+				OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
+					return native.Open(native.Config{Case: c, Rank: r, CPUs: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
+				},
+			}.Run(t.Context())
+			if err != nil {
+				t.Errorf("rank %d: %v", r, err)
+			}
+			if !g.result.GetPassed() || g.result.GetCheck().GetRows() != 2*(rows+cached) {
+				t.Errorf("rank %d: %v", r, g.result)
+			}
+			for _, samples := range g.samples {
+				if slices.Contains(samples.GetDurationNs(), 0) {
+					t.Errorf("rank %d: nothing took no time: %v", r, samples)
+				}
+			}
+			if want := 6 - r; len(g.samples) != want { // rank 0 reports round trips for both
+				t.Errorf("rank %d sent %d blocks, want %d", r, len(g.samples), want)
+			}
+		})
+	}
+	running.Wait()
+}
+
+func TestOnlyACalibrationCopies(t *testing.T) {
+	engine := connected(t, smallCase(), time.Second)[0]
+	_, err := engine.Copy(1, 1)
+	var failure *native.Error
+	if !errors.As(err, &failure) || failure.Kind != native.KindState {
+		t.Errorf("Copy = %v, want an error of state", err)
+	}
+}
+
+func TestSectionsAreTheRegion(t *testing.T) {
+	for name, test := range map[string]struct {
+		tokens, hidden, experts, topk uint32
+		dtype                         epperfv1.Dtype
+		wantMB                        uint64
+	}{
+		"128 tokens, fp8":  {128, 7168, 36, 8, epperfv1.Dtype_DTYPE_FP8, 44},
+		"128 tokens, bf16": {128, 7168, 36, 8, epperfv1.Dtype_DTYPE_BF16, 58},
+		"512 tokens, fp8":  {512, 4096, 8, 2, epperfv1.Dtype_DTYPE_FP8, 101},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := smallCase()
+			c.Ranks, c.TokensOfRank, c.Dtype = 8, slices.Repeat([]uint32{test.tokens}, 8), test.dtype
+			c.Hidden, c.ExpertsPerRank, c.Topk = test.hidden, test.experts, test.topk
+			memory, err := native.MemoryNeeded(c, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sections, err := native.Sections(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var sum uint64
+			for _, section := range sections {
+				sum += section.Bytes
+			}
+			if sum != memory.RegionBytes || sum/1_000_000 != test.wantMB {
+				t.Errorf("sections have %d bytes, the region %d; want some %d MB", sum, memory.RegionBytes, test.wantMB)
+			}
+		})
+	}
+}
+
+func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
+	c := smallCase()
+	plain, err := native.MemoryNeeded(c, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Calibration = &epperfv1.Calibration{Rows: 1000, CachedRows: 1}
+	landing, err := native.MemoryNeeded(c, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const rowBytes = 2 * 256
+	if got := landing.RegionBytes - plain.RegionBytes; got != 1000*rowBytes+128 {
+		t.Errorf("its region has %d bytes more", got)
+	}
+	if got := landing.PrivateBytes - (plain.PrivateBytes - plain.FlushBytes); got != 1000*rowBytes {
+		t.Errorf("it has %d bytes more of its own", got)
+	}
+}
+
 // docs/architecture.md has these sums.
 func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 	c := smallCase()

@@ -54,6 +54,8 @@ type Options struct {
 	Warmup int
 	// Iters is the number of timed iterations; figures leave out the first.
 	Iters int
+	// Detail asks for fresh entries and chained pairs besides the timed block.
+	Detail bool
 	// Timeout bounds the whole run.
 	Timeout time.Duration
 	// WaitTimeout bounds every single wait of the data plane.
@@ -135,7 +137,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			return nil, &UsageError{field.flag, field.value.String(), "must be more than 0", argument(field.flag, field.good)}
 		}
 	}
-	mode, err := parse[epperfv1.Mode]("mode", o.Mode, defaults.Mode)
+	mode, err := parseMode(o.Mode, defaults.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -186,6 +188,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),
 			Iterations:     uint32(o.Iters),
+			Detail:         o.detail(),
 		}},
 		Device:         device,
 		NvlinkBackend:  backend,

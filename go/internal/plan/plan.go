@@ -41,6 +41,9 @@ func Experts(c *epperfv1.Case) int {
 
 // CaseName names a case in messages: dispatch/t128/k8.
 func CaseName(c *epperfv1.Case) string {
+	if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
+		return epperfv1.Name(c.GetMode())
+	}
 	return fmt.Sprintf("%s/t%d/k%d", epperfv1.Name(c.GetMode()), MaxTokens(c), c.GetTopk())
 }
 

@@ -140,6 +140,9 @@ func validateCase(c *epperfv1.Case) error {
 		next := (hidden/hiddenMultiple + 1) * hiddenMultiple
 		return &UsageError{"hidden", count(hidden), fmt.Sprintf("must be a multiple of %d", hiddenMultiple), argument("hidden", next)}
 	}
+	if err := validateBlocks(c); err != nil {
+		return err
+	}
 	ranks, onRank := int(c.GetRanks()), int(c.GetExpertsPerRank())
 	if experts := ranks * onRank; experts > maxExperts {
 		problem := fmt.Sprintf("%d ranks would have %s experts, more than %s", ranks, thousands(experts), thousands(maxExperts))

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -29,6 +30,14 @@ func FuzzRead(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
+	detailed := recordtest.Detailed(epperfv1.Mode_MODE_E2E)
+	detailed.Header.Limit = &epperfv1.Limit{Case: recordtest.Calibrated().Case(), Samples: recordtest.Calibrated().Samples[1:2]}
+	for _, run := range []*recordtest.Run{detailed, recordtest.Calibrated()} {
+		if whole, err = os.ReadFile(run.Write(f)); err != nil {
+			f.Fatal(err)
+		}
+		f.Add(whole)
+	}
 	f.Fuzz(func(t *testing.T, content []byte) {
 		kept, err := record.ReadFrom(bytes.NewReader(content), "x.epperf")
 		var damage *record.DamagedError
@@ -39,7 +48,11 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		for _, c := range record.Summarize(kept).Cases {
-			for _, spread := range []*record.Spread{c.Bandwidth, c.LatencyNS} {
+			spreads := []*record.Spread{c.Bandwidth, c.LatencyNS}
+			if of := c.Calibration; of != nil {
+				spreads = append(spreads, of.Alone, of.All, of.CachedAlone, of.CachedAll)
+			}
+			for _, spread := range spreads {
 				if spread == nil {
 					continue
 				}

@@ -9,7 +9,8 @@ import (
 
 // addOutcome counts how one rank ended the case, and what its checks found.
 func (s *CaseSummary) addOutcome(rank int, left RankRecord, c *epperfv1.Case) {
-	finished := left.Result != nil && len(left.DurationNS) == s.Iterations
+	have, want := samplesOf(c, rank, left)
+	finished := left.Result != nil && have == want
 	if finished {
 		s.Finished++
 	}
@@ -19,18 +20,18 @@ func (s *CaseSummary) addOutcome(rank int, left RankRecord, c *epperfv1.Case) {
 	if check.GetFirst() != nil && s.Check.FirstWrong == "" {
 		s.Check.FirstWrong = describe(check.GetFirst(), c)
 	}
-	problem := checkProblem(left.Result)
+	problem := checkProblem(left.Result, c.GetCalibration() != nil)
 	if problem == "" {
 		s.Check.RightRanks++
 	}
 	switch {
 	case left.Result == nil:
-		problem = fmt.Sprintf("ended without a result after %d of %d iterations", len(left.DurationNS), s.Iterations)
+		problem = fmt.Sprintf("ended without a result after %d of %d iterations", have, want)
 	case left.Result.GetError() != "":
 		problem = left.Result.GetError()
 	case problem != "":
 	case !finished:
-		problem = fmt.Sprintf("ended after %d of %d iterations", len(left.DurationNS), s.Iterations)
+		problem = fmt.Sprintf("ended after %d of %d iterations", have, want)
 	case !left.Result.GetPassed():
 		problem = "failed without saying why"
 	}
@@ -43,13 +44,13 @@ func (s *CaseSummary) addOutcome(rank int, left RankRecord, c *epperfv1.Case) {
 
 // checkProblem says why a rank does not count as checked; "" if it does. Nothing compared is as
 // good as wrong where there was something to compare.
-func checkProblem(result *epperfv1.RankResult) string {
+func checkProblem(result *epperfv1.RankResult, calibrates bool) string {
 	switch check := result.GetCheck(); {
 	case check == nil:
 		return "was not checked"
 	case check.GetWrong() > 0:
 		return fmt.Sprintf("%d wrong rows", check.GetWrong())
-	case check.GetRows() == 0 && moves(result.GetTraffic()):
+	case check.GetRows() == 0 && (calibrates || moves(result.GetTraffic())):
 		return "compared no rows"
 	default:
 		return ""
@@ -92,6 +93,9 @@ func describe(wrong *epperfv1.WrongRow, c *epperfv1.Case) string {
 		}
 		return fmt.Sprintf("rank %d: guard beside %s, byte %d: got %s, want %s",
 			wrong.GetRank(), beside, wrong.GetChannel(), value(wrong.GetGot()), value(wrong.GetWant()))
+	case epperfv1.WrongRow_KIND_COPIED_ROW:
+		return fmt.Sprintf("rank %d: row %d copied from rank %d, channel %d: got %s, want %s", wrong.GetRank(),
+			wrong.GetToken(), wrong.GetSourceRank(), wrong.GetChannel(), bf16(wrong.GetGot()), bf16(wrong.GetWant()))
 	case epperfv1.WrongRow_KIND_COMBINE_ROW:
 		what = "combined row"
 		value = bf16

@@ -42,6 +42,8 @@ type RankRecord struct {
 	// DurationNS has one entry an iteration, the first included. There are fewer than the plan's
 	// iterations if the rank did not come to its end.
 	DurationNS []int64
+	// Blocks are the durations of all other blocks of the case.
+	Blocks map[epperfv1.Samples_Block][]int64
 	// Result is nil if the rank never reported one.
 	Result *epperfv1.RankResult
 }
@@ -127,20 +129,35 @@ func (r *Record) addSamples(samples *epperfv1.Samples, offset int64) error {
 	if err != nil {
 		return err
 	}
-	have, more := uint64(len(kept.DurationNS)), uint64(len(samples.GetDurationNs()))
+	block := samples.GetBlock()
+	durations := kept.DurationNS
+	if samples.Block != nil {
+		durations = kept.Blocks[block]
+	}
+	have, more := uint64(len(durations)), uint64(len(samples.GetDurationNs()))
 	if samples.GetFirstIteration() != have {
 		return damaged(offset, "samples of case %d, rank %d continue at iteration %d instead of %d",
 			index, rank, samples.GetFirstIteration(), have)
 	}
-	if planned := uint64(r.Header.GetPlan().GetCases()[index].GetIterations()); have+more > planned {
+	c := r.Header.GetPlan().GetCases()[index]
+	planned := plannedSamples(c, samples.Block)
+	if have+more > planned {
 		return damaged(offset, "%d samples of case %d, rank %d for %d iterations", have+more, index, rank, planned)
 	}
 	for _, duration := range samples.GetDurationNs() {
 		if duration > math.MaxInt64 {
 			return damaged(offset, "case %d, rank %d took %d ns, which cannot be", index, rank, duration)
 		}
-		kept.DurationNS = append(kept.DurationNS, int64(duration))
+		durations = append(durations, int64(duration))
 	}
+	if samples.Block == nil {
+		kept.DurationNS = durations
+		return nil
+	}
+	if kept.Blocks == nil {
+		kept.Blocks = map[epperfv1.Samples_Block][]int64{}
+	}
+	kept.Blocks[block] = durations
 	return nil
 }
 
@@ -179,6 +196,8 @@ func headerProblem(header *epperfv1.Header) string {
 			return fmt.Sprintf("case %d has no mode that is known here (%d)", i, c.GetMode())
 		case epperfv1.Name(c.GetDtype()) == unspecified:
 			return fmt.Sprintf("case %d has no dtype that is known here (%d)", i, c.GetDtype())
+		case (c.GetMode() == epperfv1.Mode_MODE_CALIBRATE) != (c.GetCalibration() != nil):
+			return fmt.Sprintf("case %d is of mode %s and says otherwise what it calibrates", i, epperfv1.Name(c.GetMode()))
 		}
 	}
 	return ""

@@ -22,6 +22,7 @@ func Split(samples *epperfv1.Samples, size int) iter.Seq[*epperfv1.Samples] {
 				FirstIteration: samples.GetFirstIteration() + uint64(start),
 				FirstEpoch:     epochAfter(samples.GetFirstEpoch(), uint64(start)),
 				DurationNs:     durations[start:min(start+size, len(durations))],
+				Block:          samples.Block,
 			}
 			part.ProtoReflect().SetUnknown(samples.ProtoReflect().GetUnknown())
 			if !yield(part) {

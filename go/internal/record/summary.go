@@ -77,6 +77,10 @@ type CaseSummary struct {
 	// BytesPerRank is the mean over all ranks, rounded. Nil unless the traffic of all is known.
 	BytesPerRank *Bytes
 	Check        CheckSummary
+	// Detail is nil unless the case has one.
+	Detail *DetailSummary
+	// Calibration is nil unless the case is one. It has no bandwidth and no latency then.
+	Calibration *CalibrationSummary
 }
 
 // Experts returns the experts of all ranks together.
@@ -180,9 +184,16 @@ func (r *Record) summarizeCase(index int) CaseSummary {
 		ranks[rank] = r.Rank(index, rank)
 		s.addOutcome(rank, ranks[rank], c)
 	}
+	if c.GetCalibration() != nil {
+		s.Calibration = summarizeCalibration(c, ranks)
+		return s
+	}
 	s.BytesPerRank = meanBytes(c, ranks)
 	if s.Finished == s.Ranks {
 		s.addFigures(c, ranks)
+	}
+	if c.GetDetail() != nil {
+		s.Detail = r.summarizeDetail(&s, c, ranks)
 	}
 	return s
 }
@@ -196,11 +207,9 @@ func (r *Record) summarizeCase(index int) CaseSummary {
 func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 	var latenciesNS, bandwidths []float64
 	bandwidthKnown := true
-	slowestNS := slices.Clone(kept(ranks[0]))
+	var blocks [][]int64
 	for _, rank := range ranks {
-		for i, duration := range kept(rank) {
-			slowestNS[i] = max(slowestNS[i], duration)
-		}
+		blocks = append(blocks, kept(rank))
 		meanNS, ok := stats.NewDistribution(kept(rank)).MeanNS()
 		if !ok {
 			return // a single iteration has none that is kept
@@ -213,7 +222,7 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 			bandwidths = append(bandwidths, float64(BytesOf(c, traffic).Selections)/meanNS)
 		}
 	}
-	s.Slowest = quantiles(stats.NewDistribution(slowestNS))
+	s.Slowest = quantiles(slowestOf(blocks))
 	s.LatencyNS = spread(latenciesNS)
 	if bandwidthKnown {
 		s.Bandwidth = spread(bandwidths)
@@ -221,10 +230,27 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 }
 
 // kept returns the durations that figures are made of.
-func kept(rank RankRecord) []int64 { return rank.DurationNS[min(1, len(rank.DurationNS)):] }
+func kept(rank RankRecord) []int64 { return withoutFirst(rank.DurationNS) }
 
-// quantiles needs at least one sample.
+func withoutFirst(durationNS []int64) []int64 { return durationNS[min(1, len(durationNS)):] }
+
+// slowestOf returns, for each iteration that all ranks have, the longest duration of any.
+func slowestOf(ranks [][]int64) stats.Distribution {
+	slowestNS := slices.Clone(ranks[0])
+	for _, rank := range ranks {
+		slowestNS = slowestNS[:min(len(slowestNS), len(rank))]
+		for i := range slowestNS {
+			slowestNS[i] = max(slowestNS[i], rank[i])
+		}
+	}
+	return stats.NewDistribution(slowestNS)
+}
+
+// quantiles returns nil where there is no sample.
 func quantiles(d stats.Distribution) *Quantiles {
+	if d.Samples() == 0 {
+		return nil
+	}
 	at := func(q stats.Permille) *int64 {
 		if ns, ok := d.QuantileNS(q); ok {
 			return &ns
@@ -249,12 +275,21 @@ func spread(values []float64) *Spread {
 
 // meanBytes returns nil unless the traffic of every rank is known.
 func meanBytes(c *epperfv1.Case, ranks []RankRecord) *Bytes {
-	var selections, rankRows, remote float64
+	var traffic []*epperfv1.Traffic
 	for _, rank := range ranks {
 		if rank.Result.GetTraffic() == nil {
 			return nil
 		}
-		bytes := BytesOf(c, rank.Result.GetTraffic())
+		traffic = append(traffic, rank.Result.GetTraffic())
+	}
+	return MeanBytes(c, traffic)
+}
+
+// MeanBytes returns what one iteration of c moves, mean over ranks with this traffic, rounded.
+func MeanBytes(c *epperfv1.Case, ranks []*epperfv1.Traffic) *Bytes {
+	var selections, rankRows, remote float64
+	for _, traffic := range ranks {
+		bytes := BytesOf(c, traffic)
 		selections += float64(bytes.Selections)
 		rankRows += float64(bytes.Ranks)
 		remote += float64(bytes.Remote)

@@ -64,3 +64,27 @@ func BytesOf(c *epperfv1.Case, traffic *epperfv1.Traffic) Bytes {
 		Remote:     traffic.GetRemoteRows() * row,
 	}
 }
+
+// CalibrationRowBytes returns the bytes of one row that a calibration copies: 2H. A copied byte is
+// read once and written once, and counts once.
+func CalibrationRowBytes(c *epperfv1.Case) uint64 {
+	return uint64(c.GetHidden()) * bf16Bytes
+}
+
+// LeastCopiedBytes returns the bytes that a CPU cannot but copy in one iteration of c, mean over
+// all ranks. Every rank row is copied to its rank, and from there to each of its experts; back, an
+// expert's output is read once a selection, a partial sum written and read once a rank row, a sum
+// written once a token, which is half a copy each. So with S selections, Q rank rows and T tokens:
+// dispatch (Q + S) rows, combine (S + 2Q + T) / 2 rows.
+func LeastCopiedBytes(c *epperfv1.Case, selections, rankRows, tokens float64) float64 {
+	dispatch := (rankRows + selections) * float64(DispatchRowBytes(c))
+	combine := (selections + 2*rankRows + tokens) / 2 * float64(CombineRowBytes(c))
+	switch c.GetMode() {
+	case epperfv1.Mode_MODE_DISPATCH:
+		return dispatch
+	case epperfv1.Mode_MODE_COMBINE:
+		return combine
+	default:
+		return dispatch + combine
+	}
+}

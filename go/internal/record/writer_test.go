@@ -124,7 +124,7 @@ func TestALongBlockIsSplitAndPutTogetherAgain(t *testing.T) {
 func TestParts(t *testing.T) {
 	block := func(firstIteration uint64, firstEpoch uint32, durations ...uint64) *epperfv1.Samples {
 		return &epperfv1.Samples{
-			CaseIndex: 1, Rank: 2,
+			CaseIndex: 1, Rank: 2, Block: epperfv1.Samples_BLOCK_FRESH.Enum(),
 			FirstIteration: firstIteration, FirstEpoch: firstEpoch, DurationNs: durations,
 		}
 	}

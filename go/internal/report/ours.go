@@ -25,12 +25,19 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 		fmt.Fprintf(text, "Routing: %s\n", c.Routing)
 	}
 	fmt.Fprintf(text, "Slowest rank (μs): %s\n", slowest(c))
+	if c.Detail != nil {
+		writeDetail(text, s, c)
+	}
 	if b := c.BytesPerRank; b != nil {
-		fmt.Fprintf(text, "Bytes a rank: selections=%s ranks=%s remote=%s\n",
-			thousands(b.Selections), thousands(b.Ranks), thousands(b.Remote))
+		fmt.Fprintf(text, "Bytes a rank: %s\n", counts(b))
 	} else {
 		fmt.Fprintln(text, "Bytes a rank: n/a")
 	}
+	writeChecked(text, c)
+}
+
+// writeChecked says what was compared, and what was wrong with which rank.
+func writeChecked(text *bytes.Buffer, c *record.CaseSummary) {
 	fmt.Fprintf(text, "Checked: %d/%d ranks, %s rows, %s wrong\n",
 		c.Check.RightRanks, c.Ranks, thousands(c.Check.Rows), thousands(c.Check.Wrong))
 	if c.Check.FirstWrong != "" {
@@ -60,14 +67,17 @@ func slowest(c *record.CaseSummary) string {
 	if c.Slowest == nil {
 		return noFigures(c)
 	}
+	return quantiles(c.Slowest, microseconds)
+}
+
+func quantiles(q *record.Quantiles, print func(ns float64) string) string {
 	quantile := func(ns *int64) string {
 		if ns == nil {
-			return fmt.Sprintf("n/a (%s)", plural(c.Slowest.Samples, "sample"))
+			return fmt.Sprintf("n/a (%s)", plural(q.Samples, "sample"))
 		}
-		return microseconds(float64(*ns))
+		return print(float64(*ns))
 	}
-	return fmt.Sprintf("p50=%s p95=%s p99=%s max=%s", quantile(c.Slowest.P50), quantile(c.Slowest.P95),
-		quantile(c.Slowest.P99), microseconds(float64(c.Slowest.Max)))
+	return fmt.Sprintf("p50=%s p95=%s p99=%s max=%s", quantile(q.P50), quantile(q.P95), quantile(q.P99), print(float64(q.Max)))
 }
 
 // thousands writes 14680064 as 14,680,064.

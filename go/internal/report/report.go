@@ -31,6 +31,10 @@ func Text(s *record.Summary) []byte {
 		if i > 0 {
 			text.WriteByte('\n')
 		}
+		if s.Cases[i].Calibration != nil {
+			writeCalibration(&text, s, &s.Cases[i])
+			continue
+		}
 		writeHeader(&text, s, &s.Cases[i])
 		writeResult(&text, &s.Cases[i])
 		writeOurs(&text, s, &s.Cases[i])

@@ -60,6 +60,11 @@ func TestScreens(t *testing.T) {
 		"two_hosts":    {run: twoHosts, passed: true},
 		"hostile_text": {run: hostileText},
 		"routing_file": {run: routingFile, passed: true},
+		"detail":       {run: detailed, passed: true},
+		"no_limit":     {run: withoutLimit, passed: true},
+		"calibration":  {run: calibrated, passed: true},
+		"lonely":       {run: lonely, passed: true},
+		"copied_wrong": {run: copiedWrong},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
@@ -142,6 +147,40 @@ func routingFile(r *recordtest.Run) {
 		Kind: epperfv1.Routing_KIND_FILE,
 		File: &epperfv1.RoutingFile{Path: "/home/ann/ids.npy", Sha256: bytes.Repeat([]byte{0xa5}, 32)},
 	}
+}
+
+func detailed(r *recordtest.Run) {
+	*r = *recordtest.Detailed(epperfv1.Mode_MODE_E2E)
+	calibration := recordtest.Calibrated()
+	limit := &epperfv1.Limit{RunId: "cafe0123", Case: calibration.Case()}
+	for _, samples := range calibration.Samples {
+		if samples.GetBlock() == epperfv1.Samples_BLOCK_COPY_ALL {
+			limit.Samples = append(limit.Samples, samples)
+		}
+	}
+	r.Header.Limit = limit
+}
+
+func withoutLimit(r *recordtest.Run) { *r = *recordtest.Detailed(epperfv1.Mode_MODE_DISPATCH) }
+
+func calibrated(r *recordtest.Run) { *r = *recordtest.Calibrated() }
+
+// One rank has nobody to flag.
+func lonely(r *recordtest.Run) {
+	calibrated(r)
+	r.Case().Ranks, r.Case().TokensOfRank, r.Case().Calibration.RoundTrips = 1, []uint32{1}, 0
+	r.Header.Plan.RanksPerHost = 1
+	r.Samples, r.Results = append(r.Samples[:4], r.Samples[5]), r.Results[:1]
+}
+
+func copiedWrong(r *recordtest.Run) {
+	calibrated(r)
+	r.Results[1].Passed, r.Results[1].Error = false, "1 of 640 checked rows are wrong"
+	r.Results[1].Check.Wrong = 1
+	r.Results[1].Check.First = &epperfv1.WrongRow{
+		Kind: epperfv1.WrongRow_KIND_COPIED_ROW, Rank: 1, Token: 17, Channel: 640, Got: 0x3f80, Want: 0xbf80,
+	}
+	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "rank 1: 1 wrong row"
 }
 
 func hostileText(r *recordtest.Run) {

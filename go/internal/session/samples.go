@@ -43,6 +43,7 @@ func split(samples *epperfv1.Samples, limit int) []*epperfv1.Samples {
 			FirstIteration: samples.GetFirstIteration() + uint64(first),
 			FirstEpoch:     advance(samples.GetFirstEpoch(), uint64(first)),
 			DurationNs:     durations[first:min(first+limit, len(durations))],
+			Block:          samples.Block,
 		})
 	}
 	return parts

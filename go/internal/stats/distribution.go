@@ -37,6 +37,15 @@ func (d Distribution) QuantileNS(q Permille) (ns int64, ok bool) {
 	return d.ascendingNS[rank-1], true
 }
 
+// MedianNS returns the middle duration, of an even number the lower of the two: always a value that
+// was measured. False if there is none.
+func (d Distribution) MedianNS() (ns int64, ok bool) {
+	if len(d.ascendingNS) == 0 {
+		return 0, false
+	}
+	return d.ascendingNS[(len(d.ascendingNS)-1)/2], true
+}
+
 // MinNS returns the shortest duration; false if there is none.
 func (d Distribution) MinNS() (ns int64, ok bool) {
 	if len(d.ascendingNS) == 0 {

@@ -82,6 +82,17 @@ func TestNoSamplesHaveNoFigures(t *testing.T) {
 	}
 }
 
+func TestMedianWasMeasured(t *testing.T) {
+	for samples, want := range map[int]int64{1: 1, 2: 1, 3: 2, 4: 2, 99: 50} {
+		if ns, ok := stats.NewDistribution(countdown(samples)).MedianNS(); ns != want || !ok {
+			t.Errorf("of %d samples MedianNS() = %d, %t; want %d, true", samples, ns, ok, want)
+		}
+	}
+	if _, ok := stats.NewDistribution(nil).MedianNS(); ok {
+		t.Error("no samples have a median")
+	}
+}
+
 func TestDistributionKeepsItsOwnCopy(t *testing.T) {
 	durations := []int64{3, 1, 2}
 	d := stats.NewDistribution(durations)

@@ -10,7 +10,7 @@ import (
 
 func TestNamesAreWhatUsersType(t *testing.T) {
 	for name, test := range map[string]struct{ got, want []string }{
-		"mode":           {epperfv1.Names(epperfv1.Mode(0)), []string{"dispatch", "combine", "e2e"}},
+		"mode":           {epperfv1.Names(epperfv1.Mode(0)), []string{"dispatch", "combine", "e2e", "calibrate"}},
 		"dtype":          {epperfv1.Names(epperfv1.Dtype(0)), []string{"fp8", "bf16"}},
 		"device":         {epperfv1.Names(epperfv1.Device(0)), []string{"cpu", "cuda"}},
 		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none"}},

@@ -8,9 +8,11 @@ import (
 
 var (
 	// measured lines hold figures that no two runs share.
-	measured = regexp.MustCompile(`(?m)^(Bandwidth \(GB/s\)|Latency \(μs\)|Slowest rank \(μs\)):.*$`)
+	measured = regexp.MustCompile(`(?m)^(Bandwidth|Latency|Slowest rank|Fresh entry|Chained pair|(?:Cached copy|Copy), .*|Flag round trip|Flags-only epoch) \((?:GB/s|μs)\):.*$`)
+	share    = regexp.MustCompile(`(?m)^(Share of the limit:) \d+\.\d% \((.*) bytes a rank at \d+\.\d\d GB/s, calibration .*\)$`)
 	figure   = regexp.MustCompile(`=\d+\.(\d+)`)
 	path     = regexp.MustCompile(`(?m)^Record: .+$`)
+	memory   = regexp.MustCompile(`(?m)^(Memory of .* bytes)(?:, more than the| of) [\d,]+ (?:that .* leaves)$`)
 	cores    = regexp.MustCompile(`(?m)^(Device: .* on )\d+ cores?(?:: checks correctness, not speed)?\)$`)
 )
 
@@ -24,11 +26,13 @@ func Mask(text string) string {
 			return "=#." + strings.Repeat("#", len(decimals))
 		})
 	})
+	text = share.ReplaceAllString(text, "${1} #.#% (${2} bytes a rank at #.## GB/s, calibration ID)")
 	return path.ReplaceAllLiteralString(text, "Record: PATH")
 }
 
-// MaskMachine masks, besides, how many cores there were and what follows from their number, so
-// that a screen can be compared with one of another machine. Both have to go through it.
+// MaskMachine masks, besides, how many cores and how much memory there were and what follows from
+// that, so that a screen can be compared with one of another machine. Both have to go through it.
 func MaskMachine(text string) string {
-	return cores.ReplaceAllString(Mask(text), "${1}# cores)")
+	text = memory.ReplaceAllString(Mask(text), "${1} of # that # leaves")
+	return cores.ReplaceAllString(text, "${1}# cores)")
 }

@@ -26,6 +26,14 @@ func TestMask(t *testing.T) {
 			"Bandwidth (GB/s): avg=NaN, min=+Inf, max=1.00\n",
 			"Bandwidth (GB/s): avg=NaN, min=+Inf, max=#.##\n",
 		},
+		"copies and flags": {
+			"Copy, one rank alone (GB/s):      avg=8.12, min=7.00, max=9.01\nFlag round trip (μs): p50=0.20 p95=n/a (2 samples) max=1.00\n",
+			"Copy, one rank alone (GB/s):      avg=#.##, min=#.##, max=#.##\nFlag round trip (μs): p50=#.## p95=n/a (2 samples) max=#.##\n",
+		},
+		"a share, but not its bytes": {
+			"Share of the limit: 61.3% (30,591,196 bytes a rank at 2.18 GB/s, calibration cafe0123)\n",
+			"Share of the limit: #.#% (30,591,196 bytes a rank at #.## GB/s, calibration ID)\n",
+		},
 		"the path": {"Record: a folder/b.epperf\n", "Record: PATH\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -37,6 +45,19 @@ func TestMask(t *testing.T) {
 				t.Errorf("Mask of what is masked (-once +twice):\n%s", diff)
 			}
 		})
+	}
+}
+
+func TestMaskMachineMasksItsMemory(t *testing.T) {
+	const want = "Memory of 8 ranks: 385,908,736 bytes of # that # leaves\n"
+	for name, text := range map[string]string{
+		"enough":     "Memory of 8 ranks: 385,908,736 bytes of 1,000,000,000 that MemAvailable leaves\n",
+		"too little": "Memory of 8 ranks: 385,908,736 bytes, more than the 1,000 that the limit of cgroup /a leaves\n",
+		"masked":     want,
+	} {
+		if diff := cmp.Diff(want, screentest.MaskMachine(text)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/host"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/record"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// This file is what perf calibrate measures, and how a run finds it again.
+
+func calibrateCommand() *cli.Command {
+	d := plan.CalibrationDefaults()
+	return &cli.Command{
+		Name:      "calibrate",
+		Usage:     "measure what this machine can do at best: memory copies and flags between ranks",
+		UsageText: "perf calibrate [flags]",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
+			&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "channels of a copied row, two bytes each"},
+			&cli.Uint64Flag{Name: "working-set", Value: d.WorkingSetBytes >> 20, Usage: "MiB that a rank reads and writes in one iteration, more than caches hold"},
+			&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations of each way to copy; figures leave out the first"},
+			&cli.GenericFlag{Name: "timeout", Value: newSpan(d.Timeout), Usage: "limit for the whole run, in seconds or as 2m30s"},
+			&cli.GenericFlag{Name: "wait-timeout", Value: newSpan(d.WaitTimeout), Usage: "limit for every wait for a peer's flag"},
+			&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
+			&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
+		},
+		OnUsageError: onUsageError,
+		Action:       calibrate,
+	}
+}
+
+func calibrate(c *cli.Context) error {
+	if c.Args().Present() {
+		return usageError{fmt.Errorf("calibrate: %q is no flag", c.Args().First())}
+	}
+	if c.String("output") == "" {
+		return usageError{errors.New("--output: a folder is missing")}
+	}
+	p, err := plan.NewCalibration(plan.CalibrationOptions{
+		NumProcesses:    c.Int("num-processes"),
+		Hidden:          c.Int("hidden"),
+		WorkingSetBytes: min(c.Uint64("working-set"), 1<<40) << 20,
+		Iters:           c.Int("iters"),
+		Timeout:         spanOf(c, "timeout"),
+		WaitTimeout:     spanOf(c, "wait-timeout"),
+	})
+	if err != nil {
+		return err
+	}
+	ctx, stop := untilSignal(context.Background())
+	defer stop()
+	return measurement{
+		plan:   p,
+		party:  party{nodes: 1},
+		output: whereUserStands(c.String("output")),
+		stdout: c.App.Writer,
+		stderr: c.App.ErrWriter,
+		quiet:  c.Bool("quiet"),
+		debug:  os.Getenv("EPPERF_DEBUG") != "",
+	}.do(ctx)
+}
+
+// limitFrom reads the calibration in a file that the user names.
+func limitFrom(path string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
+	kept, err := record.Read(path)
+	if err != nil {
+		return nil, fmt.Errorf("--calibration: %w", err)
+	}
+	limit, ok := record.LimitOf(kept)
+	if !ok {
+		return nil, usageError{fmt.Errorf("--calibration=%s: not a calibration that passed; perf calibrate makes one", path)}
+	}
+	if ranks := limit.GetCase().GetRanks(); ranks != p.GetRanksPerHost() {
+		return nil, usageError{fmt.Errorf("--calibration=%s: of %d ranks, this run has %d on a host; perf calibrate --num-processes=%d makes one",
+			path, ranks, p.GetRanksPerHost(), p.GetRanksPerHost())}
+	}
+	return limit, nil
+}
+
+// newestLimit returns what the newest calibration in a folder says of this machine with as many
+// ranks as the plan has; nil if there is none. Files that are no such thing are passed over.
+func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
+	system, err := host.This()
+	if err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob(filepath.Join(escaped(folder), "*-"+epperfv1.Name(epperfv1.Mode_MODE_CALIBRATE)+"-*.epperf"))
+	if err != nil {
+		return nil, fmt.Errorf("look for calibrations: %w", err)
+	}
+	slices.Sort(names) // they begin with the time
+	this := system.Describe()
+	for _, name := range slices.Backward(names) {
+		kept, err := record.Read(name)
+		if err != nil || len(kept.Header.GetHosts()) != 1 || !host.Same(kept.Header.GetHosts()[0], this) {
+			continue
+		}
+		if limit, ok := record.LimitOf(kept); ok && limit.GetCase().GetRanks() == p.GetRanksPerHost() {
+			return limit, nil
+		}
+	}
+	return nil, nil
+}
+
+// escaped keeps a folder's name from being a pattern.
+func escaped(folder string) string {
+	var name []rune
+	for _, r := range folder {
+		if slices.Contains([]rune(`*?[\`), r) {
+			name = append(name, '\\')
+		}
+		name = append(name, r)
+	}
+	return string(name)
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"io"
+	"time"
+
+	"github.com/epperf/epperf/go/internal/host"
+	"github.com/epperf/epperf/go/internal/native"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/report"
+	"github.com/epperf/epperf/go/internal/workload"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// explain prints what the plan's run would be and take. It starts nothing and keeps nothing, so it
+// also says it of a run that this host cannot hold.
+func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
+	system, err := host.This()
+	if err != nil {
+		return err
+	}
+	c := p.GetCases()[0]
+	routing, err := workload.New(c)
+	if err != nil {
+		return err
+	}
+	of := report.Explanation{
+		Summary: record.Summarize(&record.Record{Header: &epperfv1.Header{
+			Plan: p, Hosts: []*epperfv1.Host{system.Describe()},
+		}}),
+		Routing:     epperfv1.RoutingName(c.GetRouting()),
+		Dtype:       epperfv1.Name(c.GetDtype()),
+		Seed:        c.GetSeed(),
+		Timeout:     time.Duration(p.GetTimeoutNs()),
+		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
+	}
+	if limit, known := system.AvailableMemory(); known {
+		of.AvailableBytes, of.AvailableBy = limit.Bytes, limit.By
+	}
+	sections, err := native.Sections(c)
+	if err != nil {
+		return err
+	}
+	for _, section := range sections {
+		of.Region = append(of.Region, report.Part{Name: section.Name, Bytes: section.Bytes})
+	}
+	if of.NeededBytes, err = memoryNeeded(p, c, nodeRank); err != nil {
+		return err
+	}
+	if of.Private, err = largestPrivate(p, c, routing, nodeRank); err != nil {
+		return err
+	}
+	var traffic []*epperfv1.Traffic
+	for rank := range plan.RankCount(p) {
+		traffic = append(traffic, routing.Traffic(rank))
+	}
+	of.Traffic = record.MeanBytes(c, traffic)
+	_, err = to.Write(of.Text())
+	return err
+}
+
+// largestPrivate returns what the rank has of its own that has most: it receives most.
+func largestPrivate(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, nodeRank int) ([]report.Part, error) {
+	var most rankMemory
+	first := nodeRank * int(p.GetRanksPerHost())
+	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
+		needed, err := memoryOf(c, routing, rank)
+		if err != nil {
+			return nil, err
+		}
+		if needed.PrivateBytes > most.PrivateBytes {
+			most = needed
+		}
+	}
+	return []report.Part{
+		{Name: "inputs, outputs, handle", Bytes: most.PrivateBytes - most.FlushBytes},
+		{Name: "cache flush, while it lasts", Bytes: most.FlushBytes},
+		{Name: "routing of all ranks", Bytes: most.routingBytes},
+		{Name: "process", Bytes: processBytes},
+	}, nil
+}

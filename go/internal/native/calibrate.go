@@ -1,0 +1,74 @@
+package native
+
+/*
+#include "csrc/abi/ep.h"
+*/
+import "C"
+
+import (
+	"unsafe"
+
+	"github.com/epperf/epperf/go/internal/measure"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// This file is what an Engine times besides blocks of iterations. With a case that calibrates it
+// implements measure.Calibrator.
+
+// RunFresh runs iterations of the mode's operations, each after an untimed flags-only epoch.
+func (e *Engine) RunFresh(mode epperfv1.Mode, iterations int) (measure.Block, error) {
+	return e.timed(opOf(mode), iterations, func(durations *C.uint64_t) C.ep_status {
+		return C.ep_run_fresh(e.engine, opOf(mode), C.uint64_t(iterations), durations)
+	})
+}
+
+// RunChained runs dropped iterations of the mode's operations and, without a pause, more of them,
+// whose duration together it returns.
+func (e *Engine) RunChained(mode epperfv1.Mode, dropped, iterations int) (measure.Block, error) {
+	return e.timed(opOf(mode), 1, func(duration *C.uint64_t) C.ep_status {
+		return C.ep_run_chained(e.engine, opOf(mode), C.uint64_t(dropped), C.uint64_t(iterations), duration)
+	})
+}
+
+// RunFlags runs epochs without rows.
+func (e *Engine) RunFlags(epochs int) (measure.Block, error) {
+	return e.timed(C.EP_FLAGS, epochs, func(durations *C.uint64_t) C.ep_status {
+		return C.ep_run(e.engine, C.EP_FLAGS, C.uint64_t(epochs), durations)
+	})
+}
+
+// PoisonLanding overwrites what peers have copied to this rank.
+func (e *Engine) PoisonLanding() error { return e.failed(C.ep_poison_landing(e.engine)) }
+
+// Copy copies the case's rows to the next rank, the first distinct of them in turn.
+func (e *Engine) Copy(distinct, iterations int) ([]uint64, error) {
+	durationNS := make([]uint64, iterations)
+	return durationNS, e.failed(C.ep_copy_rows(e.engine, C.uint32_t(distinct), C.uint64_t(iterations),
+		(*C.uint64_t)(unsafe.SliceData(durationNS))))
+}
+
+// CheckLanding compares the first distinct rows that the previous rank copied here.
+func (e *Engine) CheckLanding(distinct int) (*epperfv1.Check, error) {
+	var found C.ep_check_result
+	if err := e.failed(C.ep_check_landing(e.engine, C.uint32_t(distinct), &found)); err != nil {
+		return nil, err
+	}
+	return checkOf(&found), nil
+}
+
+// RoundTrips flags the other one of ranks 0 and 1 and awaits its answer, count times.
+func (e *Engine) RoundTrips(count int) ([]uint64, error) {
+	durationNS := make([]uint64, count)
+	return durationNS, e.failed(C.ep_round_trips(e.engine, C.uint64_t(count),
+		(*C.uint64_t)(unsafe.SliceData(durationNS))))
+}
+
+// timed returns what run stores as durations, and the epoch with which it begins.
+func (e *Engine) timed(op C.ep_op, durations int, run func(*C.uint64_t) C.ep_status) (measure.Block, error) {
+	var epoch C.uint32_t
+	if err := e.failed(C.ep_next_epoch(e.engine, op, &epoch)); err != nil {
+		return measure.Block{}, err
+	}
+	block := measure.Block{FirstEpoch: uint32(epoch), DurationNS: make([]uint64, durations)}
+	return block, e.failed(run((*C.uint64_t)(unsafe.SliceData(block.DurationNS))))
+}

@@ -1,0 +1,71 @@
+package record
+
+import (
+	"github.com/epperf/epperf/go/internal/stats"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A DetailSummary is what --detail adds. What cannot be computed is nil.
+type DetailSummary struct {
+	// Fresh is taken over iterations that all ranks began together, each represented by the longest
+	// duration that any rank had in it. The first counts as all others.
+	Fresh *Quantiles
+	// PairNS is the period of one dispatch-combine pair in a chain of Pairs: a rank's block / Pairs,
+	// median over ranks.
+	PairNS *float64
+	Pairs  int
+	Share  *Share
+}
+
+// A Share says how much of its time a case could not but take, on this machine.
+type Share struct {
+	// OfTime is LeastBytes / Rate / the average latency.
+	OfTime float64
+	// LeastBytes is LeastCopiedBytes.
+	LeastBytes float64
+	// Rate is what a rank copies while all ranks copy, mean over ranks, in bytes per nanosecond.
+	Rate float64
+	// RunID is that of the calibration.
+	RunID string
+}
+
+func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *DetailSummary {
+	detail := &DetailSummary{Pairs: int(c.GetDetail().GetPairs())}
+	if s.Finished < s.Ranks {
+		return detail
+	}
+	var fresh [][]int64
+	var chains []int64
+	for _, rank := range ranks {
+		fresh = append(fresh, rank.Blocks[epperfv1.Samples_BLOCK_FRESH])
+		chains = append(chains, rank.Blocks[epperfv1.Samples_BLOCK_CHAINED]...)
+	}
+	detail.Fresh = quantiles(slowestOf(fresh))
+	if chainNS, ok := stats.NewDistribution(chains).MedianNS(); ok && detail.Pairs > 0 {
+		period := float64(chainNS) / float64(detail.Pairs)
+		detail.PairNS = &period
+	}
+	detail.Share = r.share(s, c, ranks)
+	return detail
+}
+
+func (r *Record) share(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *Share {
+	rate, ok := limitRate(r.Header.GetLimit())
+	if !ok || s.LatencyNS == nil || s.LatencyNS.Avg <= 0 || s.BytesPerRank == nil {
+		return nil
+	}
+	var selections, rankRows, tokens float64
+	for number, rank := range ranks {
+		selections += float64(rank.Result.GetTraffic().GetSelections())
+		rankRows += float64(rank.Result.GetTraffic().GetRankRows())
+		tokens += float64(c.GetTokensOfRank()[number])
+	}
+	n := float64(len(ranks))
+	least := LeastCopiedBytes(c, selections/n, rankRows/n, tokens/n)
+	return &Share{
+		OfTime:     least / rate / s.LatencyNS.Avg,
+		LeastBytes: least,
+		Rate:       rate,
+		RunID:      r.Header.GetLimit().GetRunId(),
+	}
+}

@@ -1,0 +1,58 @@
+package recordtest
+
+import epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+
+// Calibrated returns a run of a calibration, 2 ranks on one host of 2 CPUs, in which everything
+// went well. Rows have 2,048 bytes, and an iteration copies 256 of them: 524,288 bytes. Copies
+// alone took 100 microseconds, all at once 200 and on rank 1 300; cached ones half of that.
+func Calibrated() *Run {
+	const ranks, iterations = 2, 3
+	run := Passed(epperfv1.Mode_MODE_CALIBRATE)
+	c := run.Case()
+	c.Ranks, c.TokensOfRank, c.Hidden, c.ExpertsPerRank, c.Topk = ranks, []uint32{1, 1}, 1024, 1, 1
+	c.Dtype, c.Warmup, c.Iterations = epperfv1.Dtype_DTYPE_BF16, 0, iterations
+	c.Calibration = &epperfv1.Calibration{Rows: 256, CachedRows: 64, RoundTrips: 201, Epochs: 201}
+	run.Header.Plan.RanksPerHost = ranks
+	run.Samples, run.Results = nil, run.Results[:ranks]
+	block := func(kind epperfv1.Samples_Block, rank uint32, durations []uint64) {
+		run.Samples = append(run.Samples, &epperfv1.Samples{Rank: rank, DurationNs: durations, Block: kind.Enum()})
+	}
+	rising := func(first uint64, count int) (durations []uint64) {
+		for i := range count {
+			durations = append(durations, first+uint64(i))
+		}
+		return durations
+	}
+	for rank := range uint32(ranks) {
+		all := 200_000 + 100_000*uint64(rank)
+		// The first of each absorbs what figures leave out.
+		block(epperfv1.Samples_BLOCK_COPY_ALONE, rank, []uint64{9e9, 90_000, 110_000})
+		block(epperfv1.Samples_BLOCK_COPY_ALL, rank, []uint64{9e9, all, all})
+		block(epperfv1.Samples_BLOCK_CACHED_COPY_ALONE, rank, []uint64{9e9, 50_000, 50_000})
+		block(epperfv1.Samples_BLOCK_CACHED_COPY_ALL, rank, []uint64{9e9, all / 2, all / 2})
+		if rank == 0 {
+			block(epperfv1.Samples_BLOCK_ROUND_TRIP, rank, rising(200, 201))
+		}
+		block(epperfv1.Samples_BLOCK_FLAGS, rank, rising(1000*uint64(rank+1), 201))
+		run.Results[rank].Traffic = nil
+		run.Results[rank].Check = &epperfv1.Check{Rows: 2*256 + 2*64}
+	}
+	return run
+}
+
+// Detailed is Passed with details: fresh iteration i of rank r took 2,000 + 10 i + r microseconds,
+// and 100 chained pairs of rank r 300 + r milliseconds.
+func Detailed(mode epperfv1.Mode) *Run {
+	run := Passed(mode)
+	run.Case().Detail = &epperfv1.Detail{FreshIterations: 100, DroppedPairs: 16, Pairs: 100}
+	for rank := range run.Case().GetRanks() {
+		fresh := make([]uint64, 100)
+		for i := range fresh {
+			fresh[i] = 2e6 + 1e4*uint64(i) + 1e3*uint64(rank)
+		}
+		run.Samples = append(run.Samples,
+			&epperfv1.Samples{Rank: rank, DurationNs: fresh, Block: epperfv1.Samples_BLOCK_FRESH.Enum()},
+			&epperfv1.Samples{Rank: rank, DurationNs: []uint64{3e8 + 1e6*uint64(rank)}, Block: epperfv1.Samples_BLOCK_CHAINED.Enum()})
+	}
+	return run
+}

@@ -1,0 +1,36 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/epperf/epperf/go/internal/record"
+)
+
+// writeDetail writes the lines of --detail.
+func writeDetail(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
+	fresh, pair := noFigures(c), noFigures(c)
+	if c.Detail.Fresh != nil {
+		fresh = quantiles(c.Detail.Fresh, microseconds)
+	}
+	if c.Detail.PairNS != nil {
+		pair = fmt.Sprintf("median=%s (%s)", microseconds(*c.Detail.PairNS), plural(c.Detail.Pairs, "pair"))
+	}
+	fmt.Fprintf(text, "Fresh entry (μs):  %s\n", fresh)
+	fmt.Fprintf(text, "Chained pair (μs): %s\n", pair)
+	fmt.Fprintf(text, "Share of the limit: %s\n", share(s, c))
+}
+
+func share(s *record.Summary, c *record.CaseSummary) string {
+	switch of := c.Detail.Share; {
+	case of != nil:
+		return fmt.Sprintf("%.1f%% (%s bytes a rank at %.2f GB/s, calibration %s)",
+			100*of.OfTime, thousands(uint64(of.LeastBytes)), of.Rate, printable(of.RunID))
+	case s.Threads > 1:
+		return "n/a (a calibration copies with one thread a rank)"
+	case c.Finished < c.Ranks:
+		return noFigures(c)
+	default:
+		return fmt.Sprintf("n/a (no calibration of this machine; perf calibrate --num-processes=%d makes one)", c.Ranks)
+	}
+}

@@ -1,0 +1,74 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"github.com/epperf/epperf/go/internal/record"
+)
+
+// An Explanation is what can be said of a run before it is made.
+type Explanation struct {
+	// Summary is of a record without ranks.
+	Summary *record.Summary
+	Routing string
+	Dtype   string
+	Seed    uint64
+	// Region is what all ranks map of each other, part by part.
+	Region []Part
+	// Private is what a rank has besides, at most, part by part.
+	Private []Part
+	// NeededBytes is what all ranks of this host take together.
+	NeededBytes uint64
+	// AvailableBytes is what AvailableBy leaves them; "" if the machine tells no limit.
+	AvailableBytes uint64
+	AvailableBy    string
+	// Traffic is the mean over ranks.
+	Traffic              *record.Bytes
+	Timeout, WaitTimeout time.Duration
+}
+
+// A Part is a piece of memory.
+type Part struct {
+	Name  string
+	Bytes uint64
+}
+
+// Text returns what perf --explain prints.
+func (e *Explanation) Text() []byte {
+	var text bytes.Buffer
+	writeHeader(&text, e.Summary, &e.Summary.Cases[0])
+	fmt.Fprintf(&text, "Routing: %s, seed %d; rows travel as %s and come back as bf16\n\n", e.Routing, e.Seed, e.Dtype)
+	fmt.Fprintln(&text, "Memory of a rank (bytes)")
+	writeParts(&text, "region, mapped by every rank", e.Region)
+	writeParts(&text, "of its own, at most", e.Private)
+	fmt.Fprintf(&text, "\nMemory of %s: %s bytes", plural(e.Summary.Cases[0].Ranks, "rank"), thousands(e.NeededBytes))
+	switch {
+	case e.AvailableBy == "":
+		fmt.Fprintln(&text, "; this machine does not tell what it has")
+	case e.NeededBytes > e.AvailableBytes:
+		fmt.Fprintf(&text, ", more than the %s that %s leaves\n", thousands(e.AvailableBytes), e.AvailableBy)
+	default:
+		fmt.Fprintf(&text, " of %s that %s leaves\n", thousands(e.AvailableBytes), e.AvailableBy)
+	}
+	fmt.Fprintf(&text, "Bytes a rank: %s\n", counts(e.Traffic))
+	fmt.Fprintf(&text, "Limits: %v for every wait for a peer, %v for the whole run\n", e.WaitTimeout, e.Timeout)
+	return text.Bytes()
+}
+
+// writeParts writes parts below their sum.
+func writeParts(text *bytes.Buffer, name string, parts []Part) {
+	var sum uint64
+	for _, part := range parts {
+		sum += part.Bytes
+	}
+	fmt.Fprintf(text, "  %-30s %16s\n", name, thousands(sum))
+	for _, part := range parts {
+		fmt.Fprintf(text, "    %-28s %16s\n", part.Name, thousands(part.Bytes))
+	}
+}
+
+func counts(b *record.Bytes) string {
+	return fmt.Sprintf("selections=%s ranks=%s remote=%s", thousands(b.Selections), thousands(b.Ranks), thousands(b.Remote))
+}

@@ -1,0 +1,36 @@
+package report_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/record/recordtest"
+	"github.com/epperf/epperf/go/internal/report"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+func TestExplanations(t *testing.T) {
+	for name, change := range map[string]func(*report.Explanation){
+		"explain_fits":     func(*report.Explanation) {},
+		"explain_too_much": func(e *report.Explanation) { e.AvailableBytes = 1_000_000 },
+		"explain_unknown":  func(e *report.Explanation) { e.AvailableBytes, e.AvailableBy = 0, "" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := recordtest.Passed(epperfv1.Mode_MODE_E2E).Header
+			e := &report.Explanation{
+				Summary:     record.Summarize(&record.Record{Header: header}),
+				Routing:     "uniform",
+				Dtype:       "fp8",
+				Seed:        7,
+				Region:      []report.Part{{Name: "header", Bytes: 4096}, {Name: "rows", Bytes: 14_680_064}},
+				Private:     []report.Part{{Name: "process", Bytes: 33_554_432}},
+				NeededBytes: 385_908_736, AvailableBytes: 1_000_000_000, AvailableBy: "MemAvailable",
+				Traffic: &record.Bytes{Selections: 22_265_856, Ranks: 14_747_868, Remote: 12_913_218},
+				Timeout: 5 * time.Minute, WaitTimeout: 10 * time.Second,
+			}
+			change(e)
+			compareGolden(t, name+".txt", string(e.Text()))
+		})
+	}
+}

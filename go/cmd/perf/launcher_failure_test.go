@@ -61,6 +61,22 @@ func TestKilledLauncherLeavesNothing(t *testing.T) {
 	}
 }
 
+// Nobody is left who could remove its keys: they end with its lease.
+func TestKilledLauncherLeavesNoKeys(t *testing.T) {
+	t.Parallel()
+	e := coordinator(t)
+	p := newProgram(t, with(endless, "--etcd-endpoints="+e.endpoint)...)
+	p.until(t, "warmup")
+	own := p.processes(t)
+	killed := time.Now()
+	p.Process.Kill()
+	<-p.rest
+	p.Wait()
+	p.tidy(t, own, 2*time.Second+busy)
+	e.untouched(t, leaseTTL+2*time.Second)
+	within(t, leaseTTL+2*time.Second, time.Since(killed), "(nothing: it is dead)")
+}
+
 // A second signal is for those who do not want to wait for a rank that does not end.
 func TestSecondSignalKills(t *testing.T) {
 	t.Parallel()

@@ -56,7 +56,7 @@ func TestRankFails(t *testing.T) {
 		{"is killed", syscall.SIGKILL, time.Second, `killed by signal 9 \(SIGKILL\)`},
 		{"exits", syscall.SIGQUIT, time.Second, `exited with status 2`}, // Go's way with this signal
 		// --wait-timeout, and the grace after which it is killed
-		{"is stopped", syscall.SIGSTOP, 2600 * time.Millisecond, `stopped by a signal or a debugger`},
+		{"is stopped", syscall.SIGSTOP, 2700 * time.Millisecond, `stopped by a signal or a debugger`},
 	} {
 		for _, when := range moments {
 			t.Run(what.name+" "+when.name, func(t *testing.T) {

@@ -32,6 +32,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 		Routing:     epperfv1.RoutingName(c.GetRouting()),
 		Dtype:       epperfv1.Name(c.GetDtype()),
 		Seed:        c.GetSeed(),
+		RanksHere:   int(p.GetRanksPerHost()),
 		Timeout:     time.Duration(p.GetTimeoutNs()),
 		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
 	}
@@ -48,7 +49,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	if of.NeededBytes, err = memoryNeeded(p, c, nodeRank); err != nil {
 		return err
 	}
-	if of.Private, err = largestPrivate(p, c, routing, nodeRank); err != nil {
+	if of.Private, err = largestPrivate(p, routing, nodeRank); err != nil {
 		return err
 	}
 	var traffic []*epperfv1.Traffic
@@ -61,11 +62,11 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 }
 
 // largestPrivate returns what the rank has of its own that has most: it receives most.
-func largestPrivate(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, nodeRank int) ([]report.Part, error) {
+func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) ([]report.Part, error) {
 	var most rankMemory
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		needed, err := memoryOf(c, routing, rank)
+		needed, err := memoryOf(p.GetCases()[0], routing, rank)
 		if err != nil {
 			return nil, err
 		}

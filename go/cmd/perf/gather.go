@@ -22,7 +22,7 @@ const (
 func partsOnly(p *epperfv1.Plan, nodes int) bool {
 	var samples uint64
 	for _, c := range p.GetCases() {
-		samples += uint64(c.GetRanks()) * uint64(c.GetIterations())
+		samples += uint64(c.GetRanks()) * (uint64(c.GetIterations()) + uint64(c.GetDetail().GetFreshIterations()))
 	}
 	return nodes > 1 && samples*bytesPerDuration > maxGatheredBytes
 }

@@ -139,11 +139,13 @@ func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	switch path := c.String("calibration"); {
 	case path != "" && !c.Bool("detail"):
 		return nil, usageError{errors.New("--calibration: nothing is compared with it; add --detail")}
+	case path != "" && plan.HostCount(p) > 1:
+		return nil, usageError{errors.New("--calibration: a calibration is of one launcher's ranks; try --nnodes=1")}
 	case path != "" && p.GetThreadsPerRank() > 1:
 		return nil, usageError{errors.New("--calibration: a calibration copies with one thread a rank; try --threads=1")}
 	case path != "":
 		return limitFrom(whereUserStands(path), p)
-	case c.Bool("detail") && p.GetThreadsPerRank() <= 1:
+	case c.Bool("detail") && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
 		return newestLimit(whereUserStands(c.String("output")), p)
 	}
 	return nil, nil

@@ -26,6 +26,8 @@ func share(s *record.Summary, c *record.CaseSummary) string {
 	case of != nil:
 		return fmt.Sprintf("%.1f%% (%s bytes a rank at %.2f GB/s, calibration %s)",
 			100*of.OfTime, thousands(uint64(of.LeastBytes)), of.Rate, printable(of.RunID))
+	case s.Hosts > 1:
+		return "n/a (a calibration is of one launcher's ranks)"
 	case s.Threads > 1:
 		return "n/a (a calibration copies with one thread a rank)"
 	case c.Finished < c.Ranks:

@@ -19,7 +19,8 @@ type Explanation struct {
 	Region []Part
 	// Private is what a rank has besides, at most, part by part.
 	Private []Part
-	// NeededBytes is what all ranks of this host take together.
+	// RanksHere are the ranks of this host, and NeededBytes is what they take together.
+	RanksHere   int
 	NeededBytes uint64
 	// AvailableBytes is what AvailableBy leaves them; "" if the machine tells no limit.
 	AvailableBytes uint64
@@ -43,7 +44,7 @@ func (e *Explanation) Text() []byte {
 	fmt.Fprintln(&text, "Memory of a rank (bytes)")
 	writeParts(&text, "region, mapped by every rank", e.Region)
 	writeParts(&text, "of its own, at most", e.Private)
-	fmt.Fprintf(&text, "\nMemory of %s: %s bytes", plural(e.Summary.Cases[0].Ranks, "rank"), thousands(e.NeededBytes))
+	fmt.Fprintf(&text, "\nMemory of %s: %s bytes", plural(e.RanksHere, "rank"), thousands(e.NeededBytes))
 	switch {
 	case e.AvailableBy == "":
 		fmt.Fprintln(&text, "; this machine does not tell what it has")

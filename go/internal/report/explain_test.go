@@ -19,13 +19,13 @@ func TestExplanations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			header := recordtest.Passed(epperfv1.Mode_MODE_E2E).Header
 			e := &report.Explanation{
-				Summary:     record.Summarize(&record.Record{Header: header}),
-				Routing:     "uniform",
-				Dtype:       "fp8",
-				Seed:        7,
-				Region:      []report.Part{{Name: "header", Bytes: 4096}, {Name: "rows", Bytes: 14_680_064}},
-				Private:     []report.Part{{Name: "process", Bytes: 33_554_432}},
-				NeededBytes: 385_908_736, AvailableBytes: 1_000_000_000, AvailableBy: "MemAvailable",
+				Summary:   record.Summarize(&record.Record{Header: header}),
+				Routing:   "uniform",
+				Dtype:     "fp8",
+				Seed:      7,
+				Region:    []report.Part{{Name: "header", Bytes: 4096}, {Name: "rows", Bytes: 14_680_064}},
+				Private:   []report.Part{{Name: "process", Bytes: 33_554_432}},
+				RanksHere: 8, NeededBytes: 385_908_736, AvailableBytes: 1_000_000_000, AvailableBy: "MemAvailable",
 				Traffic: &record.Bytes{Selections: 22_265_856, Ranks: 14_747_868, Remote: 12_913_218},
 				Timeout: 5 * time.Minute, WaitTimeout: 10 * time.Second,
 			}

@@ -110,15 +110,16 @@ func TestCalibrationByName(t *testing.T) {
 		wantCode  int
 		want      string
 	}{
-		"no such file":     {[]string{"--detail", "--calibration=nowhere"}, 1, "nowhere: no such file"},
-		"no calibration":   {[]string{"--detail", "--calibration=" + measurement.Path}, 2, "perf calibrate makes one"},
-		"of other ranks":   {[]string{"--detail", "--calibration=" + calibration.Path}, 2, "of 2 ranks, this run has 8"},
-		"without detail":   {[]string{"--calibration=" + calibration.Path}, 2, "add --detail"},
-		"of more threads":  {[]string{"--detail", "--threads=2", "--num-processes=2", "--calibration=" + calibration.Path}, 2, "one thread a rank"},
-		"calibrate what":   {[]string{"calibrate", "this"}, 2, `"this" is no flag`},
-		"calibrate flag":   {[]string{"calibrate", "--tokens=3"}, 2, "no flag --tokens"},
-		"calibrate hidden": {[]string{"calibrate", "--hidden=3"}, 2, "--hidden=3"},
-		"too much memory":  {[]string{"calibrate", "--working-set=200000"}, 2, "GiB for 8 ranks"},
+		"no such file":      {[]string{"--detail", "--calibration=nowhere"}, 1, "nowhere: no such file"},
+		"no calibration":    {[]string{"--detail", "--calibration=" + measurement.Path}, 2, "perf calibrate makes one"},
+		"of other ranks":    {[]string{"--detail", "--calibration=" + calibration.Path}, 2, "of 2 ranks, this run has 8"},
+		"without detail":    {[]string{"--calibration=" + calibration.Path}, 2, "add --detail"},
+		"of more launchers": {[]string{"--detail", "--nnodes=2", "--run-id=a", "--etcd-endpoints=127.0.0.1:1", "--num-processes=2", "--calibration=" + calibration.Path}, 2, "one launcher"},
+		"of more threads":   {[]string{"--detail", "--threads=2", "--num-processes=2", "--calibration=" + calibration.Path}, 2, "one thread a rank"},
+		"calibrate what":    {[]string{"calibrate", "this"}, 2, `"this" is no flag`},
+		"calibrate flag":    {[]string{"calibrate", "--tokens=3"}, 2, "no flag --tokens"},
+		"calibrate hidden":  {[]string{"calibrate", "--hidden=3"}, 2, "--hidden=3"},
+		"too much memory":   {[]string{"calibrate", "--working-set=200000"}, 2, "GiB for 8 ranks"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newProgram(t, test.arguments...)

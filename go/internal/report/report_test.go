@@ -62,6 +62,7 @@ func TestScreens(t *testing.T) {
 		"routing_file": {run: routingFile, passed: true},
 		"detail":       {run: detailed, passed: true},
 		"no_limit":     {run: withoutLimit, passed: true},
+		"no_limit_two": {run: withoutLimitOfTwo, passed: true},
 		"calibration":  {run: calibrated, passed: true},
 		"lonely":       {run: lonely, passed: true},
 		"copied_wrong": {run: copiedWrong},
@@ -162,6 +163,11 @@ func detailed(r *recordtest.Run) {
 }
 
 func withoutLimit(r *recordtest.Run) { *r = *recordtest.Detailed(epperfv1.Mode_MODE_DISPATCH) }
+
+func withoutLimitOfTwo(r *recordtest.Run) {
+	withoutLimit(r)
+	twoHosts(r)
+}
 
 func calibrated(r *recordtest.Run) { *r = *recordtest.Calibrated() }
 

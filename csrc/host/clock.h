@@ -16,9 +16,9 @@ inline uint64_t MonotonicNs() {
 }
 
 // Lets others run between two polls. Without `yields` the CPU is the worker's own; a wait that
-// has become long gives it away nevertheless.
+// has become long, some 10 us, gives it away nevertheless: other programs run here, too.
 inline void Relax(uint32_t misses, bool yields) {
-  constexpr uint32_t kLongWait = 4096;
+  constexpr uint32_t kLongWait = 256;
   if (yields || misses >= kLongWait) {
     sched_yield();
     return;

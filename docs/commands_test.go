@@ -104,8 +104,10 @@ func run(t *testing.T, folder, command string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shell := exec.Command("sh", "-c", binary+parts[2])
-	shell.Dir = folder
+	// The user's shell expands patterns where the user stands.
+	shell := exec.Command("sh", "-c", "cd "+folder+" && set -- "+parts[2]+" && cd / && exec "+binary+" \"$@\"")
+	shell.Dir = "/" // `bazel run` does not start programs where it was typed
+	shell.Env = append(os.Environ(), "BUILD_WORKING_DIRECTORY="+folder)
 	var stderr bytes.Buffer
 	shell.Stderr = &stderr
 	printed, err := shell.Output()

@@ -24,6 +24,3 @@ func buildID() (string, error) {
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:buildIDDigits], nil
 }
-
-// bazelWorkingDirectory is where `bazel run` was typed; "" if this program was started otherwise.
-func bazelWorkingDirectory() string { return os.Getenv("BUILD_WORKING_DIRECTORY") }

@@ -62,7 +62,7 @@ func calibrate(c *cli.Context) error {
 	return measurement{
 		plan:   p,
 		party:  party{nodes: 1},
-		output: whereUserStands(c.String("output")),
+		output: c.String("output"),
 		stdout: c.App.Writer,
 		stderr: c.App.ErrWriter,
 		quiet:  c.Bool("quiet"),

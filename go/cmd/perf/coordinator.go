@@ -33,7 +33,7 @@ func coordinate(c *cli.Context) error {
 	config := embedded.Config{Listen: c.String("listen")}
 	for flag, file := range map[string]*string{"etcd-ca": &config.CAFile, "etcd-cert": &config.CertFile, "etcd-key": &config.KeyFile} {
 		if name := c.String(flag); name != "" {
-			*file = whereUserStands(name)
+			*file = name
 		}
 	}
 	if err := config.Check(); err != nil {

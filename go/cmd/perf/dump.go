@@ -13,14 +13,6 @@ import (
 // dumpFlag names the folder to a user's perf, and again to the ranks that it starts.
 const dumpFlag = "dump"
 
-// dumpFolder returns the folder as ranks are told it; "" for none.
-func dumpFolder(typed string) string {
-	if typed == "" {
-		return ""
-	}
-	return whereUserStands(typed)
-}
-
 // rankArguments are those of every rank.
 func (m measurement) rankArguments() []string {
 	if m.dump == "" {

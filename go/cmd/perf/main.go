@@ -16,6 +16,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/workdir"
 )
 
 const version = "0.1.0"
@@ -33,7 +34,13 @@ var errFailed = errors.New("failed")
 // A usageError means exit code 2.
 type usageError struct{ error }
 
-func main() { os.Exit(perf(os.Args, os.Stdout, os.Stderr)) }
+func main() {
+	if err := workdir.Enter(); err != nil {
+		fmt.Fprintf(os.Stderr, "perf: %v\n", err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(perf(os.Args, os.Stdout, os.Stderr))
+}
 
 // perf is the whole program but for the process: args[0] is its name.
 func perf(args []string, stdout, stderr io.Writer) int {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/host"
@@ -144,13 +143,4 @@ func (m measurement) concludePart(kept *outcome, path string, failure error) err
 		failure = fmt.Errorf("run %s: %s", plan.CaseName(m.plan.GetCases()[0]), kept.problem())
 	}
 	return failure
-}
-
-// whereUserStands makes a folder relative to where the user is: `bazel run` starts programs
-// elsewhere and says where it was.
-func whereUserStands(folder string) string {
-	if stands := bazelWorkingDirectory(); stands != "" && !filepath.IsAbs(folder) {
-		return filepath.Join(stands, folder)
-	}
-	return folder
 }

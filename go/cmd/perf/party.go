@@ -103,7 +103,7 @@ func clientTLS(ca, cert, key string) (*tls.Config, error) {
 		return nil, usageError{errors.New("--etcd-cert and --etcd-key: one needs the other")}
 	}
 	if ca != "" {
-		text, err := os.ReadFile(whereUserStands(ca))
+		text, err := os.ReadFile(ca)
 		if err != nil {
 			return nil, fmt.Errorf("read --etcd-ca: %w", err)
 		}
@@ -113,7 +113,7 @@ func clientTLS(ca, cert, key string) (*tls.Config, error) {
 		}
 	}
 	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(whereUserStands(cert), whereUserStands(key))
+		pair, err := tls.LoadX509KeyPair(cert, key)
 		if err != nil {
 			return nil, fmt.Errorf("read --etcd-cert and --etcd-key: %w", err)
 		}

@@ -101,7 +101,6 @@ func run(c *cli.Context) error {
 		Dtype:          c.String("dtype"),
 		Threads:        c.Int("threads"),
 		Routing:        c.String("routing"),
-		Folder:         whereUserStands(""),
 		Seed:           c.Uint64("seed"),
 		Warmup:         c.Int("warmup"),
 		Iters:          c.Int("iters"),
@@ -125,8 +124,8 @@ func run(c *cli.Context) error {
 		plan:   p,
 		party:  party,
 		limit:  limit,
-		output: whereUserStands(c.String("output")),
-		dump:   dumpFolder(c.String(dumpFlag)),
+		output: c.String("output"),
+		dump:   c.String(dumpFlag),
 		stdout: c.App.Writer,
 		stderr: c.App.ErrWriter,
 		quiet:  c.Bool("quiet"),
@@ -144,9 +143,9 @@ func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	case path != "" && p.GetThreadsPerRank() > 1:
 		return nil, usageError{errors.New("--calibration: a calibration copies with one thread a rank; try --threads=1")}
 	case path != "":
-		return limitFrom(whereUserStands(path), p)
+		return limitFrom(path, p)
 	case c.Bool("detail") && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
-		return newestLimit(whereUserStands(c.String("output")), p)
+		return newestLimit(c.String("output"), p)
 	}
 	return nil, nil
 }

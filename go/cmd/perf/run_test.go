@@ -145,7 +145,8 @@ func TestOutputFolder(t *testing.T) {
 			t.Fatalf("exit code %d: %s", code, &p.stderr)
 		}
 		kept := p.record(t, filepath.Join(stands, "epperf-results"))
-		if want := "Record: " + kept.Path + "\n"; !strings.Contains(p.stdout.String(), want) {
+		// As the user would type it there.
+		if want := "Record: epperf-results/" + filepath.Base(kept.Path) + "\n"; !strings.Contains(p.stdout.String(), want) {
 			t.Errorf("stdout lacks %q:\n%s", want, &p.stdout)
 		}
 	})

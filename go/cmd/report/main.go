@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/workdir"
 )
 
 const version = "0.1.0"
@@ -28,7 +29,13 @@ var errFailed = errors.New("failed")
 // A usageError means exit code 2.
 type usageError struct{ error }
 
-func main() { os.Exit(run(os.Args, os.Stdout, os.Stderr)) }
+func main() {
+	if err := workdir.Enter(); err != nil {
+		fmt.Fprintf(os.Stderr, "report: %v\n", err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(run(os.Args, os.Stdout, os.Stderr))
+}
 
 // run is the whole program but for the process: args[0] is its name.
 func run(args []string, stdout, stderr io.Writer) int {

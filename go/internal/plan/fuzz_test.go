@@ -37,7 +37,6 @@ func FuzzNew(f *testing.F) {
 		o.NumProcesses, o.Mode, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = ranks, mode, tokens, hidden, experts, topk
 		o.NvlinkBackend, o.Device, o.Dtype, o.Routing, o.Seed, o.Warmup = backend, device, dtype, routing, seed, warmup
 		o.Iters, o.Timeout, o.WaitTimeout, o.RunID = iters, time.Duration(timeout), time.Duration(wait), runID
-		o.Folder = "/nowhere"
 		made, err := plan.New(o)
 		if err != nil {
 			var usage *plan.UsageError

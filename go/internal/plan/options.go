@@ -46,8 +46,6 @@ type Options struct {
 	Threads int
 	// Routing is how tokens choose experts: uniform, balanced, zipf:S, hot:K or file:PATH.npy.
 	Routing string
-	// Folder is where a relative path in Routing begins; empty for the process's own.
-	Folder string
 	// Seed seeds the routing, the rows and the experts' outputs.
 	Seed uint64
 	// Warmup is the number of iterations before the timed ones.
@@ -170,7 +168,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	routing, err := parseRouting(o.Routing, o.Folder)
+	routing, err := parseRouting(o.Routing)
 	if err != nil {
 		return nil, err
 	}

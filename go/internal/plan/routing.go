@@ -22,8 +22,8 @@ const (
 	maxRoutingFileBytes = maxRanks*maxTokens*maxTopk*8 + 64<<10
 )
 
-// parseRouting reads --routing. A relative path of a file begins in folder.
-func parseRouting(text, folder string) (*epperfv1.Routing, error) {
+// parseRouting reads --routing.
+func parseRouting(text string) (*epperfv1.Routing, error) {
 	name, parameter, has := strings.Cut(text, ":")
 	kind, ok := epperfv1.Parse[epperfv1.Routing_Kind](name)
 	takes := kind == epperfv1.Routing_KIND_ZIPF || kind == epperfv1.Routing_KIND_HOT || kind == epperfv1.Routing_KIND_FILE
@@ -45,11 +45,7 @@ func parseRouting(text, folder string) (*epperfv1.Routing, error) {
 		}
 		routing.HotExperts = uint32(hot)
 	case epperfv1.Routing_KIND_FILE:
-		path := parameter
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(folder, path)
-		}
-		path, err := filepath.Abs(path) // ranks may stand elsewhere
+		path, err := filepath.Abs(parameter) // ranks may stand elsewhere
 		if err != nil {
 			return nil, badRouting(typed(text), err.Error(), "")
 		}

@@ -53,6 +53,7 @@ func TestBadRoutingsAreOneClearLine(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(folder, "pipe"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	t.Chdir(folder)
 	for text, want := range map[string]string{
 		"":               `--routing="": ` + forms,
 		"random":         `--routing="random": ` + forms,
@@ -78,7 +79,7 @@ func TestBadRoutingsAreOneClearLine(t *testing.T) {
 	} {
 		t.Run(text, func(t *testing.T) {
 			options := plan.Defaults()
-			options.Routing, options.Folder = text, folder
+			options.Routing = text
 			_, err := plan.New(options)
 			var usage *plan.UsageError
 			if !errors.As(err, &usage) {
@@ -98,8 +99,9 @@ func TestAFileIsNamedByItsContent(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(in, "ids.npy"), []byte("ids"), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		t.Chdir(in)
 		options := plan.Defaults()
-		options.Routing, options.Folder = "file:ids.npy", in
+		options.Routing = "file:ids.npy"
 		made, err := plan.New(options)
 		if err != nil {
 			t.Fatal(err)

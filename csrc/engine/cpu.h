@@ -121,7 +121,11 @@ class BasicCpuEngine {
     }
   }
 
-  bool RunDispatch();
+  // Runs `body` back to back; stores what each time took where `duration_ns` is not null. Ends
+  // with the first that leaves an error.
+  template <class Body>
+  Status Time(uint64_t iterations, uint64_t* duration_ns, Body body);
+  bool RunDispatch(uint32_t set, Tensors* tensors, std::vector<Handle>* handles);
   bool RunCombine();
   Status CheckHeader(const RegionHeader& header, uint32_t rank) const;
   Status Ready(bool wants_expert_rows) const;
@@ -262,37 +266,33 @@ Status BasicCpuEngine<Device>::MakeExpertRows() {
 }
 
 template <class Device>
-bool BasicCpuEngine<Device>::RunDispatch() {
-  const DispatchInput input = tensors_.Input(dispatches_ % kSets);
-  const DispatchOutput output = tensors_.Output();
+bool BasicCpuEngine<Device>::RunDispatch(uint32_t set, Tensors* tensors,
+                                         std::vector<Handle>* handles) {
+  const DispatchInput input = tensors->Input(set);
+  const DispatchOutput output = tensors->Output();
   pool_.Run([&](uint32_t worker) {
-    Dispatch(*devices_[worker], context_, input, tensors_.Scratch(worker), output,
-             &handles_[worker]);
+    Dispatch(*devices_[worker], context_, input, tensors->Scratch(worker), output,
+             &(*handles)[worker]);
   });
-  ++dispatches_;
   return error_.kind == ErrorKind::kNone;
 }
 
 template <class Device>
 bool BasicCpuEngine<Device>::RunCombine() {
-  const Bf16* expert_rows = tensors_.expert_rows[combines_ % kSets].template As<const Bf16>();
+  const Bf16* expert_rows = tensors_.expert_rows[combines_++ % kSets].template As<const Bf16>();
   Bf16* combined = tensors_.combined.template As<Bf16>();
   pool_.Run([&](uint32_t worker) {
     Combine(*devices_[worker], context_, handles_[worker], expert_rows, combined);
   });
-  ++combines_;
   return error_.kind == ErrorKind::kNone;
 }
 
 template <class Device>
-Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
-                                   uint64_t* duration_ns) {
-  Status status = Ready(operations.combine);
-  if (!status.ok()) return status;
+template <class Body>
+Status BasicCpuEngine<Device>::Time(uint64_t iterations, uint64_t* duration_ns, Body body) {
   for (uint64_t i = 0; i < iterations; ++i) {
     const uint64_t begin_ns = MonotonicNs();
-    const bool good =
-        (!operations.dispatch || RunDispatch()) && (!operations.combine || RunCombine());
+    const bool good = body();
     const uint64_t end_ns = MonotonicNs();
     if (!good) return ErrorText(error_, context_);
     if (duration_ns != nullptr) duration_ns[i] = end_ns - begin_ns;
@@ -301,22 +301,24 @@ Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
 }
 
 template <class Device>
+Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
+                                   uint64_t* duration_ns) {
+  Status status = Ready(operations.combine);
+  if (!status.ok()) return status;
+  return Time(iterations, duration_ns, [&] {
+    if (operations.dispatch && !RunDispatch(dispatches_++ % kSets, &tensors_, &handles_)) {
+      return false;
+    }
+    return !operations.combine || RunCombine();
+  });
+}
+
+template <class Device>
 Status BasicCpuEngine<Device>::RunFlags(uint64_t iterations, uint64_t* duration_ns) {
   Status status = Ready(false);
   if (!status.ok()) return status;
-  const DispatchInput input = no_rows_.Input(0);
-  const DispatchOutput output = no_rows_.Output();
-  for (uint64_t i = 0; i < iterations; ++i) {
-    const uint64_t begin_ns = MonotonicNs();
-    pool_.Run([&](uint32_t worker) {
-      Dispatch(*devices_[worker], context_, input, no_rows_.Scratch(worker), output,
-               &no_rows_handles_[worker]);
-    });
-    const uint64_t end_ns = MonotonicNs();
-    if (error_.kind != ErrorKind::kNone) return ErrorText(error_, context_);
-    if (duration_ns != nullptr) duration_ns[i] = end_ns - begin_ns;
-  }
-  return {};
+  return Time(iterations, duration_ns,
+              [&] { return RunDispatch(0, &no_rows_, &no_rows_handles_); });
 }
 
 template <class Device>

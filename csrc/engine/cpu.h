@@ -97,7 +97,7 @@ class BasicCpuEngine {
   EpochState& epochs() { return epochs_; }
   // For benchmarks, which lay other work over the same memory.
   const RankContext& context() const { return context_; }
-  const Handle& handle() const { return handles_[0]; }
+  const Handle& handle() const { return handle_; }
   const Tensors& tensors() const { return tensors_; }
 
  private:
@@ -125,7 +125,7 @@ class BasicCpuEngine {
   // with the first that leaves an error.
   template <class Body>
   Status Time(uint64_t iterations, uint64_t* duration_ns, Body body);
-  bool RunDispatch(uint32_t set, Tensors* tensors, std::vector<Handle>* handles);
+  bool RunDispatch(uint32_t set, Tensors* tensors, const Handle& handle);
   bool RunCombine();
   Status CheckHeader(const RegionHeader& header, uint32_t rank) const;
   Status Ready(bool wants_expert_rows) const;
@@ -138,13 +138,13 @@ class BasicCpuEngine {
   WorkerPool pool_;
   // One a worker.
   std::vector<std::unique_ptr<Device>> devices_;
-  std::vector<Handle> handles_;
+  Handle handle_ = {};
   std::unique_ptr<ShmRegion> region_;
   std::vector<Mapping> peers_;
   Tensors tensors_;
   // What dispatches without rows read and write.
   Tensors no_rows_;
-  std::vector<Handle> no_rows_handles_;
+  Handle no_rows_handle_ = {};
   std::unique_ptr<Checker> checker_;
   uint64_t seed_ = 0;
   bool connected_ = false;
@@ -183,10 +183,8 @@ Status BasicCpuEngine<Device>::Create(CpuConfig config, std::unique_ptr<BasicCpu
                           rows + uint64_t{token} * shape.hidden);
     }
   }
-  for (uint32_t worker = 0; worker < config.threads; ++worker) {
-    made->handles_.push_back(made->tensors_.MakeHandle(worker));
-    made->no_rows_handles_.push_back(made->no_rows_.MakeHandle(worker));
-  }
+  made->handle_ = made->tensors_.MakeHandle();
+  made->no_rows_handle_ = made->no_rows_.MakeHandle();
   made->checker_ =
       std::make_unique<Checker>(std::move(config.routing), config.rank, &made->tensors_);
   *engine = std::move(made);
@@ -247,12 +245,11 @@ template <class Device>
 Status BasicCpuEngine<Device>::MakeExpertRows() {
   if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
   const DispatchOutput output = tensors_.Output();
-  const Handle& handle = handles_[0];
   const uint32_t hidden = context_.shape.hidden;
   for (uint32_t x = 0; x < context_.shape.experts_per_rank; ++x) {
     const uint32_t expert = context_.rank * context_.shape.experts_per_rank + x;
-    for (uint32_t i = 0; i < handle.counts[x]; ++i) {
-      const uint64_t row = uint64_t{x} * handle.expert_stride + i;
+    for (uint32_t i = 0; i < handle_.places.counts[x]; ++i) {
+      const uint64_t row = uint64_t{x} * handle_.expert_stride + i;
       const Source from = output.sources[row];
       for (uint32_t set = 0; set < kSets; ++set) {
         Bf16* rows = tensors_.expert_rows[set].template As<Bf16>();
@@ -266,13 +263,13 @@ Status BasicCpuEngine<Device>::MakeExpertRows() {
 }
 
 template <class Device>
-bool BasicCpuEngine<Device>::RunDispatch(uint32_t set, Tensors* tensors,
-                                         std::vector<Handle>* handles) {
+bool BasicCpuEngine<Device>::RunDispatch(uint32_t set, Tensors* tensors, const Handle& handle) {
   const DispatchInput input = tensors->Input(set);
   const DispatchOutput output = tensors->Output();
   pool_.Run([&](uint32_t worker) {
-    Dispatch(*devices_[worker], context_, input, tensors->Scratch(worker), output,
-             &(*handles)[worker]);
+    SequentialPlan plan = tensors->Plan(worker);
+    Dispatch(*devices_[worker], context_, input, plan, tensors->WorkingPlaces(worker), output,
+             handle);
   });
   return error_.kind == ErrorKind::kNone;
 }
@@ -282,7 +279,8 @@ bool BasicCpuEngine<Device>::RunCombine() {
   const Bf16* expert_rows = tensors_.expert_rows[combines_++ % kSets].template As<const Bf16>();
   Bf16* combined = tensors_.combined.template As<Bf16>();
   pool_.Run([&](uint32_t worker) {
-    Combine(*devices_[worker], context_, handles_[worker], expert_rows, combined);
+    Combine(*devices_[worker], context_, handle_, tensors_.WorkingPlaces(worker).rows_from,
+            expert_rows, combined);
   });
   return error_.kind == ErrorKind::kNone;
 }
@@ -306,7 +304,7 @@ Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
   Status status = Ready(operations.combine);
   if (!status.ok()) return status;
   return Time(iterations, duration_ns, [&] {
-    if (operations.dispatch && !RunDispatch(dispatches_++ % kSets, &tensors_, &handles_)) {
+    if (operations.dispatch && !RunDispatch(dispatches_++ % kSets, &tensors_, handle_)) {
       return false;
     }
     return !operations.combine || RunCombine();
@@ -318,7 +316,7 @@ Status BasicCpuEngine<Device>::RunFlags(uint64_t iterations, uint64_t* duration_
   Status status = Ready(false);
   if (!status.ok()) return status;
   return Time(iterations, duration_ns,
-              [&] { return RunDispatch(0, &no_rows_, &no_rows_handles_); });
+              [&] { return RunDispatch(0, &no_rows_, no_rows_handle_); });
 }
 
 template <class Device>

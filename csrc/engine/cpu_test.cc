@@ -26,8 +26,8 @@ constexpr Shape kSmall = {
 class InfiniteTokenDevice : public HostDevice {
  public:
   using HostDevice::HostDevice;
-  Row LoadRow(const Shape& shape, const Bf16* channels) {
-    Row row = HostDevice::LoadRow(shape, channels);
+  Row Pack(const Shape& shape, const Bf16* channels, Piece piece) {
+    Row row = HostDevice::Pack(shape, channels, piece);
     row.finite = !(Worker() == 2 && ++loaded_ == 2);
     return row;
   }

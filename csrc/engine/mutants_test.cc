@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <future>
+#include <numeric>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -30,9 +31,9 @@ class HookedDevice : public HostDevice {
     if (swallow_row && swallow_row(payload)) return;
     HostDevice::PutRow(row, payload, scales);
   }
-  void Copy(void* to, const void* from, size_t bytes) {
-    HostDevice::Copy(to, from, bytes);
-    if (after_copy) after_copy(static_cast<uint8_t*>(to), bytes);
+  void Write(uint8_t* to, const Held& held) {
+    HostDevice::Write(to, held);
+    if (after_write) after_write(to, held.bytes);
   }
   void StoreRelease(uint64_t* flag, uint64_t value) {
     if (before_release) before_release(flag);
@@ -42,30 +43,33 @@ class HookedDevice : public HostDevice {
     const std::optional<uint64_t> pretended = pretend ? pretend(flag) : std::nullopt;
     return pretended ? *pretended : HostDevice::LoadAcquire(flag);
   }
-  void SumWeighted(Bf16* out, const Bf16* const* rows, const float* weights, uint32_t count,
-                   uint32_t hidden) {
+  template <class RowOf, class WeightOf>
+  void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
     if (before_sum) before_sum();
-    if (sum_selections) {
-      sum_selections(out, rows, weights, count, hidden);
-    } else {
-      HostDevice::SumWeighted(out, rows, weights, count, hidden);
-    }
+    const std::vector<uint32_t> order = order_of ? order_of(count) : std::vector<uint32_t>();
+    if (order.empty()) return HostDevice::SumWeighted(out, channels, count, row_of, weight_of);
+    HostDevice::SumWeighted(
+        out, channels, static_cast<uint32_t>(order.size()),
+        [&](uint32_t i) { return row_of(order[i]); },
+        [&](uint32_t i) { return weight_of(order[i]); });
   }
-  void SumPartials(Bf16* out, const Bf16* const* rows, uint32_t count, uint32_t hidden) {
+  template <class RowOf>
+  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of) {
     if (sums_to_skip > 0 && sums_to_skip-- > 0) return;
-    HostDevice::SumPartials(out, rows, count, hidden);
+    HostDevice::SumPartials(out, channels, count, row_of);
   }
 
   uint64_t NowNs() const { return now ? now() : HostDevice::NowNs(); }
 
   std::function<uint64_t()> now;
   std::function<bool(const uint8_t* payload)> swallow_row;
-  std::function<void(uint8_t* to, size_t bytes)> after_copy;
+  std::function<void(uint8_t* to, size_t bytes)> after_write;
   std::function<void(const uint64_t* flag)> before_release;
   std::function<bool(const uint64_t* flag)> lose_flag;
   std::function<std::optional<uint64_t>(const uint64_t* flag)> pretend;
   std::function<void()> before_sum;
-  std::function<void(Bf16*, const Bf16* const*, const float*, uint32_t, uint32_t)> sum_selections;
+  // Which of `count` selections are summed, and in which order.
+  std::function<std::vector<uint32_t>(uint32_t count)> order_of;
   int sums_to_skip = 0;
 };
 
@@ -233,7 +237,7 @@ TEST_F(Mutants, SwapsTwoSources) {
 
 TEST_F(Mutants, DropsAWeight) {
   const uint32_t token = TokenOfSlot(3);
-  BeforeRank1Flags(DispatchFlag(), [this] { Meta(3)->Weights()[0] = 0.0f; });
+  BeforeRank1Flags(DispatchFlag(), [this] { Meta(3)->Weights(Meta(3)->selections)[0] = 0.0f; });
   const std::vector<Findings> found = world_.RunChecked(kBoth);
   EXPECT_EQ(found[1].wrong, 1u);
   ExpectCombined(found[1], 1, token);
@@ -289,8 +293,11 @@ TEST_F(Mutants, MiscountsTheRowsOfAnExpert) {
 }
 
 TEST_F(Mutants, WritesBeyondItsRows) {
-  device(0).after_copy = [](uint8_t* to, size_t bytes) {
-    if (bytes == kLayout.RowBytes()) to[bytes] = 0;
+  const Tensors& tensors = world_.engine(0).tensors();
+  device(0).after_write = [&tensors](uint8_t* to, size_t bytes) {
+    const size_t row = static_cast<size_t>(to - tensors.received.Row(0)) / bytes;
+    const size_t expert = row / tensors.ExpertStride();
+    if (row % tensors.ExpertStride() + 1 == tensors.counts()[expert]) to[bytes] = 0;
   };
   const Findings found = world_.RunChecked(kDispatch)[0];
   EXPECT_EQ(found.wrong, kShape.experts_per_rank) << "one guard row behind each expert";
@@ -300,9 +307,10 @@ TEST_F(Mutants, WritesBeyondItsRows) {
 
 TEST_F(Mutants, LeavesOutASelection) {
   // Where a rank sums two or more, the last is lost.
-  device(1).sum_selections = [](Bf16* out, const Bf16* const* rows, const float* weights,
-                                uint32_t count, uint32_t hidden) {
-    SumWeighted(out, rows, weights, count > 1 ? count - 1 : count, hidden);
+  device(1).order_of = [](uint32_t count) {
+    std::vector<uint32_t> order(count > 1 ? count - 1 : count);
+    std::iota(order.begin(), order.end(), 0);
+    return order;
   };
   EXPECT_GT(WrongRows(world_.RunChecked(kCombine)), 0u);
 }
@@ -312,14 +320,10 @@ TEST(Mutant, SumsSelectionsInAnotherOrder) {
   // good million channels to see it.
   World<HookedDevice> world({.shape = {1, 150, 8192, 8, 8, Dtype::kBf16}});
   world.Begin();
-  world.engine(0).device().sum_selections = [](Bf16* out, const Bf16* const* rows,
-                                               const float* weights, uint32_t count,
-                                               uint32_t hidden) {
-    std::vector<const Bf16*> reversed_rows(rows, rows + count);
-    std::vector<float> reversed_weights(weights, weights + count);
-    std::ranges::reverse(reversed_rows);
-    std::ranges::reverse(reversed_weights);
-    SumWeighted(out, reversed_rows.data(), reversed_weights.data(), count, hidden);
+  world.engine(0).device().order_of = [](uint32_t count) {
+    std::vector<uint32_t> order(count);
+    std::iota(order.rbegin(), order.rend(), 0);
+    return order;
   };
   EXPECT_GT(WrongRows(world.RunChecked(kCombine)), 0u) << "the order is part of the protocol";
 }

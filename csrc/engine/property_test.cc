@@ -23,18 +23,19 @@ class DelayedDevice : public HostDevice {
     MaybeWait();
     HostDevice::PutRow(row, payload, scales);
   }
-  void Copy(void* to, const void* from, size_t bytes) {
+  void Write(uint8_t* to, const Held& held) {
     MaybeWait();
-    HostDevice::Copy(to, from, bytes);
+    HostDevice::Write(to, held);
   }
-  void SumWeighted(Bf16* out, const Bf16* const* rows, const float* weights, uint32_t count,
-                   uint32_t hidden) {
+  template <class RowOf, class WeightOf>
+  void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
     MaybeWait();
-    HostDevice::SumWeighted(out, rows, weights, count, hidden);
+    HostDevice::SumWeighted(out, channels, count, row_of, weight_of);
   }
-  void SumPartials(Bf16* out, const Bf16* const* rows, uint32_t count, uint32_t hidden) {
+  template <class RowOf>
+  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of) {
     MaybeWait();
-    HostDevice::SumPartials(out, rows, count, hidden);
+    HostDevice::SumPartials(out, channels, count, row_of);
   }
   void StoreRelease(uint64_t* flag, uint64_t value) {
     MaybeWait();

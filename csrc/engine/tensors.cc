@@ -14,9 +14,8 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   destination_count_.resize(shape.tokens);
   rows_to_rank_.resize(workers * shape.ranks);
   selections_of_expert_.resize(workers * shape.Experts());
-  rows_from_.resize(workers * shape.ranks);
-  first_row_.resize(workers * shape.Experts());
-  counts_.resize(workers * shape.experts_per_rank);
+  kept_ = PlacesMemory(shape);
+  working_.assign(workers, kept_);
 
   const Layout layout(shape);
   const uint64_t packed = uint64_t{shape.experts_per_rank} * ExpertStride();
@@ -52,19 +51,20 @@ uint64_t Tensors::CountSelections() const {
   return topk_idx_.size() - static_cast<uint64_t>(std::ranges::count(topk_idx_, -1));
 }
 
-DispatchScratch Tensors::Scratch(uint32_t worker) {
-  return {&rows_to_rank_[worker * shape_.ranks], &selections_of_expert_[worker * shape_.Experts()]};
+SequentialPlan Tensors::Plan(uint32_t worker) {
+  return {shape_, &rows_to_rank_[worker * shape_.ranks],
+          &selections_of_expert_[worker * shape_.Experts()]};
 }
 
-Handle Tensors::MakeHandle(uint32_t worker) {
+Places Tensors::WorkingPlaces(uint32_t worker) { return working_[worker].Get(); }
+
+Handle Tensors::MakeHandle() {
   return {.tokens = tokens_,
           .destinations = destinations_.data(),
           .destination_count = destination_count_.data(),
           .metas = metas_.data(),
           .expert_stride = ExpertStride(),
-          .rows_from = &rows_from_[worker * shape_.ranks],
-          .first_row = &first_row_[worker * shape_.Experts()],
-          .counts = &counts_[worker * shape_.experts_per_rank]};
+          .places = kept_.Get()};
 }
 
 uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections) {

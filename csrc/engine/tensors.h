@@ -51,8 +51,10 @@ class Tensors {
 
   DispatchInput Input(uint32_t set) const;
   DispatchOutput Output();
-  DispatchScratch Scratch(uint32_t worker);
-  Handle MakeHandle(uint32_t worker);
+  SequentialPlan Plan(uint32_t worker);
+  // Working memory of one worker.
+  Places WorkingPlaces(uint32_t worker);
+  Handle MakeHandle();
   // [topk] of one token.
   const float* Weights(uint32_t set, uint32_t token) const {
     return weights_.data() + (uint64_t{set} * shape_.tokens + token) * shape_.topk;
@@ -64,7 +66,7 @@ class Tensors {
   uint32_t tokens() const { return tokens_; }
   // Ids of this rank that are not -1.
   uint64_t CountSelections() const;
-  const uint32_t* counts() const { return counts_.data(); }
+  const uint32_t* counts() const { return kept_.counts.data(); }
   const uint32_t* rows_to_rank() const { return rows_to_rank_.data(); }
 
   Mapping token_rows[kSets];   // BF16 [tokens, hidden]
@@ -82,12 +84,20 @@ class Tensors {
   std::vector<Destination> destinations_;
   std::vector<uint8_t> destination_count_;
   Mapping metas_;
+  struct PlacesMemory {
+    explicit PlacesMemory(const Shape& shape)
+        : rows_from(shape.ranks), first_row(shape.Experts()), counts(shape.experts_per_rank) {}
+    Places Get() { return {rows_from.data(), first_row.data(), counts.data()}; }
+
+    std::vector<uint32_t> rows_from;
+    std::vector<uint32_t> first_row;
+    std::vector<uint32_t> counts;
+  };
+  PlacesMemory kept_{Shape{}};
   // One a worker, the first worker's first.
   std::vector<uint32_t> rows_to_rank_;
   std::vector<uint16_t> selections_of_expert_;
-  std::vector<uint32_t> rows_from_;
-  std::vector<uint32_t> first_row_;
-  std::vector<uint32_t> counts_;
+  std::vector<PlacesMemory> working_;
 };
 
 // Zeros written to push everything else out of the caches.

@@ -1,14 +1,5 @@
-// How a CPU thread runs the protocol: the device policy that csrc/protocol's bodies are given.
-//
-// A device is one worker of one rank. What the bodies ask of it:
-//   LoadRow, PutRow            a token's row, as it travels; quantised once, put to each rank
-//   Copy                       bytes within reach
-//   SumWeighted, SumPartials   combine's arithmetic
-//   StoreRelease, LoadAcquire  the flags, and with them the order of everything before and after
-//   NowNs, Aborted, Relax      bounded waiting
-//   Worker, Workers            which share of the rank's rows is this worker's
-//   ArriveLast                 whether all other workers have come before, with all they did
-//   ClaimOnce, Failed          the one error of a rank
+// How a CPU thread runs the protocol: a worker of one crew of one lane, which moves whole rows.
+// csrc/protocol/device.h says what a device policy provides.
 #ifndef CSRC_HOST_DEVICE_H_
 #define CSRC_HOST_DEVICE_H_
 
@@ -18,6 +9,7 @@
 
 #include "csrc/host/clock.h"
 #include "csrc/host/row.h"
+#include "csrc/protocol/device.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/shape.h"
 
@@ -38,7 +30,41 @@ class HostDevice {
   explicit HostDevice(const Config& config)
       : config_(config), codes_(config.shape.hidden), scales_(config.shape.ScalesPerRow()) {}
 
-  // A row ready to travel; valid until the next LoadRow.
+  static constexpr uint32_t kLanes = 1;
+  static constexpr uint32_t kPieceChannels = kMaxHidden;
+  // A clock read costs more than a poll.
+  static constexpr uint32_t kPollsPerLook = 16;
+
+  uint32_t Lane() const { return 0; }
+  uint32_t Crew() const { return config_.worker; }
+  uint32_t Crews() const { return config_.workers; }
+  uint32_t Thread() const { return 0; }
+  uint32_t Threads() const { return 1; }
+  uint32_t Worker() const { return config_.worker; }
+  uint32_t Workers() const { return config_.workers; }
+
+  void SyncCrew() {}
+  void Sync() {}
+  bool Any(bool mine) { return mine; }
+  bool ArriveLast(uint32_t* ticket) {
+    if (config_.workers == 1) return true;
+    std::atomic_ref<uint32_t> arrived(*ticket);
+    if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != config_.workers) return false;
+    arrived.store(0, std::memory_order_relaxed);
+    return true;
+  }
+  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
+    if (config_.workers == 1) return true;
+    if (all == 0) return config_.worker == 0;
+    std::atomic_ref<uint32_t> done(*counter);
+    if (mine == 0 || done.fetch_add(mine, std::memory_order_acq_rel) + mine != all) return false;
+    done.store(0, std::memory_order_relaxed);
+    return true;
+  }
+
+  const Bf16* Fetch(const Shape&, const Bf16* row, Piece piece) { return row + piece.first; }
+
+  // A row ready to travel; valid until the next Pack.
   struct Row {
     bool finite;
     const void* payload;
@@ -46,30 +72,47 @@ class HostDevice {
     const float* scales;
     size_t scales_bytes;
   };
-
-  Row LoadRow(const Shape& shape, const Bf16* channels) {
+  Row Pack(const Shape& shape, const Bf16* channels, Piece) {
     if (shape.dtype == Dtype::kBf16) {
       return {true, channels, sizeof(Bf16) * shape.hidden, nullptr, 0};
     }
     const bool finite = QuantizeRow(channels, shape.hidden, codes_.data(), scales_.data());
     return {finite, codes_.data(), shape.hidden, scales_.data(), sizeof(float) * scales_.size()};
   }
-
   void PutRow(const Row& row, uint8_t* payload, float* scales) {
     std::memcpy(payload, row.payload, row.payload_bytes);
     if (row.scales_bytes != 0) std::memcpy(scales, row.scales, row.scales_bytes);
   }
 
+  struct Held {
+    const uint8_t* from;
+    size_t bytes;
+  };
+  Held Read(const uint8_t* from, size_t bytes) { return {from, bytes}; }
+  void Write(uint8_t* to, const Held& held) { std::memcpy(to, held.from, held.bytes); }
   void Copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
-  void SumWeighted(Bf16* out, const Bf16* const* rows, const float* weights, uint32_t count,
-                   uint32_t hidden) {
-    ep::SumWeighted(out, rows, weights, count, hidden);
+  template <class RowOf, class WeightOf>
+  void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
+    const Bf16* rows[kMaxTopk];
+    float weights[kMaxTopk];
+    for (uint32_t i = 0; i < count; ++i) {
+      rows[i] = row_of(i);
+      weights[i] = weight_of(i);
+    }
+    ep::SumWeighted(out, rows, weights, count, channels);
   }
-  void SumPartials(Bf16* out, const Bf16* const* rows, uint32_t count, uint32_t hidden) {
-    ep::SumPartials(out, rows, count, hidden);
+  template <class RowOf>
+  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of) {
+    const Bf16* rows[kMaxTopk];
+    for (uint32_t i = 0; i < count; ++i) rows[i] = row_of(i);
+    ep::SumPartials(out, rows, count, channels);
   }
 
+  template <class T>
+  void Store(T* to, const T& value) {
+    *to = value;
+  }
   void StoreRelease(uint64_t* flag, uint64_t value) {
     std::atomic_ref<uint64_t>(*flag).store(value, std::memory_order_release);
   }
@@ -82,16 +125,6 @@ class HostDevice {
   bool Aborted() const { return config_.aborted->load(std::memory_order_relaxed); }
   void Relax(uint32_t misses) const { ep::Relax(misses, config_.yields); }
 
-  uint32_t Worker() const { return config_.worker; }
-  uint32_t Workers() const { return config_.workers; }
-  // The last one also puts the ticket back to zero, for the next operation.
-  bool ArriveLast(uint32_t* ticket) {
-    if (config_.workers == 1) return true;
-    std::atomic_ref<uint32_t> arrived(*ticket);
-    if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != config_.workers) return false;
-    arrived.store(0, std::memory_order_relaxed);
-    return true;
-  }
   bool ClaimOnce(uint32_t* claimed) {
     return std::atomic_ref<uint32_t>(*claimed).exchange(1, std::memory_order_relaxed) == 0;
   }

@@ -7,11 +7,12 @@
 // home an fp32 sum of these in rank order, from the first; rounded to BF16. A token without
 // selections gets zeros.
 //
-// Flags go to every peer in every epoch, as in dispatch, and all workers of a rank call Combine
+// Flags go to every peer in every epoch, as in dispatch, and all lanes of a rank call Combine
 // together.
 #ifndef CSRC_PROTOCOL_COMBINE_H_
 #define CSRC_PROTOCOL_COMBINE_H_
 
+#include "csrc/protocol/device.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/wait.h"
 
@@ -19,64 +20,98 @@ namespace ep {
 
 namespace combine {
 
-// Sums this worker's share of what this rank's experts made of the rows from `home`.
+// What goes where in one combine.
+struct Step {
+  const RankContext& context;
+  Epoch epoch;
+  uint32_t bank;
+  const Handle& handle;
+  const Bf16* expert_rows;
+  Bf16* combined;
+};
+
+// Sums one piece of what this rank's experts made of a row from `home`.
 template <class Device>
-void SumSelections(Device& device, const RankContext& context, uint32_t bank, uint32_t home,
-                   const Handle& handle, const Bf16* expert_rows) {
-  const uint32_t hidden = context.shape.hidden;
-  for (uint32_t slot = device.Worker(); slot < handle.rows_from[home]; slot += device.Workers()) {
-    const RowMeta& meta = handle.Meta(context, home, slot);
-    const Bf16* rows[kMaxTopk];
-    for (uint32_t i = 0; i < meta.selections; ++i) {
-      rows[i] = expert_rows + handle.Row(context, home, meta.Placements()[i]) * hidden;
+void SumSelections(Device& device, const Step& step, uint32_t home, uint32_t slot, Piece piece) {
+  const RankContext& context = step.context;
+  const RowMeta& meta = step.handle.Meta(context, home, slot);
+  const float* weights = meta.Weights();
+  auto* partial =
+      context.In<Bf16>(context.rank, context.layout.Partial(step.bank, home, slot));
+  device.SumWeighted(
+      partial + piece.first, piece.count, meta.selections,
+      [&](uint32_t i) {
+        const Placement at = meta.Placements()[i];
+        return step.expert_rows + piece.first +
+               step.handle.Row(context, step.handle.places, home, at) * context.shape.hidden;
+      },
+      [&](uint32_t i) { return weights[i]; });
+}
+
+// Sums this crew's share for all homes, this rank last, and flags each as soon as its rows are
+// complete.
+template <class Device>
+void SumForHomes(Device& device, const Step& step) {
+  const RankContext& context = step.context;
+  const Pieces<Device> pieces = {context.shape.hidden};
+  uint32_t i = device.Crew();  // counts on from home to home
+  for (uint32_t h = 0; h < context.shape.ranks; ++h) {
+    const uint32_t home = context.Peer(h);
+    const uint32_t rows = step.handle.places.rows_from[home];
+    const uint32_t work = rows * pieces.Count();
+    uint32_t done = 0;
+    for (; i < work; i += device.Crews(), ++done) {
+      SumSelections(device, step, home, i / pieces.Count(), pieces[i % pieces.Count()]);
     }
-    device.SumWeighted(context.In<Bf16>(context.rank, context.layout.Partial(bank, home, slot)),
-                       rows, meta.Weights(), meta.selections, hidden);
+    i -= work;
+    if (device.AddLast(&context.tickets->summed[home], done, work)) {
+      const uint64_t flag = context.layout.CombineFlag(step.bank, context.rank);
+      device.StoreRelease(context.In<uint64_t>(home, flag), MakeFlag(step.epoch, rows));
+    }
   }
 }
 
-// Pulls and sums this worker's share of this rank's tokens.
+// Pulls and sums this crew's share of this rank's tokens.
 template <class Device>
-void SumRanks(Device& device, const RankContext& context, uint32_t bank, const Handle& handle,
-              Bf16* combined) {
+void SumRanks(Device& device, const Step& step) {
+  const RankContext& context = step.context;
   const uint32_t hidden = context.shape.hidden;
-  for (uint32_t token = device.Worker(); token < handle.tokens; token += device.Workers()) {
+  const Pieces<Device> pieces = {hidden};
+  const uint32_t work = step.handle.tokens * pieces.Count();
+  for (uint32_t i = device.Crew(); i < work; i += device.Crews()) {
+    const uint32_t token = i / pieces.Count();
+    const Piece piece = pieces[i % pieces.Count()];
     const Destination* from =
-        handle.destinations + uint64_t{token} * context.shape.MaxDestinations();
-    const uint32_t count = handle.destination_count[token];
-    const Bf16* rows[kMaxTopk];
-    for (uint32_t i = 0; i < count; ++i) {
-      rows[i] = context.In<const Bf16>(from[i].rank,
-                                       context.layout.Partial(bank, context.rank, from[i].slot));
-    }
-    device.SumPartials(combined + uint64_t{token} * hidden, rows, count, hidden);
+        step.handle.destinations + uint64_t{token} * context.shape.MaxDestinations();
+    device.SumPartials(step.combined + uint64_t{token} * hidden + piece.first, piece.count,
+                       step.handle.destination_count[token], [&](uint32_t d) {
+                         const uint64_t partial =
+                             context.layout.Partial(step.bank, context.rank, from[d].slot);
+                         return context.In<const Bf16>(from[d].rank, partial) + piece.first;
+                       });
   }
 }
 
 }  // namespace combine
 
-// Runs one worker's part of a combine on `handle`. `expert_rows` [L, handle.expert_stride, hidden]
+// Runs one lane's part of a combine on `handle`. `expert_rows` [L, handle.expert_stride, hidden]
 // holds the experts' outputs at the rows where dispatch put their inputs; `combined` is
-// [tokens, hidden]. Returns false, with the reason in context.error, if the combine did not end
-// well; this rank can do nothing more then.
+// [tokens, hidden]. `rows_from` [ranks] is working memory of the worker. Returns false, with the
+// reason in context.error, if the combine did not end well; this rank can do nothing more then.
 template <class Device>
-bool Combine(Device& device, const RankContext& context, const Handle& handle,
+bool Combine(Device& device, const RankContext& context, const Handle& handle, uint32_t* rows_from,
              const Bf16* expert_rows, Bf16* combined) {
-  if (device.Failed(context.error->claimed)) return false;
+  if (device.Any(device.Failed(context.error->claimed))) return false;
   const Epoch epoch = Next(context.epochs->combine);
-  const uint32_t bank = BankOf(epoch);
-  const uint32_t ranks = context.shape.ranks;
-  for (uint32_t i = 0; i < ranks; ++i) {
-    const uint32_t home = context.Peer(i);
-    combine::SumSelections(device, context, bank, home, handle, expert_rows);
-    if (!device.ArriveLast(&context.tickets->summed[home])) continue;
-    device.StoreRelease(context.In<uint64_t>(home, context.layout.CombineFlag(bank, context.rank)),
-                        MakeFlag(epoch, handle.rows_from[home]));
+  const combine::Step step = {context, epoch, BankOf(epoch), handle, expert_rows, combined};
+  combine::SumForHomes(device, step);
+  // Every worker has read it before it arrived.
+  if (device.ArriveLast(&context.tickets->entered) && device.Thread() == 0) {
+    context.epochs->combine = epoch;
   }
-  uint32_t rows[kMaxRanks];  // announced; the handle knows them
-  if (!AwaitAll(device, context, Op::kCombine, epoch, rows)) return false;
-  combine::SumRanks(device, context, bank, handle, combined);
-  if (device.ArriveLast(&context.tickets->finished)) context.epochs->combine = epoch;
+  // How many rows each rank announces, the handle knows.
+  if (!AwaitAll(device, context, Op::kCombine, epoch, rows_from)) return false;
+  combine::SumRanks(device, step);
   return true;
 }
 

@@ -6,12 +6,12 @@
 // Flags go to every peer in every epoch, also where there are no rows: that is what makes two
 // banks enough (csrc/protocol/epoch.h).
 //
-// A device policy moves rows and orders memory; csrc/host/device.h documents what it provides.
-// All workers of a rank call Dispatch together, each with a Handle whose last three arrays are
-// its own.
+// All lanes of a rank call Dispatch together; csrc/protocol/device.h says what a device policy
+// provides, csrc/protocol/plan.h what a plan does.
 #ifndef CSRC_PROTOCOL_DISPATCH_H_
 #define CSRC_PROTOCOL_DISPATCH_H_
 
+#include "csrc/protocol/device.h"
 #include "csrc/protocol/plan.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/wait.h"
@@ -31,7 +31,7 @@ struct Source {
   uint32_t token;
 };
 
-// Rows of local expert x lie at [x * stride, x * stride + Handle::counts[x]), ordered by source
+// Rows of local expert x lie at [x * stride, x * stride + Places::counts[x]), ordered by source
 // rank, then by token; stride is Handle::expert_stride, at least MaxRowsPerExpert().
 struct DispatchOutput {
   uint8_t* rows;    // [L, stride] of Layout::RowBytes(): E4M3 or BF16
@@ -39,106 +39,170 @@ struct DispatchOutput {
   Source* sources;  // [L, stride]
 };
 
-// Working memory of one worker, sized by the shape.
-struct DispatchScratch {
-  uint32_t* rows_to_rank;          // [ranks]
-  uint16_t* selections_of_expert;  // [experts]
-};
-
 namespace dispatch {
 
-inline void PutMeta(const RankContext& context, const DispatchInput& input, uint32_t token,
-                    const TokenPlan& plan, uint32_t destination, RowMeta* meta) {
+// What goes where in one dispatch.
+struct Step {
+  const RankContext& context;
+  Epoch epoch;
+  uint32_t bank;
+  const DispatchInput& input;
+  const DispatchOutput& output;
+  const Handle& handle;
+};
+
+// Describes a token's row to each of its destinations; each lane writes its selections.
+template <class Device>
+void PutMetas(Device& device, const Step& step, uint32_t token, const TokenPlan& plan) {
+  const RankContext& context = step.context;
   const uint32_t topk = context.shape.topk;
-  uint8_t selections = 0;
-  for (uint32_t j = 0; j < topk; ++j) selections += plan.destination_of[j] == destination;
-  *meta = {token, selections, {}};
-  Placement* placements = meta->Placements();
-  float* weights = meta->Weights();
-  for (uint32_t j = 0; j < topk; ++j) {
-    if (plan.destination_of[j] != destination) continue;
-    *placements++ = plan.placements[j];
-    *weights++ = input.topk_weights[uint64_t{token} * topk + j];
-  }
-}
-
-// Pushes one token's row, with scales and meta, to each of its ranks.
-template <class Device>
-bool PushToken(Device& device, const RankContext& context, Epoch epoch, const DispatchInput& input,
-               uint32_t token, const TokenPlan& plan, Handle* handle) {
-  const Shape& shape = context.shape;
-  const uint32_t bank = BankOf(epoch);
-  Destination* kept = handle->destinations + uint64_t{token} * shape.MaxDestinations();
-  handle->destination_count[token] = static_cast<uint8_t>(plan.destination_count);
-  if (plan.destination_count == 0) return true;
-  const auto row = device.LoadRow(shape, input.rows + uint64_t{token} * shape.hidden);
-  if (!row.finite) {
-    Fail(device, context, {ErrorKind::kInfiniteInput, Op::kDispatch, epoch, 0, token, 0, 0});
-    return false;
-  }
-  for (uint32_t d = 0; d < plan.destination_count; ++d) {
-    const Destination to = kept[d] = plan.destinations[d];
-    const uint64_t meta = context.layout.Meta(bank, context.rank, to.slot);
-    PutMeta(context, input, token, plan, d, context.In<RowMeta>(to.rank, meta));
-    device.PutRow(row,
-                  context.In<uint8_t>(to.rank, context.layout.Row(bank, context.rank, to.slot)),
-                  context.In<float>(to.rank, context.layout.Scales(bank, context.rank, to.slot)));
-  }
-  return true;
-}
-
-// Plans all tokens and pushes this worker's share of them; the first worker pushes the counts.
-template <class Device>
-bool Push(Device& device, const RankContext& context, Epoch epoch, const DispatchInput& input,
-          const DispatchScratch& scratch, Handle* handle) {
-  const Shape& shape = context.shape;
-  SequentialPlan plan(shape, scratch.rows_to_rank, scratch.selections_of_expert);
-  TokenPlan token_plan;
-  for (uint32_t token = 0; token < input.tokens; ++token) {
-    if (!plan.Next(input.topk_idx + uint64_t{token} * shape.topk, &token_plan)) {
-      Fail(device, context, {ErrorKind::kBadExpert, Op::kDispatch, epoch, 0, token, 0, 0});
-      return false;
+  for (uint32_t j = device.Lane(); j < topk; j += Device::kLanes) {
+    const uint32_t d = plan.destination_of[j];
+    if (d == TokenPlan::kNowhere) continue;
+    uint8_t before = 0;  // selections of the same destination, before this one and in all
+    uint8_t all = 0;
+    for (uint32_t i = 0; i < topk; ++i) {
+      const bool same = plan.destination_of[i] == d;
+      before += same && i < j;
+      all += same;
     }
-    if (token % device.Workers() != device.Worker()) continue;
-    if (!PushToken(device, context, epoch, input, token, token_plan, handle)) return false;
+    const Destination to = plan.destinations[d];
+    auto* meta = context.In<RowMeta>(to.rank, context.layout.Meta(step.bank, context.rank, to.slot));
+    if (before == 0) device.Store(meta, RowMeta{token, all, {}});
+    device.Store(meta->Placements() + before, plan.placements[j]);
+    device.Store(meta->Weights(all) + before,
+                 step.input.topk_weights[uint64_t{token} * topk + j]);
   }
-  if (device.Worker() != 0) return true;
-  const uint64_t bytes = sizeof(uint16_t) * shape.experts_per_rank;
-  for (uint32_t peer = 0; peer < shape.ranks; ++peer) {
-    device.Copy(context.In<uint8_t>(peer, context.layout.Counts(BankOf(epoch), context.rank)),
-                scratch.selections_of_expert + peer * shape.experts_per_rank, bytes);
-  }
-  return true;
 }
 
+// Remembers where a token's row goes.
 template <class Device>
-void RaiseFlags(Device& device, const RankContext& context, Epoch epoch,
-                const uint32_t* rows_to_rank) {
-  for (uint32_t i = 0; i < context.shape.ranks; ++i) {
+void Keep(Device& device, const Step& step, uint32_t token, const TokenPlan& plan) {
+  Destination* kept =
+      step.handle.destinations + uint64_t{token} * step.context.shape.MaxDestinations();
+  for (uint32_t d = device.Lane(); d < plan.destination_count; d += Device::kLanes) {
+    kept[d] = plan.destinations[d];
+  }
+  if (device.Lane() == 0) {
+    step.handle.destination_count[token] = static_cast<uint8_t>(plan.destination_count);
+  }
+}
+
+// Puts one piece of a token's row to each of its destinations, beginning behind this rank, so that
+// not all ranks write to the same one first.
+template <class Device, class Row>
+void PutRows(Device& device, const Step& step, const TokenPlan& plan, const Row& row) {
+  const RankContext& context = step.context;
+  const uint32_t count = plan.destination_count;
+  uint32_t d = 0;
+  while (d < count && plan.destinations[d].rank <= context.rank) ++d;
+  for (uint32_t i = 0; i < count; ++i, ++d) {
+    if (d == count) d = 0;
+    const Destination to = plan.destinations[d];
+    device.PutRow(
+        row, context.In<uint8_t>(to.rank, context.layout.Row(step.bank, context.rank, to.slot)),
+        context.In<float>(to.rank, context.layout.Scales(step.bank, context.rank, to.slot)));
+  }
+}
+
+// Pushes this crew's pieces of this worker's tiles. Returns false if this lane saw what must not be.
+template <class Device, class Plan>
+bool PushRows(Device& device, const Step& step, Plan& plan) {
+  const RankContext& context = step.context;
+  const DispatchInput& input = step.input;
+  const uint32_t tokens = input.tokens;
+  const Pieces<Device> pieces = {context.shape.hidden};
+  const uint32_t tiles = tokens == 0 ? 1 : (tokens + Plan::kTileTokens - 1) / Plan::kTileTokens;
+  const TileShare share = TileShare::Of(device, tiles);
+  uint32_t infinite = kNoToken;
+  for (uint32_t tile = share.first_tile; tile < tiles; tile += share.tile_step) {
+    const uint32_t begin = tile * Plan::kTileTokens;
+    const uint32_t left = tokens - begin;
+    const uint32_t work = (left < Plan::kTileTokens ? left : Plan::kTileTokens) * pieces.Count();
+    plan.Load(device, input.topk_idx, tokens, tile);
+    for (uint32_t i = share.crew; i < work; i += share.crews) {
+      const uint32_t token = begin + i / pieces.Count();
+      const Piece piece = pieces[i % pieces.Count()];
+      const auto channels = device.Fetch(
+          context.shape, input.rows + uint64_t{token} * context.shape.hidden, piece);
+      const TokenPlan* found = plan.Find(device, token);
+      if (found == nullptr) break;
+      if (found->destination_count > 0) {
+        const auto row = device.Pack(context.shape, channels, piece);
+        if (!row.finite) infinite = token;
+        PutRows(device, step, *found, row);
+      }
+      if (piece.first != 0) continue;
+      PutMetas(device, step, token, *found);
+      Keep(device, step, token, *found);
+    }
+  }
+  plan.Complete(device);
+  if (plan.BadToken() != kNoToken) {
+    Fail(device, context,
+         {ErrorKind::kBadExpert, Op::kDispatch, step.epoch, 0, plan.BadToken(), 0, 0});
+  } else if (infinite != kNoToken) {
+    Fail(device, context,
+         {ErrorKind::kInfiniteInput, Op::kDispatch, step.epoch, 0, infinite, 0, 0});
+  }
+  return plan.BadToken() == kNoToken && infinite == kNoToken;
+}
+
+// Tells every peer how many rows each of its experts gets.
+template <class Device, class Plan>
+void PutCounts(Device& device, const Step& step, const Plan& plan) {
+  const RankContext& context = step.context;
+  const uint32_t experts = context.shape.experts_per_rank;
+  for (uint32_t x = device.Thread(); x < context.shape.Experts(); x += device.Threads()) {
+    auto* counts =
+        context.In<uint16_t>(x / experts, context.layout.Counts(step.bank, context.rank));
+    device.Store(counts + x % experts, static_cast<uint16_t>(plan.SelectionsOfExpert(x)));
+  }
+}
+
+template <class Device, class Plan>
+void RaiseFlags(Device& device, const Step& step, const Plan& plan) {
+  const RankContext& context = step.context;
+  for (uint32_t i = device.Thread(); i < context.shape.ranks; i += device.Threads()) {
     const uint32_t peer = context.Peer(i);
-    const uint64_t flag = context.layout.DispatchFlag(BankOf(epoch), context.rank);
-    device.StoreRelease(context.In<uint64_t>(peer, flag), MakeFlag(epoch, rows_to_rank[peer]));
+    const uint64_t flag = context.layout.DispatchFlag(step.bank, context.rank);
+    device.StoreRelease(context.In<uint64_t>(peer, flag),
+                        MakeFlag(step.epoch, plan.RowsToRank(peer)));
   }
 }
 
 // Turns the sources' counts into the place where each source's rows begin at each expert.
-inline void PlaceSources(const RankContext& context, uint32_t bank, Handle* handle) {
+template <class Device>
+void PlaceSources(Device& device, const Step& step, const Places& places) {
+  const RankContext& context = step.context;
   const uint32_t experts = context.shape.experts_per_rank;
-  for (uint32_t x = 0; x < experts; ++x) handle->counts[x] = 0;
-  for (uint32_t source = 0; source < context.shape.ranks; ++source) {
-    const uint16_t* sent =
-        context.In<const uint16_t>(context.rank, context.layout.Counts(bank, source));
-    for (uint32_t x = 0; x < experts; ++x) {
-      handle->first_row[source * experts + x] = handle->counts[x];
-      handle->counts[x] += sent[x];
+  for (uint32_t x = device.Thread(); x < experts; x += device.Threads()) {
+    uint32_t row = 0;
+    for (uint32_t source = 0; source < context.shape.ranks; ++source) {
+      places.first_row[source * experts + x] = row;
+      row += context.In<const uint16_t>(context.rank,
+                                        context.layout.Counts(step.bank, source))[x];
     }
+    places.counts[x] = row;
+  }
+  device.Sync();
+}
+
+// One worker leaves the places to the combines to come.
+template <class Device>
+void KeepPlaces(Device& device, const Shape& shape, const Places& places, const Places& kept) {
+  if (device.Worker() != 0) return;
+  for (uint32_t i = device.Thread(); i < shape.Experts(); i += device.Threads()) {
+    kept.first_row[i] = places.first_row[i];
+    if (i < shape.experts_per_rank) kept.counts[i] = places.counts[i];
+    if (i < shape.ranks) kept.rows_from[i] = places.rows_from[i];
   }
 }
 
 // Whether a meta that `source` wrote points into the output. A peer's broken word must end in an
 // error, not in a write outside of it.
 inline bool InBounds(const RankContext& context, const RowMeta& meta, uint32_t source,
-                     const Handle& handle) {
+                     const Places& places) {
   if (meta.token >= context.shape.tokens || meta.selections < 1 ||
       meta.selections > context.shape.topk) {
     return false;
@@ -146,69 +210,88 @@ inline bool InBounds(const RankContext& context, const RowMeta& meta, uint32_t s
   for (uint32_t i = 0; i < meta.selections; ++i) {
     const Placement at = meta.Placements()[i];
     if (at.expert >= context.shape.experts_per_rank) return false;
-    if (handle.FirstRow(context, source, at.expert) + at.index >= handle.counts[at.expert]) {
+    if (places.FirstRow(context, source, at.expert) + at.index >= places.counts[at.expert]) {
       return false;
     }
   }
   return true;
 }
 
-// Copies this worker's share of one source's rows out of the bank to the slots of their experts.
+// Copies one piece of one source's row out of the bank to the slots of its experts. Returns false
+// if the source describes its row as it must not.
 template <class Device>
-bool FanOut(Device& device, const RankContext& context, Epoch epoch, uint32_t source,
-            const DispatchOutput& output, Handle* handle) {
-  const Shape& shape = context.shape;
-  const uint32_t bank = BankOf(epoch);
-  const uint64_t row_bytes = context.layout.RowBytes();
-  const uint64_t stride = context.layout.MetaStride();
-  for (uint32_t slot = device.Worker(); slot < handle->rows_from[source];
-       slot += device.Workers()) {
-    uint8_t* kept = handle->metas + (uint64_t{source} * shape.tokens + slot) * stride;
-    device.Copy(kept,
-                context.In<const uint8_t>(context.rank, context.layout.Meta(bank, source, slot)),
-                stride);
-    const RowMeta& meta = *reinterpret_cast<const RowMeta*>(kept);
-    if (!InBounds(context, meta, source, *handle)) {
-      Fail(device, context, {ErrorKind::kViolation, Op::kDispatch, epoch, source, slot, 0, 0});
-      return false;
+bool FanOutPiece(Device& device, const Step& step, const Places& places, uint32_t source,
+                 uint32_t slot, Piece piece) {
+  const RankContext& context = step.context;
+  const Layout& layout = context.layout;
+  const uint64_t channel_bytes = layout.RowBytes() / context.shape.hidden;
+  const uint64_t first_byte = piece.first * channel_bytes;
+  const auto& meta =
+      *context.In<const RowMeta>(context.rank, layout.Meta(step.bank, source, slot));
+  const auto* row = context.In<const uint8_t>(context.rank, layout.Row(step.bank, source, slot));
+  const auto held = device.Read(row + first_byte, piece.count * channel_bytes);
+  if (!InBounds(context, meta, source, places)) return false;
+  if (piece.first == 0) {
+    device.Copy(step.handle.MetaBytes(context, source, slot), &meta, layout.MetaStride());
+  }
+  const uint32_t scales_per_row = context.shape.ScalesPerRow();
+  const auto* scales = context.In<const float>(context.rank, layout.Scales(step.bank, source, slot));
+  for (uint32_t i = 0; i < meta.selections; ++i) {
+    const uint64_t to = step.handle.Row(context, places, source, meta.Placements()[i]);
+    device.Write(step.output.rows + to * layout.RowBytes() + first_byte, held);
+    if (context.shape.dtype == Dtype::kFp8) {
+      device.Copy(step.output.scales + to * scales_per_row + piece.FirstScale(),
+                  scales + piece.FirstScale(), sizeof(float) * piece.Scales());
     }
-    const auto* row =
-        context.In<const uint8_t>(context.rank, context.layout.Row(bank, source, slot));
-    const auto* scales =
-        context.In<const float>(context.rank, context.layout.Scales(bank, source, slot));
-    for (uint32_t i = 0; i < meta.selections; ++i) {
-      const uint64_t to = handle->Row(context, source, meta.Placements()[i]);
-      output.sources[to] = {source, meta.token};
-      device.Copy(output.rows + to * row_bytes, row, row_bytes);
-      if (shape.dtype == Dtype::kFp8) {
-        device.Copy(output.scales + to * shape.ScalesPerRow(), scales,
-                    sizeof(float) * shape.ScalesPerRow());
+    if (piece.first == 0 && device.Lane() == 0) step.output.sources[to] = {source, meta.token};
+  }
+  return true;
+}
+
+// Fans out this crew's share of all sources' rows, those of this rank last.
+template <class Device>
+bool FanOut(Device& device, const Step& step, const Places& places) {
+  const RankContext& context = step.context;
+  const Pieces<Device> pieces = {context.shape.hidden};
+  uint32_t i = device.Crew();  // counts on from source to source
+  for (uint32_t s = 0; s < context.shape.ranks; ++s) {
+    const uint32_t source = context.Peer(s);
+    const uint32_t work = places.rows_from[source] * pieces.Count();
+    for (; i < work; i += device.Crews()) {
+      const uint32_t slot = i / pieces.Count();
+      if (!FanOutPiece(device, step, places, source, slot, pieces[i % pieces.Count()])) {
+        Fail(device, context,
+             {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, slot, 0, 0});
+        return false;
       }
     }
+    i -= work;
   }
   return true;
 }
 
 }  // namespace dispatch
 
-// Runs one worker's part of a dispatch. Returns false, with the reason in context.error, if the
-// dispatch did not end well; this rank can do nothing more then.
-template <class Device>
-bool Dispatch(Device& device, const RankContext& context, const DispatchInput& input,
-              const DispatchScratch& scratch, const DispatchOutput& output, Handle* handle) {
-  if (device.Failed(context.error->claimed)) return false;
+// Runs one lane's part of a dispatch. `places` is working memory of the worker. Returns false, with
+// the reason in context.error, if the dispatch did not end well; this rank can do nothing more then.
+template <class Device, class Plan>
+bool Dispatch(Device& device, const RankContext& context, const DispatchInput& input, Plan& plan,
+              const Places& places, const DispatchOutput& output, const Handle& handle) {
+  if (device.Any(device.Failed(context.error->claimed))) return false;
   const Epoch epoch = Next(context.epochs->dispatch);
-  if (!dispatch::Push(device, context, epoch, input, scratch, handle)) return false;
+  const dispatch::Step step = {context, epoch, BankOf(epoch), input, output, handle};
+  const bool good = dispatch::PushRows(device, step, plan);
+  if (device.Any(!good)) return false;
+  if (device.Worker() == 0) dispatch::PutCounts(device, step, plan);
   if (device.ArriveLast(&context.tickets->pushed)) {
-    dispatch::RaiseFlags(device, context, epoch, scratch.rows_to_rank);
+    dispatch::RaiseFlags(device, step, plan);
+    // Every worker has read it before it arrived.
+    if (device.Thread() == 0) context.epochs->dispatch = epoch;
   }
-  if (!AwaitAll(device, context, Op::kDispatch, epoch, handle->rows_from)) return false;
-  dispatch::PlaceSources(context, BankOf(epoch), handle);
-  for (uint32_t source = 0; source < context.shape.ranks; ++source) {
-    if (!dispatch::FanOut(device, context, epoch, source, output, handle)) return false;
-  }
-  if (device.ArriveLast(&context.tickets->finished)) context.epochs->dispatch = epoch;
-  return true;
+  if (!AwaitAll(device, context, Op::kDispatch, epoch, places.rows_from)) return false;
+  dispatch::PlaceSources(device, step, places);
+  dispatch::KeepPlaces(device, context.shape, places, handle.places);
+  return dispatch::FanOut(device, step, places);
 }
 
 }  // namespace ep

@@ -29,7 +29,8 @@ struct RowMeta {
 
   Placement* Placements() { return reinterpret_cast<Placement*>(this + 1); }
   const Placement* Placements() const { return reinterpret_cast<const Placement*>(this + 1); }
-  float* Weights() { return reinterpret_cast<float*>(Placements() + selections); }
+  // Where `count` selections have their weights.
+  float* Weights(uint32_t count) { return reinterpret_cast<float*>(Placements() + count); }
   const float* Weights() const { return reinterpret_cast<const float*>(Placements() + selections); }
 
   static constexpr uint64_t SizeBytes(uint32_t selections) {

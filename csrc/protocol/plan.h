@@ -2,8 +2,18 @@
 // from the top-k ids alone, so that nothing is negotiated and every run has the same layout.
 //
 // The row of token t at rank r takes the slot "tokens below t that also go to r", and at expert x
-// the index "tokens below t that also select x". One worker that walks the tokens in order needs
-// only two arrays of counters.
+// the index "tokens below t that also select x". This file has the plan of one lane that walks the
+// tokens in order with two arrays of counters; csrc/protocol/bitmap_plan.h is that of many lanes.
+//
+// A plan is a class with
+//   kTileTokens                      tokens that it can look at together; a worker takes a tile, its
+//                                    crews the tokens of it
+//   Load(device, ids, tokens, tile)  by all lanes of a worker, before tokens of the tile are looked up
+//   Find(device, token)              by all lanes of a crew, in ascending order: its TokenPlan, good
+//                                    until the next Find; null if its ids are no set of experts
+//   Complete(device)                 by all lanes, after the last Find
+//   RowsToRank(r), SelectionsOfExpert(x)   totals, from then on
+//   BadToken()                       a token whose ids this lane found wrong, or kNoToken
 #ifndef CSRC_PROTOCOL_PLAN_H_
 #define CSRC_PROTOCOL_PLAN_H_
 
@@ -15,6 +25,8 @@
 
 namespace ep {
 
+inline constexpr uint32_t kNoToken = 0xFFFFFFFF;
+
 // Where one token's row goes: once to each different rank, in rank order.
 struct TokenPlan {
   uint32_t destination_count;
@@ -25,44 +37,96 @@ struct TokenPlan {
   Placement placements[kMaxTopk];
 };
 
-// Plans tokens 0, 1, 2, … of one dispatch.
+// Which tiles of tokens a worker takes, and which of its crews' pieces of work there. Where there
+// are more workers than tiles, several share each; else each has some of its own.
+struct TileShare {
+  uint32_t first_tile;
+  uint32_t tile_step;
+  uint32_t crew;   // of the crews that share a tile
+  uint32_t crews;
+
+  template <class Device>
+  static TileShare Of(Device& device, uint32_t tiles) {
+    const uint32_t groups = tiles < device.Workers() ? tiles : device.Workers();
+    const uint32_t group = device.Worker() % groups;
+    const uint32_t members = (device.Workers() - group + groups - 1) / groups;
+    const uint32_t crews_of_worker = device.Crews() / device.Workers();
+    // Neighbouring pieces of work go to different workers.
+    const uint32_t crew = device.Crew() / device.Workers() * members + device.Worker() / groups;
+    return {group, groups, crew, crews_of_worker * members};
+  }
+};
+
+// Plans tokens 0, 1, 2, … of one dispatch, on a device with one lane.
 class SequentialPlan {
  public:
-  // `rows_to_rank` [ranks] and `selections_of_expert` [experts] are working memory; after the
-  // last token they hold the totals.
+  static constexpr uint32_t kTileTokens = kMaxTokens + 1;
+
+  // `rows_to_rank` [ranks] and `selections_of_expert` [experts] are working memory.
   SequentialPlan(const Shape& shape, uint32_t* rows_to_rank, uint16_t* selections_of_expert)
-      : shape_(shape), rows_to_rank_(rows_to_rank), selections_of_expert_(selections_of_expert) {
-    for (uint32_t r = 0; r < shape.ranks; ++r) rows_to_rank[r] = 0;
-    for (uint32_t x = 0; x < shape.Experts(); ++x) selections_of_expert[x] = 0;
+      : shape_(shape), rows_to_rank_(rows_to_rank), selections_of_expert_(selections_of_expert) {}
+
+  template <class Device>
+  void Load(Device&, const int32_t* topk_idx, uint32_t tokens, uint32_t) {
+    static_assert(Device::kLanes == 1, "one lane walks the tokens");
+    for (uint32_t r = 0; r < shape_.ranks; ++r) rows_to_rank_[r] = 0;
+    for (uint32_t x = 0; x < shape_.Experts(); ++x) selections_of_expert_[x] = 0;
+    topk_idx_ = topk_idx;
+    tokens_ = tokens;
+    next_ = 0;
   }
 
-  // Plans the next token from its `topk_idx` [topk]. Returns false if an id is out of range or
-  // stands there twice; the plan is of no use then.
-  bool Next(const int32_t* topk_idx, TokenPlan* plan) {
+  template <class Device>
+  const TokenPlan* Find(Device&, uint32_t token) {
+    while (next_ <= token) {
+      if (!Next()) return nullptr;
+    }
+    return &plan_;
+  }
+
+  template <class Device>
+  void Complete(Device&) {
+    while (next_ < tokens_) {
+      if (!Next()) return;
+    }
+  }
+
+  uint32_t RowsToRank(uint32_t rank) const { return rows_to_rank_[rank]; }
+  uint32_t SelectionsOfExpert(uint32_t expert) const { return selections_of_expert_[expert]; }
+  uint32_t BadToken() const { return bad_token_; }
+
+ private:
+  // Plans the next token. Returns false if an id is out of range or stands there twice; the plan
+  // is of no use then.
+  bool Next() {
+    const int32_t* ids = topk_idx_ + uint64_t{next_} * shape_.topk;
     uint32_t rank_of[kMaxTopk];
     uint64_t hit = 0;  // bit r: some expert of this token lives on rank r
+    bad_token_ = next_;
     for (uint32_t j = 0; j < shape_.topk; ++j) {
-      if (topk_idx[j] == -1) continue;
-      const uint32_t expert = static_cast<uint32_t>(topk_idx[j]);
+      if (ids[j] == -1) continue;
+      const uint32_t expert = static_cast<uint32_t>(ids[j]);
       if (expert >= shape_.Experts()) return false;
       for (uint32_t i = 0; i < j; ++i) {
-        if (topk_idx[i] == topk_idx[j]) return false;
+        if (ids[i] == ids[j]) return false;
       }
       rank_of[j] = expert / shape_.experts_per_rank;
       hit |= uint64_t{1} << rank_of[j];
     }
-    plan->destination_count = 0;
+    bad_token_ = kNoToken;
+    ++next_;
+    plan_.destination_count = 0;
     for (uint64_t left = hit; left != 0; left &= left - 1) {
       const uint32_t rank = static_cast<uint32_t>(stdlib::countr_zero(left));
-      plan->destinations[plan->destination_count++] = {rank, rows_to_rank_[rank]++};
+      plan_.destinations[plan_.destination_count++] = {rank, rows_to_rank_[rank]++};
     }
     for (uint32_t j = 0; j < shape_.topk; ++j) {
-      plan->destination_of[j] = TokenPlan::kNowhere;
-      if (topk_idx[j] == -1) continue;
-      const uint32_t expert = static_cast<uint32_t>(topk_idx[j]);
+      plan_.destination_of[j] = TokenPlan::kNowhere;
+      if (ids[j] == -1) continue;
+      const uint32_t expert = static_cast<uint32_t>(ids[j]);
       const uint64_t lower_ranks = (uint64_t{1} << rank_of[j]) - 1;
-      plan->destination_of[j] = static_cast<uint8_t>(stdlib::popcount(hit & lower_ranks));
-      plan->placements[j] = {
+      plan_.destination_of[j] = static_cast<uint8_t>(stdlib::popcount(hit & lower_ranks));
+      plan_.placements[j] = {
           static_cast<uint16_t>(expert - rank_of[j] * shape_.experts_per_rank),
           selections_of_expert_[expert]++,
       };
@@ -70,10 +134,14 @@ class SequentialPlan {
     return true;
   }
 
- private:
   const Shape shape_;
   uint32_t* const rows_to_rank_;
   uint16_t* const selections_of_expert_;
+  const int32_t* topk_idx_ = nullptr;
+  uint32_t tokens_ = 0;
+  uint32_t next_ = 0;
+  uint32_t bad_token_ = kNoToken;
+  TokenPlan plan_ = {};
 };
 
 }  // namespace ep

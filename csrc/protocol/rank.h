@@ -16,11 +16,11 @@
 
 namespace ep {
 
-// Counts workers that are through with a step; all zero between operations.
+// Counts who is through with a step; all zero between operations.
 struct Tickets {
-  uint32_t pushed;
-  uint32_t finished;
-  uint32_t summed[kMaxRanks];  // by home
+  uint32_t pushed;             // workers
+  uint32_t entered;            // workers that know a combine's epoch
+  uint32_t summed[kMaxRanks];  // pieces of rows, by home
 };
 
 // Everything points to memory of the engine, which outlives all operations.
@@ -51,6 +51,17 @@ struct Destination {
   uint32_t slot;
 };
 
+// Where the received rows lie. R ranks, L local experts.
+struct Places {
+  uint32_t* rows_from;  // [R]: rows that each source sent here
+  uint32_t* first_row;  // [R, L]: where a source's rows begin at an expert
+  uint32_t* counts;     // [L]: rows of each expert
+
+  uint32_t FirstRow(const RankContext& context, uint32_t source, uint32_t expert) const {
+    return first_row[source * context.shape.experts_per_rank + expert];
+  }
+};
+
 // What a dispatch leaves for the combines that undo it, copied out of the banks, so that it stays
 // good while further dispatches run. T tokens, R ranks, L local experts, D = MaxDestinations().
 struct Handle {
@@ -59,22 +70,20 @@ struct Handle {
   uint8_t* destination_count;  // [T]
   uint8_t* metas;              // [R, T] of Layout::MetaStride() bytes
   uint32_t expert_stride;      // rows from one expert's first to the next one's
-  // Where the sources' rows lie. Each worker has a copy of its own.
-  uint32_t* rows_from;  // [R]: rows that each source sent here
-  uint32_t* first_row;  // [R, L]: where a source's rows begin at an expert
-  uint32_t* counts;     // [L]: rows of each expert
+  Places places;
 
-  const RowMeta& Meta(const RankContext& context, uint32_t source, uint32_t slot) const {
+  uint8_t* MetaBytes(const RankContext& context, uint32_t source, uint32_t slot) const {
     const uint64_t entry = uint64_t{source} * context.shape.tokens + slot;
-    return *reinterpret_cast<const RowMeta*>(metas + entry * context.layout.MetaStride());
+    return metas + entry * context.layout.MetaStride();
   }
-  uint32_t FirstRow(const RankContext& context, uint32_t source, uint32_t expert) const {
-    return first_row[source * context.shape.experts_per_rank + expert];
+  const RowMeta& Meta(const RankContext& context, uint32_t source, uint32_t slot) const {
+    return *reinterpret_cast<const RowMeta*>(MetaBytes(context, source, slot));
   }
-  // Position of one selection in the packed rows of all experts.
-  uint64_t Row(const RankContext& context, uint32_t source, Placement placement) const {
+  // Position of one selection in the packed rows of all experts, given where sources begin.
+  uint64_t Row(const RankContext& context, const Places& at, uint32_t source,
+               Placement placement) const {
     return uint64_t{placement.expert} * expert_stride +
-           FirstRow(context, source, placement.expert) + placement.index;
+           at.FirstRow(context, source, placement.expert) + placement.index;
   }
 };
 

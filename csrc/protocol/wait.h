@@ -1,6 +1,6 @@
 // Bounded waiting for a peer's flag.
 //
-// A device policy gives LoadAcquire, NowNs, Aborted, Failed and Relax; see csrc/host/device.h.
+// csrc/protocol/device.h lists what a device policy provides.
 #ifndef CSRC_PROTOCOL_WAIT_H_
 #define CSRC_PROTOCOL_WAIT_H_
 
@@ -24,8 +24,6 @@ struct Waiting {
 template <class Device>
 bool AwaitFlag(Device& device, const RankContext& context, const Waiting& waiting, uint32_t peer,
                const uint64_t* flag, uint32_t* rows) {
-  // A clock read costs more than a poll.
-  constexpr uint32_t kPollsPerClockRead = 16;
   for (uint32_t misses = 0;; ++misses) {
     const uint64_t seen = device.LoadAcquire(flag);
     const Verdict verdict = Judge(seen, waiting.epoch);
@@ -34,16 +32,13 @@ bool AwaitFlag(Device& device, const RankContext& context, const Waiting& waitin
       *rows = FlagRows(seen);
       return true;
     }
-    if (device.Failed(context.error->claimed)) return false;
-    ErrorKind kind = ErrorKind::kNone;
+    ErrorKind kind = verdict == Verdict::kNotYet ? ErrorKind::kNone : ErrorKind::kViolation;
     uint64_t waited_ns = 0;
-    if (verdict != Verdict::kNotYet) {
-      kind = ErrorKind::kViolation;
-    } else if (device.Aborted()) {
-      kind = ErrorKind::kAborted;
-    } else if (misses % kPollsPerClockRead == 0) {
+    if (kind == ErrorKind::kNone && misses % Device::kPollsPerLook == 0) {
+      if (device.Failed(context.error->claimed)) return false;
       waited_ns = device.NowNs() - waiting.since_ns;
       if (waited_ns > context.wait_timeout_ns) kind = ErrorKind::kTimeout;
+      if (device.Aborted()) kind = ErrorKind::kAborted;
     }
     if (kind != ErrorKind::kNone) {
       Fail(device, context, {kind, waiting.op, waiting.epoch, peer, seen, waited_ns, 0});
@@ -53,19 +48,20 @@ bool AwaitFlag(Device& device, const RankContext& context, const Waiting& waitin
   }
 }
 
-// Awaits all peers, in this rank's order; rows[peer] gets what each announces.
+// A worker awaits all peers, its lanes one each; rows[peer] gets what the peer announces.
 template <class Device>
 bool AwaitAll(Device& device, const RankContext& context, Op op, Epoch epoch, uint32_t* rows) {
   const Waiting waiting = {op, epoch, device.NowNs()};
   const uint32_t bank = BankOf(epoch);
-  for (uint32_t i = 0; i < context.shape.ranks; ++i) {
+  bool good = true;
+  for (uint32_t i = device.Thread(); good && i < context.shape.ranks; i += device.Threads()) {
     const uint32_t peer = context.Peer(i);
     const uint64_t offset = op == Op::kDispatch ? context.layout.DispatchFlag(bank, peer)
                                                 : context.layout.CombineFlag(bank, peer);
     const auto* flag = context.In<const uint64_t>(context.rank, offset);
-    if (!AwaitFlag(device, context, waiting, peer, flag, &rows[peer])) return false;
+    good = AwaitFlag(device, context, waiting, peer, flag, &rows[peer]);
   }
-  return true;
+  return !device.Any(!good);
 }
 
 }  // namespace ep

@@ -1,0 +1,108 @@
+// The kernels: the protocol's bodies, and what a calibration needs, as entry points.
+//
+// csrc/kernels/arguments.h says how each is launched. All arithmetic and all of the protocol is in
+// csrc/protocol; this file gives them blocks, shared memory and a clock.
+#include "csrc/kernels/arguments.h"
+#include "csrc/kernels/device.cuh"
+#include "csrc/kernels/ptx.cuh"
+
+namespace {
+
+using namespace ep;
+using namespace ep::kernels;
+
+extern __shared__ __align__(16) uint8_t shared_memory[];
+
+// Stamps the block's coming and going, if anybody wants to know.
+class Stamping {
+ public:
+  explicit Stamping(Stamps* stamps) : stamps_(stamps) {
+    if (stamps_ != nullptr && threadIdx.x == 0) {
+      atomicMin(reinterpret_cast<unsigned long long*>(&stamps_->first_in_ns), ptx::GlobalTimerNs());
+    }
+  }
+  ~Stamping() {
+    if (stamps_ == nullptr) return;
+    __syncthreads();
+    if (threadIdx.x == 0) {
+      atomicMax(reinterpret_cast<unsigned long long*>(&stamps_->last_out_ns), ptx::GlobalTimerNs());
+    }
+  }
+
+ private:
+  Stamps* const stamps_;
+};
+
+}  // namespace
+
+// Two blocks a multiprocessor: half of its registers each.
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
+    ep_dispatch(const __grid_constant__ DispatchArguments args) {
+  const Stamping stamping(args.stamps);
+  GpuDevice device(args.aborted);
+  const Shape& shape = args.context.shape;
+  const SharedMemory memory(shape);
+  BitmapPlan plan(shape, {memory.Words(shared_memory), memory.Begin(shared_memory),
+                          memory.Plan(shared_memory, threadIdx.x / 32), args.tile_counts});
+  Dispatch(device, args.context, args.input, plan, memory.PlacesIn(shared_memory), args.output,
+           args.handle);
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
+    ep_combine(const __grid_constant__ CombineArguments args) {
+  const Stamping stamping(args.stamps);
+  GpuDevice device(args.aborted);
+  const SharedMemory memory(args.context.shape);
+  Combine(device, args.context, args.handle, memory.PlacesIn(shared_memory).rows_from,
+          args.expert_rows, args.combined);
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads)
+    ep_count_tiles(const __grid_constant__ CountArguments args) {
+  GpuDevice device(nullptr);
+  const SharedMemory memory(args.shape);
+  CountTile(device, args.shape, args.topk_idx, args.tokens, blockIdx.x,
+            memory.Words(shared_memory), args.tile_counts + blockIdx.x * TileCounts(args.shape));
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads)
+    ep_copy(const __grid_constant__ CopyArguments args) {
+  constexpr uint32_t kVectors = 4;  // under way at a time, by each thread
+  const uint64_t step = uint64_t{kThreads} * gridDim.x * sizeof(ptx::Vector);
+  const uint64_t mine = (uint64_t{blockIdx.x} * kThreads + threadIdx.x) * sizeof(ptx::Vector);
+  for (uint64_t begin = mine; begin < args.bytes; begin += kVectors * step) {
+    ptx::Vector held[kVectors];
+#pragma unroll
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      if (begin + v * step < args.bytes) held[v] = ptx::LoadPeer(args.from + begin + v * step);
+    }
+#pragma unroll
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      if (begin + v * step < args.bytes) ptx::StoreVector(args.to + begin + v * step, held[v]);
+    }
+  }
+}
+
+extern "C" __global__ void __launch_bounds__(32)
+    ep_round_trips(const __grid_constant__ RoundTripArguments args) {
+  if (threadIdx.x != 0) return;
+  const uint64_t begin = ptx::GlobalTimerNs();
+  uint64_t last = begin;
+  for (uint32_t i = 0; i < args.count; ++i) {
+    const uint64_t turn = args.turn + i + 1;
+    if (args.first) ptx::StoreReleaseSystem(args.peers, turn);
+    for (uint32_t misses = 1; ptx::LoadAcquireSystem(args.mine) != turn; ++misses) {
+      if (misses % 64 != 0) continue;
+      if (ptx::GlobalTimerNs() - begin < args.timeout_ns &&
+          ptx::LoadRelaxedSystem(args.aborted) == 0) {
+        continue;
+      }
+      *args.overdue = 1;
+      return;
+    }
+    if (!args.first) ptx::StoreReleaseSystem(args.peers, turn);
+    const uint64_t now = ptx::GlobalTimerNs();
+    args.duration_ns[i] = now - last;
+    last = now;
+  }
+}

@@ -1,0 +1,110 @@
+// Every instruction of the GPU that the kernels need and C++ has no word for. What orders memory
+// has its order and scope in its name; csrc/host/device.h is the same for a CPU.
+#ifndef CSRC_KERNELS_PTX_CUH_
+#define CSRC_KERNELS_PTX_CUH_
+
+#include "csrc/protocol/std.h"
+
+namespace ep::ptx {
+
+// 16 bytes, the most that one lane moves at once.
+struct alignas(16) Vector {
+  uint32_t word[4];
+};
+
+// Input that nobody writes while the kernel runs.
+inline Vector LoadInput(const void* from) {
+  Vector v;
+  asm("ld.global.nc.v4.u32 {%0, %1, %2, %3}, [%4];"
+      : "=r"(v.word[0]), "=r"(v.word[1]), "=r"(v.word[2]), "=r"(v.word[3])
+      : "l"(from));
+  return v;
+}
+
+// What a peer has written: a plain load, since what the non-coherent path holds may be old.
+inline Vector LoadPeer(const void* from) {
+  Vector v;
+  asm volatile("ld.global.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.word[0]), "=r"(v.word[1]), "=r"(v.word[2]), "=r"(v.word[3])
+               : "l"(from)
+               : "memory");
+  return v;
+}
+
+// To wherever the address leads, this GPU's memory or a peer's.
+inline void StoreVector(void* to, const Vector& v) {
+  asm volatile("st.global.L1::no_allocate.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.word[0]),
+               "r"(v.word[1]), "r"(v.word[2]), "r"(v.word[3])
+               : "memory");
+}
+
+inline uint64_t LoadAcquireSystem(const uint64_t* from) {
+  uint64_t value;
+  asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(from) : "memory");
+  return value;
+}
+
+inline void StoreReleaseSystem(uint64_t* to, uint64_t value) {
+  asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
+}
+
+inline uint32_t LoadRelaxedSystem(const uint32_t* from) {
+  uint32_t value;
+  asm volatile("ld.relaxed.sys.global.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
+  return value;
+}
+
+inline uint32_t LoadRelaxedDevice(const uint32_t* from) {
+  uint32_t value;
+  asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
+  return value;
+}
+
+inline void StoreRelaxedDevice(uint32_t* to, uint32_t value) {
+  asm volatile("st.relaxed.gpu.global.u32 [%0], %1;" ::"l"(to), "r"(value) : "memory");
+}
+
+inline uint32_t AddAcquireReleaseDevice(uint32_t* to, uint32_t value) {
+  uint32_t before;
+  asm volatile("atom.add.acq_rel.gpu.global.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(to), "r"(value)
+               : "memory");
+  return before;
+}
+
+inline uint32_t ExchangeRelaxedDevice(uint32_t* to, uint32_t value) {
+  uint32_t before;
+  asm volatile("atom.exch.relaxed.gpu.global.b32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(to), "r"(value)
+               : "memory");
+  return before;
+}
+
+// Two floats to two E4M3 codes, the first in the low byte: nearest even, saturating, NaN 0x7F.
+inline uint32_t ToE4m3x2(float low, float high) {
+  uint16_t codes;
+  asm("cvt.rn.satfinite.e4m3x2.f32 %0, %1, %2;" : "=h"(codes) : "f"(high), "f"(low));
+  return codes;
+}
+
+// Two floats to two BF16, the first in the low half: nearest even, NaN 0x7FFF.
+inline uint32_t ToBf16x2(float low, float high) {
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+}
+
+// Nanoseconds of a clock that all GPUs' threads share; ticks coarsely.
+inline uint64_t GlobalTimerNs() {
+  uint64_t now;
+  asm volatile("mov.u64 %0, %globaltimer;" : "=l"(now)::"memory");
+  return now;
+}
+
+inline void SleepNs(uint32_t ns) { asm volatile("nanosleep.u32 %0;" ::"r"(ns) : "memory"); }
+
+}  // namespace ep::ptx
+
+#endif  // CSRC_KERNELS_PTX_CUH_

@@ -103,6 +103,7 @@ def _cuda_image_impl(ctx):
     return [
         DefaultInfo(files = depset([fatbin])),
         CudaImageInfo(cubins = {arch: file for arch, file in images.items() if arch.startswith("sm_")}),
+        OutputGroupInfo(**{arch: depset([file]) for arch, file in images.items()}),
         _link(ctx, header, assembly, fatbin),
     ]
 

@@ -1,6 +1,7 @@
 """Device code compiled by NVRTC, on any machine: no GPU, no installed CUDA."""
 
-_OPTIONS = ["--std=c++20", "-default-device", "-I."]
+# Without contraction the arithmetic has the same bits as on a CPU; what is to be fused says so.
+_OPTIONS = ["--std=c++20", "-default-device", "-fmad=false", "-I."]
 
 # What compile_device needs of the rule that calls it.
 NVRTC_ATTRS = {

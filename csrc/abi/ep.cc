@@ -13,12 +13,12 @@
 
 #include "csrc/engine/calibrate.h"
 #include "csrc/engine/cpu.h"
-#include "csrc/engine/detail.h"
+#include "csrc/engine/engine.h"
 #include "csrc/engine/landing.h"
 #include "csrc/engine/sections.h"
 
 struct ep_engine {
-  std::unique_ptr<ep::CpuEngine> impl;
+  std::unique_ptr<ep::Engine> impl;
   std::unique_ptr<ep::Calibration> calibration;  // null without landing rows
   std::string last_error;
 
@@ -58,13 +58,12 @@ ep::Operations ToOperations(ep_op op) {
 }
 
 // Fills `config` from C. The routing is copied: the oracle keeps it.
-ep::Status ToConfig(const ep_config& from, ep::CpuConfig* config) {
+ep::Status ToConfig(const ep_config& from, ep::RankConfig* config) {
   const ep::Shape shape = ToShape(from.shape);
   if (const char* problem = ep::Problem(shape)) {
     return {ep::Code::kInvalid, std::string("create a rank: ") + problem};
   }
   if (from.rank >= shape.ranks) return {ep::Code::kInvalid, "create a rank: no such rank"};
-  if (from.threads < 1) return {ep::Code::kInvalid, "create a rank: it needs a thread"};
   for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
     if (from.tokens_of_rank[rank] > shape.tokens) {
       return {ep::Code::kInvalid,
@@ -74,17 +73,32 @@ ep::Status ToConfig(const ep_config& from, ep::CpuConfig* config) {
   const uint64_t ids = uint64_t{shape.ranks} * shape.tokens * shape.topk;
   *config = {
       .rank = from.rank,
-      .threads = from.threads,
-      .oversubscribed = from.cpus < uint64_t{shape.ranks} * from.threads,
       .wait_timeout_ns = from.wait_timeout_ns,
       .routing = {.shape = shape,
                   .seed = from.seed,
                   .tokens_of_rank = {from.tokens_of_rank, from.tokens_of_rank + shape.ranks},
                   .topk_idx = {from.topk_idx, from.topk_idx + ids}},
       .weights = from.topk_weights,
-      .landing_rows = from.landing_rows,
   };
   return {};
+}
+
+ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
+  if (from.threads < 1) return {ep::Code::kInvalid, "create a rank: it needs a thread"};
+  const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
+  std::unique_ptr<ep::CpuEngine> engine;
+  ep::Status status = ep::CpuEngine::Create(std::move(rank),
+                                            {.threads = from.threads,
+                                             .oversubscribed = from.cpus < workers,
+                                             .landing_rows = from.landing_rows},
+                                            &engine);
+  if (status.ok() && from.landing_rows > 0) {
+    status = ep::Calibration::Create(
+        {.rows = from.landing_rows, .seed = from.seed, .one_cpu = from.cpus < 2}, engine.get(),
+        &made->calibration);
+  }
+  made->impl = std::move(engine);
+  return status;
 }
 
 // Runs `body`, which returns a Status; memory that cannot be had must not cross into C as an
@@ -154,14 +168,9 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
   std::unique_ptr<ep_engine> made(new (std::nothrow) ep_engine);
   if (made == nullptr) return EP_SYSTEM;
   const ep_status status = Guarded(made.get(), [&]() -> ep::Status {
-    ep::CpuConfig converted = {};
-    ep::Status result = ToConfig(*config, &converted);
-    if (result.ok()) result = ep::CpuEngine::Create(std::move(converted), &made->impl);
-    if (result.ok() && config->landing_rows > 0) {
-      result = ep::Calibration::Create(
-          {.rows = config->landing_rows, .seed = config->seed, .one_cpu = config->cpus < 2},
-          made->impl.get(), &made->calibration);
-    }
+    ep::RankConfig rank = {};
+    ep::Status result = ToConfig(*config, &rank);
+    if (result.ok()) result = CreateOnCpu(*config, std::move(rank), made.get());
     return result;
   });
   if (status == EP_OK) {
@@ -210,26 +219,41 @@ ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* dur
 
 ep_status ep_run_fresh(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
   return Guarded(engine, [&] {
-    return ep::RunFresh(*engine->impl, ToOperations(op), iterations, duration_ns);
+    return engine->impl->RunFresh(ToOperations(op), iterations, duration_ns);
   });
 }
 
 ep_status ep_run_chained(ep_engine* engine, ep_op op, uint64_t dropped, uint64_t iterations,
                          uint64_t* duration_ns) {
   return Guarded(engine, [&] {
-    return ep::RunChained(*engine->impl, ToOperations(op), dropped, iterations, duration_ns);
+    return engine->impl->RunChained(ToOperations(op), dropped, iterations, duration_ns);
+  });
+}
+
+ep_status ep_run_graph(ep_engine* engine, ep_op op, uint64_t operations, uint64_t replays,
+                       uint64_t* duration_ns) {
+  return Guarded(engine, [&] {
+    return engine->impl->RunGraph(ToOperations(op), operations, replays, duration_ns);
+  });
+}
+
+ep_status ep_run_kernels(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
+  return Guarded(engine, [&] {
+    return engine->impl->RunKernels(ToOperations(op), iterations, duration_ns);
   });
 }
 
 ep_status ep_next_epoch(ep_engine* engine, ep_op op, uint32_t* epoch) {
-  const ep::EpochState& epochs = engine->impl->epochs();
-  *epoch = ep::Next(op == EP_COMBINE ? epochs.combine : epochs.dispatch);
-  return EP_OK;
+  return Guarded(engine, [&] {
+    ep::EpochState epochs = {};
+    const ep::Status status = engine->impl->Epochs(&epochs);
+    *epoch = ep::Next(op == EP_COMBINE ? epochs.combine : epochs.dispatch);
+    return status;
+  });
 }
 
 ep_status ep_poison(ep_engine* engine) {
-  engine->impl->Poison();
-  return EP_OK;
+  return Guarded(engine, [&] { return engine->impl->Poison(); });
 }
 
 ep_status ep_check(ep_engine* engine, ep_op op, ep_check_result* result) {

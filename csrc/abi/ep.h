@@ -24,6 +24,9 @@ typedef enum ep_status {
   EP_STATE = 6,     // called in the wrong order, or after a failed operation
 } ep_status;
 
+// What ranks compute on.
+typedef enum ep_device { EP_CPU = 1, EP_CUDA = 2 } ep_device;
+
 typedef enum ep_dtype { EP_FP8 = 1, EP_BF16 = 2 } ep_dtype;
 
 typedef enum ep_op {
@@ -49,9 +52,12 @@ enum { EP_SETS = 3 };
 
 typedef struct ep_config {
   ep_shape shape;
+  ep_device device;
   uint32_t rank;
-  uint32_t cpus;     // that all workers of this host share; fewer than workers: waits yield at once
-  uint32_t threads;  // workers of this rank, 1 or more
+  uint32_t cpus;     // CPU: that all workers of this host share; fewer than workers: waits yield
+  uint32_t threads;  // CPU: workers of this rank, 1 or more
+  uint32_t gpu;           // CUDA: this rank's, as ep_describe_gpu counts
+  uint32_t ranks_on_gpu;  // CUDA: that share it, 1 or more
   uint64_t seed;     // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]
@@ -62,6 +68,24 @@ typedef struct ep_config {
 
 typedef struct ep_engine ep_engine;
 
+// One GPU of this host.
+typedef struct ep_gpu {
+  char name[256];
+  char uuid[48];       // GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx
+  char pci[16];        // dddd:bb:dd.f
+  uint64_t memory_bytes;
+  uint32_t multiprocessors;
+  uint32_t major, minor;    // compute capability
+  uint32_t driver_version;  // of CUDA that the driver knows, as 13000
+} ep_gpu;
+
+// Counts this host's GPUs. EP_SYSTEM: none can be used; the reason is in `error` (capacity bytes,
+// always terminated) and *count is 0.
+ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity);
+
+// EP_INVALID: there is no such GPU.
+ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described);
+
 // Bytes that one rank needs: what peers map of it, and what is its own, the cache flush included,
 // where it receives `received_selections` rows.
 typedef struct ep_memory {
@@ -70,6 +94,10 @@ typedef struct ep_memory {
   uint64_t flush_bytes;  // of private_bytes, for as long as ep_flush_caches runs
 } ep_memory;
 ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory);
+
+// Bytes of a GPU's memory that one rank on it needs, in the same three parts. Tensors have their
+// full size there.
+ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory);
 
 // What `landing_rows` add to it.
 ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);
@@ -111,6 +139,16 @@ ep_status ep_run_fresh(ep_engine* engine, ep_op op, uint64_t iterations, uint64_
 // latter took together.
 ep_status ep_run_chained(ep_engine* engine, ep_op op, uint64_t dropped, uint64_t iterations,
                          uint64_t* duration_ns);
+
+// Captures `operations` of `op` into a CUDA graph and replays it; duration_ns[i] is how long the
+// i-th of `replays` took as a whole. EP_STATE: the engine's device has no graphs.
+ep_status ep_run_graph(ep_engine* engine, ep_op op, uint64_t operations, uint64_t replays,
+                       uint64_t* duration_ns);
+
+// As ep_run, but duration_ns[i] is that of the kernels alone: from the first thread block's coming
+// to the last one's going, by the GPU's own clock; of EP_E2E, both kernels' together. EP_STATE: the
+// engine's device has no kernels.
+ep_status ep_run_kernels(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns);
 
 // Makes the experts' outputs, once, at the rows where the last dispatch put their inputs.
 ep_status ep_make_expert_rows(ep_engine* engine);

@@ -10,7 +10,6 @@
 #include <thread>
 #include <vector>
 
-#include "csrc/engine/detail.h"
 #include "csrc/engine/sections.h"
 #include "csrc/engine/world_test_util.h"
 
@@ -33,16 +32,13 @@ class Machine {
     std::vector<uint8_t*> regions;
     for (uint32_t rank = 0; rank < ranks; ++rank) {
       std::unique_ptr<CpuEngine> engine;
-      CpuConfig config = {};
-      config.rank = rank;
-      config.threads = 1;
-      config.oversubscribed = true;
-      config.wait_timeout_ns = wait_timeout_ns;
-      config.routing = {shape, kSeed, std::vector<uint32_t>(ranks, 1),
-                        std::vector<int32_t>(ranks, 0)};
-      config.weights = weights.data();
-      config.landing_rows = kRows;
-      ExpectOk(CpuEngine::Create(std::move(config), &engine));
+      RankConfig config = {.rank = rank,
+                           .wait_timeout_ns = wait_timeout_ns,
+                           .routing = {shape, kSeed, std::vector<uint32_t>(ranks, 1),
+                                       std::vector<int32_t>(ranks, 0)},
+                           .weights = weights.data()};
+      ExpectOk(CpuEngine::Create(std::move(config), {.oversubscribed = true, .landing_rows = kRows},
+                                 &engine));
       regions.push_back(engine->region());
       std::unique_ptr<Calibration> calibration;
       ExpectOk(Calibration::Create({.rows = kRows, .seed = kSeed, .one_cpu = true}, engine.get(),
@@ -189,10 +185,10 @@ TEST(Detail, FreshAndChainedIterationsAreRight) {
   World<HostDevice> world({.shape = shape, .threads = 2});
   world.Begin();
   for (const Operations operations : {kDispatch, kCombine, kBoth}) {
-    for (uint32_t rank = 0; rank < shape.ranks; ++rank) world.engine(rank).Poison();
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) Machine::ExpectOk(world.engine(rank).Poison());
     OnAllRanks(world, shape.ranks, [&](CpuEngine& engine) {
       std::vector<uint64_t> duration_ns(4);
-      const Status status = RunFresh(engine, operations, duration_ns.size(), duration_ns.data());
+      const Status status = engine.RunFresh(operations, duration_ns.size(), duration_ns.data());
       EXPECT_THAT(duration_ns, Each(Gt(0u)));
       Findings findings;
       Machine::ExpectOk(engine.Check(operations, &findings));
@@ -204,7 +200,7 @@ TEST(Detail, FreshAndChainedIterationsAreRight) {
   const uint32_t before = world.engine(0).epochs().combine;
   OnAllRanks(world, shape.ranks, [](CpuEngine& engine) {
     uint64_t duration_ns = 0;
-    const Status status = RunChained(engine, kBoth, 2, 3, &duration_ns);
+    const Status status = engine.RunChained(kBoth, 2, 3, &duration_ns);
     EXPECT_GT(duration_ns, 0u);
     return status;
   });

@@ -8,13 +8,6 @@
 namespace ep {
 namespace {
 
-// No row of the inputs, no scale and no source looks like this.
-constexpr uint8_t kPoison = 0xA5;
-
-void PoisonRow(const GuardedRows& rows, int64_t row) {
-  std::memset(rows.Row(row), kPoison, rows.row_bytes());
-}
-
 void Report(Findings* findings, const Findings& wrong) {
   if (findings->wrong++ != 0) return;
   const uint64_t rows = findings->rows;
@@ -34,18 +27,16 @@ struct Checker::Place {
 Checker::Checker(reference::Routing routing, uint32_t rank, Tensors* tensors)
     : shape_(routing.shape), rank_(rank), tensors_(tensors), oracle_(std::move(routing), rank) {}
 
-void Checker::Poison() {
+void Checker::ForEachTouched(Operations operations, const Touch& touch) const {
   const int64_t stride = tensors_->ExpertStride();
-  for (uint32_t x = 0; x < shape_.experts_per_rank; ++x) {
-    // The row after the last one, and the guard before the first.
-    const int64_t count = static_cast<int64_t>(oracle_.Received(x).size());
-    for (int64_t row = x * stride - 1; row <= x * stride + count; ++row) {
-      PoisonRow(tensors_->received, row);
-      PoisonRow(tensors_->scales, row);
-      PoisonRow(tensors_->sources, row);
-    }
+  for (uint32_t x = 0; operations.dispatch && x < shape_.experts_per_rank; ++x) {
+    // From the row before the first to the one after the last.
+    const int64_t count = static_cast<int64_t>(oracle_.Received(x).size()) + 2;
+    touch(tensors_->received, x * stride - 1, count);
+    touch(tensors_->scales, x * stride - 1, count);
+    touch(tensors_->sources, x * stride - 1, count);
   }
-  for (int64_t row = -1; row <= tensors_->tokens(); ++row) PoisonRow(tensors_->combined, row);
+  if (operations.combine) touch(tensors_->combined, -1, int64_t{tensors_->tokens()} + 2);
 }
 
 void Checker::CheckDispatch(uint32_t set, Findings* findings) {

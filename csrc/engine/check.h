@@ -6,11 +6,18 @@
 #define CSRC_ENGINE_CHECK_H_
 
 #include <cstdint>
+#include <functional>
 
 #include "csrc/engine/tensors.h"
 #include "csrc/reference/oracle.h"
 
 namespace ep {
+
+// Which operations one iteration holds.
+struct Operations {
+  bool dispatch;
+  bool combine;
+};
 
 enum class WrongKind : uint32_t {
   kNone = 0,
@@ -36,12 +43,18 @@ struct Findings {
   uint64_t want = 0;
 };
 
+// No row of the inputs, no scale and no source looks like this.
+inline constexpr uint8_t kPoison = 0xA5;
+
 class Checker {
  public:
   // `tensors` outlives the checker.
   Checker(reference::Routing routing, uint32_t rank, Tensors* tensors);
 
-  void Poison();
+  // Calls touch(rows, first, count) for all ranges of rows that the operations of each kind must
+  // write, guards included. Negative rows are guards, too.
+  using Touch = std::function<void(const GuardedRows& rows, int64_t first, int64_t count)>;
+  void ForEachTouched(Operations operations, const Touch& touch) const;
 
   // Checks the rows of a dispatch of input set `set`.
   void CheckDispatch(uint32_t set, Findings* findings);

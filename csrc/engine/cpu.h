@@ -9,15 +9,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
-#include "csrc/engine/check.h"
-#include "csrc/engine/contents.h"
+#include "csrc/engine/engine.h"
 #include "csrc/engine/error_text.h"
 #include "csrc/engine/landing.h"
 #include "csrc/engine/tensors.h"
@@ -31,81 +29,52 @@
 
 namespace ep {
 
-// Which operations one iteration holds.
-struct Operations {
-  bool dispatch;
-  bool combine;
-};
-
 struct CpuConfig {
-  uint32_t rank;
   // Worker threads of this rank, 1 or more.
-  uint32_t threads;
+  uint32_t threads = 1;
   // All ranks' workers outnumber the CPUs that they share.
-  bool oversubscribed;
-  uint64_t wait_timeout_ns;
-  // All ranks'; its shape has no Problem.
-  reference::Routing routing;
-  // [kSets, shape.tokens, topk], this rank's.
-  const float* weights;
+  bool oversubscribed = false;
   // Rows behind the layout for a calibration's copies.
   uint32_t landing_rows = 0;
 };
 
-struct TrafficCounts {
-  uint64_t selections;
-  uint64_t rank_rows;
-  uint64_t remote_rows;
-  std::vector<uint64_t> rows_to_rank;
-  std::vector<uint64_t> selections_of_expert;
-};
-
 template <class Device>
-class BasicCpuEngine {
+class BasicCpuEngine : public Engine {
  public:
-  static Status Create(CpuConfig config, std::unique_ptr<BasicCpuEngine>* engine);
+  static Status Create(RankConfig rank, const CpuConfig& config,
+                       std::unique_ptr<BasicCpuEngine>* engine);
 
-  std::vector<uint8_t> Blob() const { return region_->Blob(); }
-  // Maps the peers' regions, one blob a rank in rank order.
-  Status Connect(const std::vector<std::span<const uint8_t>>& blobs);
+  std::vector<uint8_t> Blob() const override { return region_->Blob(); }
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override;
   // Ranks of one process use each other's memory as it is.
   Status ConnectInProcess(const std::vector<uint8_t*>& regions);
   uint8_t* region() const { return region_->data(); }
 
-  // Makes the experts' outputs at the rows where the last dispatch put their inputs. The routing
-  // never changes, so once is enough.
-  Status MakeExpertRows();
+  Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
+  Status RunFlags(uint64_t iterations, uint64_t* duration_ns) override;
+  Status RunChained(Operations operations, uint64_t dropped, uint64_t iterations,
+                    uint64_t* duration_ns) override;
 
-  // Runs `iterations` back to back; stores what each took where `duration_ns` is not null.
-  Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns);
-
-  // The same of dispatches without rows: nothing but flags. They leave outputs, handle and input
-  // sets as they are.
-  Status RunFlags(uint64_t iterations, uint64_t* duration_ns);
-
-  void Poison() { checker_->Poison(); }
-  // Checks what the last operation of each kind left behind.
-  Status Check(Operations operations, Findings* findings);
-  Status CountTraffic(TrafficCounts* counts) const;
-  // What the last dispatch and the last combine left behind. Needs both.
-  Status LastContents(std::optional<Contents>* contents) const;
-  Status FlushCaches();
-
-  void Abort() { aborted_.store(true, std::memory_order_relaxed); }
+  Status Poison() override;
+  Status FlushCaches() override;
+  Status Epochs(EpochState* epochs) override {
+    *epochs = epochs_;
+    return {};
+  }
+  void Abort() override { aborted_.store(true, std::memory_order_relaxed); }
 
   Device& device(uint32_t worker = 0) { return *devices_[worker]; }
   EpochState& epochs() { return epochs_; }
   // For benchmarks, which lay other work over the same memory.
   const RankContext& context() const { return context_; }
   const Handle& handle() const { return handle_; }
-  const Tensors& tensors() const { return tensors_; }
 
  private:
-  explicit BasicCpuEngine(const CpuConfig& config)
-      : context_{.shape = config.routing.shape,
-                 .layout = Layout(config.routing.shape),
-                 .rank = config.rank,
-                 .wait_timeout_ns = config.wait_timeout_ns,
+  BasicCpuEngine(const RankConfig& rank, const CpuConfig& config)
+      : context_{.shape = rank.routing.shape,
+                 .layout = Layout(rank.routing.shape),
+                 .rank = rank.rank,
+                 .wait_timeout_ns = rank.wait_timeout_ns,
                  .epochs = &epochs_,
                  .error = &error_,
                  .tickets = &tickets_,
@@ -113,7 +82,7 @@ class BasicCpuEngine {
         pool_(config.threads, config.oversubscribed) {
     for (uint32_t worker = 0; worker < config.threads; ++worker) {
       devices_.push_back(
-          std::make_unique<Device>(HostDevice::Config{.shape = config.routing.shape,
+          std::make_unique<Device>(HostDevice::Config{.shape = rank.routing.shape,
                                                       .worker = worker,
                                                       .workers = config.threads,
                                                       .yields = config.oversubscribed,
@@ -127,8 +96,7 @@ class BasicCpuEngine {
   Status Time(uint64_t iterations, uint64_t* duration_ns, Body body);
   bool RunDispatch(uint32_t set, Tensors* tensors, const Handle& handle);
   bool RunCombine();
-  Status CheckHeader(const RegionHeader& header, uint32_t rank) const;
-  Status Ready(bool wants_expert_rows) const;
+  Status CanRun(bool wants_expert_rows) const;
 
   RankContext context_;
   EpochState epochs_ = {};
@@ -141,66 +109,35 @@ class BasicCpuEngine {
   Handle handle_ = {};
   std::unique_ptr<ShmRegion> region_;
   std::vector<Mapping> peers_;
-  Tensors tensors_;
   // What dispatches without rows read and write.
   Tensors no_rows_;
   Handle no_rows_handle_ = {};
-  std::unique_ptr<Checker> checker_;
-  uint64_t seed_ = 0;
-  bool connected_ = false;
-  bool has_expert_rows_ = false;
-  // Operations begun; the n-th uses set n % kSets.
-  uint64_t dispatches_ = 0;
-  uint64_t combines_ = 0;
 };
 
 using CpuEngine = BasicCpuEngine<HostDevice>;
 
 template <class Device>
-Status BasicCpuEngine<Device>::Create(CpuConfig config, std::unique_ptr<BasicCpuEngine>* engine) {
-  std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(config));
-  const Shape shape = config.routing.shape;
-  const uint32_t tokens = config.routing.tokens_of_rank[config.rank];
+Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
+                                      std::unique_ptr<BasicCpuEngine>* engine) {
+  std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
+  const Shape shape = rank.routing.shape;
   const uint64_t landing_bytes = Landing(shape, config.landing_rows).SizeBytes();
   Status status =
       ShmRegion::Create(made->context_.layout.SizeBytes() + landing_bytes, &made->region_);
   if (!status.ok()) return status;
   *reinterpret_cast<RegionHeader*>(made->region()) = {kRegionMagic, made->context_.layout.Hash(),
-                                                      config.rank, 0};
-  status = made->tensors_.Allocate(shape, config.threads, tokens,
-                                   config.routing.Selected(config.rank, 0), config.weights);
+                                                      rank.rank, 0};
+  status = made->Prepare(std::move(rank), config.threads);
   if (!status.ok()) return status;
   Shape least = shape;
   least.tokens = 1;
   const std::vector<float> no_weights(uint64_t{kSets} * shape.topk);
   status = made->no_rows_.Allocate(least, config.threads, 0, nullptr, no_weights.data());
   if (!status.ok()) return status;
-  made->seed_ = config.routing.seed;
-  for (uint32_t set = 0; set < kSets; ++set) {
-    Bf16* rows = made->tensors_.token_rows[set].template As<Bf16>();
-    for (uint32_t token = 0; token < tokens; ++token) {
-      reference::TokenRow(made->seed_, set, config.rank, token, shape.hidden,
-                          rows + uint64_t{token} * shape.hidden);
-    }
-  }
   made->handle_ = made->tensors_.MakeHandle();
   made->no_rows_handle_ = made->no_rows_.MakeHandle();
-  made->checker_ =
-      std::make_unique<Checker>(std::move(config.routing), config.rank, &made->tensors_);
   *engine = std::move(made);
   return {};
-}
-
-template <class Device>
-Status BasicCpuEngine<Device>::CheckHeader(const RegionHeader& header, uint32_t rank) const {
-  if (header.magic == kRegionMagic && header.layout_hash == context_.layout.Hash() &&
-      header.rank == rank) {
-    return {};
-  }
-  return {Code::kProtocol, "connect rank " + std::to_string(context_.rank) + " to rank " +
-                               std::to_string(rank) +
-                               ": its region has another layout; do all ranks run the same plan "
-                               "with the same build?"};
 }
 
 template <class Device>
@@ -232,34 +169,9 @@ Status BasicCpuEngine<Device>::ConnectInProcess(const std::vector<uint8_t*>& reg
 }
 
 template <class Device>
-Status BasicCpuEngine<Device>::Ready(bool wants_expert_rows) const {
-  if (!connected_) return {Code::kState, "run: the rank is not connected"};
+Status BasicCpuEngine<Device>::CanRun(bool wants_expert_rows) const {
   if (error_.kind != ErrorKind::kNone) return ErrorText(error_, context_);
-  if (wants_expert_rows && !has_expert_rows_) {
-    return {Code::kState, "combine: there are no expert outputs yet; dispatch and make them first"};
-  }
-  return {};
-}
-
-template <class Device>
-Status BasicCpuEngine<Device>::MakeExpertRows() {
-  if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
-  const DispatchOutput output = tensors_.Output();
-  const uint32_t hidden = context_.shape.hidden;
-  for (uint32_t x = 0; x < context_.shape.experts_per_rank; ++x) {
-    const uint32_t expert = context_.rank * context_.shape.experts_per_rank + x;
-    for (uint32_t i = 0; i < handle_.places.counts[x]; ++i) {
-      const uint64_t row = uint64_t{x} * handle_.expert_stride + i;
-      const Source from = output.sources[row];
-      for (uint32_t set = 0; set < kSets; ++set) {
-        Bf16* rows = tensors_.expert_rows[set].template As<Bf16>();
-        reference::ExpertRow(seed_, set, from.rank, from.token, expert, hidden,
-                             rows + row * hidden);
-      }
-    }
-  }
-  has_expert_rows_ = true;
-  return {};
+  return Ready(wants_expert_rows);
 }
 
 template <class Device>
@@ -276,7 +188,7 @@ bool BasicCpuEngine<Device>::RunDispatch(uint32_t set, Tensors* tensors, const H
 
 template <class Device>
 bool BasicCpuEngine<Device>::RunCombine() {
-  const Bf16* expert_rows = tensors_.expert_rows[combines_++ % kSets].template As<const Bf16>();
+  const Bf16* expert_rows = tensors_.expert_rows[NextCombineSet()].template As<const Bf16>();
   Bf16* combined = tensors_.combined.template As<Bf16>();
   pool_.Run([&](uint32_t worker) {
     Combine(*devices_[worker], context_, handle_, tensors_.WorkingPlaces(worker).rows_from,
@@ -301,10 +213,10 @@ Status BasicCpuEngine<Device>::Time(uint64_t iterations, uint64_t* duration_ns, 
 template <class Device>
 Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
                                    uint64_t* duration_ns) {
-  Status status = Ready(operations.combine);
+  Status status = CanRun(operations.combine);
   if (!status.ok()) return status;
   return Time(iterations, duration_ns, [&] {
-    if (operations.dispatch && !RunDispatch(dispatches_++ % kSets, &tensors_, handle_)) {
+    if (operations.dispatch && !RunDispatch(NextDispatchSet(), &tensors_, handle_)) {
       return false;
     }
     return !operations.combine || RunCombine();
@@ -313,48 +225,28 @@ Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
 
 template <class Device>
 Status BasicCpuEngine<Device>::RunFlags(uint64_t iterations, uint64_t* duration_ns) {
-  Status status = Ready(false);
+  Status status = CanRun(false);
   if (!status.ok()) return status;
   return Time(iterations, duration_ns,
               [&] { return RunDispatch(0, &no_rows_, no_rows_handle_); });
 }
 
 template <class Device>
-Status BasicCpuEngine<Device>::Check(Operations operations, Findings* findings) {
-  if ((operations.dispatch && dispatches_ == 0) || (operations.combine && combines_ == 0)) {
-    return {Code::kState, "check: the operation has not run yet"};
-  }
-  const uint32_t sent = (dispatches_ + kSets - 1) % kSets;
-  if (operations.dispatch) checker_->CheckDispatch(sent, findings);
-  if (operations.combine) {
-    checker_->CheckCombine((combines_ + kSets - 1) % kSets, sent, findings);
-  }
-  return {};
+Status BasicCpuEngine<Device>::RunChained(Operations operations, uint64_t dropped,
+                                          uint64_t iterations, uint64_t* duration_ns) {
+  Status status = Run(operations, dropped, nullptr);
+  const uint64_t begin_ns = MonotonicNs();
+  if (status.ok()) status = Run(operations, iterations, nullptr);
+  *duration_ns = MonotonicNs() - begin_ns;
+  return status;
 }
 
 template <class Device>
-Status BasicCpuEngine<Device>::CountTraffic(TrafficCounts* counts) const {
-  if (dispatches_ == 0) return {Code::kState, "count rows: nothing was dispatched yet"};
-  *counts = {};
-  const uint32_t* sent = tensors_.rows_to_rank();
-  for (uint32_t rank = 0; rank < context_.shape.ranks; ++rank) {
-    counts->rows_to_rank.push_back(sent[rank]);
-    counts->rank_rows += sent[rank];
-    if (rank != context_.rank) counts->remote_rows += sent[rank];
-  }
-  for (uint32_t x = 0; x < context_.shape.experts_per_rank; ++x) {
-    counts->selections_of_expert.push_back(tensors_.counts()[x]);
-  }
-  counts->selections = tensors_.CountSelections();
-  return {};
-}
-
-template <class Device>
-Status BasicCpuEngine<Device>::LastContents(std::optional<Contents>* contents) const {
-  if (dispatches_ == 0 || combines_ == 0) {
-    return {Code::kState, "copy a tensor: dispatch and combine have not both run yet"};
-  }
-  contents->emplace(&tensors_, (dispatches_ + kSets - 1) % kSets, (combines_ + kSets - 1) % kSets);
+Status BasicCpuEngine<Device>::Poison() {
+  checker_->ForEachTouched({.dispatch = true, .combine = true},
+                           [](const GuardedRows& rows, int64_t first, int64_t count) {
+                             std::memset(rows.Row(first), kPoison, count * rows.row_bytes());
+                           });
   return {};
 }
 

@@ -174,7 +174,7 @@ TEST_F(Mutants, SkipsAWaitInDispatch) {
     done.wait();
     return false;
   };
-  world_.engine(0).Poison();
+  EXPECT_TRUE(world_.engine(0).Poison().ok());
   std::vector<std::thread> others;
   for (uint32_t rank : {1, 2}) {
     others.emplace_back(
@@ -197,7 +197,7 @@ TEST_F(Mutants, SkipsAWaitInCombine) {
   };
   std::promise<void> through;
   device(1).before_sum = [done = through.get_future().share()] { done.wait(); };
-  world_.engine(0).Poison();
+  EXPECT_TRUE(world_.engine(0).Poison().ok());
   std::vector<std::thread> others;
   for (uint32_t rank : {1, 2}) {
     others.emplace_back(

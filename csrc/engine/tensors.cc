@@ -51,6 +51,16 @@ uint64_t Tensors::CountSelections() const {
   return topk_idx_.size() - static_cast<uint64_t>(std::ranges::count(topk_idx_, -1));
 }
 
+std::vector<uint64_t> Tensors::CountRowsToRanks() const {
+  std::vector<uint64_t> rows(shape_.ranks);
+  for (uint32_t token = 0; token < tokens_; ++token) {
+    for (uint32_t d = 0; d < destination_count_[token]; ++d) {
+      ++rows[destinations_[token * shape_.MaxDestinations() + d].rank];
+    }
+  }
+  return rows;
+}
+
 SequentialPlan Tensors::Plan(uint32_t worker) {
   return {shape_, &rows_to_rank_[worker * shape_.ranks],
           &selections_of_expert_[worker * shape_.Experts()]};

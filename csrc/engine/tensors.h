@@ -67,7 +67,8 @@ class Tensors {
   // Ids of this rank that are not -1.
   uint64_t CountSelections() const;
   const uint32_t* counts() const { return kept_.counts.data(); }
-  const uint32_t* rows_to_rank() const { return rows_to_rank_.data(); }
+  // Rows that the last dispatch sent to each rank, counted in the handle that it left.
+  std::vector<uint64_t> CountRowsToRanks() const;
 
   Mapping token_rows[kSets];   // BF16 [tokens, hidden]
   GuardedRows received;        // E4M3 or BF16 [L, stride, hidden]

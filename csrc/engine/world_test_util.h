@@ -66,12 +66,10 @@ class World {
       for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
       std::unique_ptr<Engine> engine;
       Status status = Engine::Create({.rank = rank,
-                                      .threads = config.threads,
-                                      .oversubscribed = true,
                                       .wait_timeout_ns = config.wait_timeout_ns,
                                       .routing = routing,
                                       .weights = weights.data()},
-                                     &engine);
+                                     {.threads = config.threads, .oversubscribed = true}, &engine);
       EXPECT_TRUE(status.ok()) << status.text();
       regions.push_back(engine->region());
       engines_.push_back(std::move(engine));
@@ -102,7 +100,7 @@ class World {
 
   // Poisons, runs once and checks on all ranks; one Findings a rank.
   std::vector<Findings> RunChecked(Operations operations) {
-    for (auto& engine : engines_) engine->Poison();
+    for (auto& engine : engines_) ExpectOk({engine->Poison()});
     ExpectOk(Run(operations));
     std::vector<Findings> findings(engines_.size());
     for (size_t rank = 0; rank < engines_.size(); ++rank) {

@@ -71,12 +71,10 @@ std::unique_ptr<CpuEngine> Connect(Team& team, uint32_t rank, const Bench& bench
   const std::vector<float> weights(uint64_t{kSets} * bench.shape.tokens * bench.shape.topk, 0.5f);
   std::unique_ptr<CpuEngine> engine;
   Require(CpuEngine::Create({.rank = rank,
-                             .threads = 1,
-                             .oversubscribed = UsableCpus() < bench.shape.ranks,
                              .wait_timeout_ns = 60'000'000'000,
                              .routing = UniformRouting(bench),
                              .weights = weights.data()},
-                            &engine));
+                            {.oversubscribed = UsableCpus() < bench.shape.ranks}, &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   team.blobs()[rank].size = static_cast<uint32_t>(blob.size());
   std::ranges::copy(blob, team.blobs()[rank].bytes);

@@ -1,0 +1,123 @@
+#include "csrc/engine/engine.h"
+
+#include <utility>
+
+#include "csrc/reference/inputs.h"
+
+namespace ep {
+
+Status Engine::Prepare(RankConfig config, uint32_t workers) {
+  rank_ = config.rank;
+  seed_ = config.routing.seed;
+  const Shape shape = config.routing.shape;
+  const uint32_t tokens = config.routing.tokens_of_rank[rank_];
+  Status status = tensors_.Allocate(shape, workers, tokens, config.routing.Selected(rank_, 0),
+                                    config.weights);
+  if (!status.ok()) return status;
+  for (uint32_t set = 0; set < kSets; ++set) {
+    Bf16* rows = tensors_.token_rows[set].As<Bf16>();
+    for (uint32_t token = 0; token < tokens; ++token) {
+      reference::TokenRow(seed_, set, rank_, token, shape.hidden,
+                          rows + uint64_t{token} * shape.hidden);
+    }
+  }
+  checker_ = std::make_unique<Checker>(std::move(config.routing), rank_, &tensors_);
+  return {};
+}
+
+Status Engine::Ready(bool wants_expert_rows) const {
+  if (!connected_) return {Code::kState, "run: the rank is not connected"};
+  if (wants_expert_rows && !has_expert_rows_) {
+    return {Code::kState, "combine: there are no expert outputs yet; dispatch and make them first"};
+  }
+  return {};
+}
+
+Status Engine::CheckHeader(const RegionHeader& header, uint32_t peer) const {
+  if (header.magic == kRegionMagic && header.layout_hash == Layout(tensors_.shape()).Hash() &&
+      header.rank == peer) {
+    return {};
+  }
+  return {Code::kProtocol, "connect rank " + std::to_string(rank_) + " to rank " +
+                               std::to_string(peer) +
+                               ": its region has another layout; do all ranks run the same plan "
+                               "with the same build?"};
+}
+
+Status Engine::MakeExpertRows() {
+  if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
+  Status status = Fetch({.dispatch = true, .combine = false});
+  if (!status.ok()) return status;
+  const Shape& shape = tensors_.shape();
+  for (uint32_t x = 0; x < shape.experts_per_rank; ++x) {
+    const uint32_t expert = rank_ * shape.experts_per_rank + x;
+    for (uint32_t i = 0; i < tensors_.counts()[x]; ++i) {
+      const uint64_t row = uint64_t{x} * tensors_.ExpertStride() + i;
+      const Source from = tensors_.sources.As<Source>()[row];
+      for (uint32_t set = 0; set < kSets; ++set) {
+        Bf16* rows = tensors_.expert_rows[set].As<Bf16>();
+        reference::ExpertRow(seed_, set, from.rank, from.token, expert, shape.hidden,
+                             rows + row * shape.hidden);
+      }
+    }
+  }
+  has_expert_rows_ = true;
+  return PutExpertRows();
+}
+
+Status Engine::RunFresh(Operations operations, uint64_t iterations, uint64_t* duration_ns) {
+  Status status;
+  for (uint64_t i = 0; i < iterations && status.ok(); ++i) {
+    status = RunFlags(1, nullptr);
+    if (status.ok()) status = Run(operations, 1, &duration_ns[i]);
+  }
+  return status;
+}
+
+Status Engine::RunGraph(Operations, uint64_t, uint64_t, uint64_t*) {
+  return {Code::kState, "run a graph: only GPUs have graphs; use --device=cuda"};
+}
+
+Status Engine::RunKernels(Operations, uint64_t, uint64_t*) {
+  return {Code::kState, "time kernels: only GPUs have kernels; use --device=cuda"};
+}
+
+Status Engine::Check(Operations operations, Findings* findings) {
+  if ((operations.dispatch && dispatches_ == 0) || (operations.combine && combines_ == 0)) {
+    return {Code::kState, "check: the operation has not run yet"};
+  }
+  Status status = Fetch(operations);
+  if (!status.ok()) return status;
+  if (operations.dispatch) checker_->CheckDispatch(LastDispatchSet(), findings);
+  if (operations.combine) checker_->CheckCombine(LastCombineSet(), LastDispatchSet(), findings);
+  return {};
+}
+
+Status Engine::CountTraffic(TrafficCounts* counts) {
+  if (dispatches_ == 0) return {Code::kState, "count rows: nothing was dispatched yet"};
+  Status status = Fetch({.dispatch = true, .combine = false});
+  if (!status.ok()) return status;
+  *counts = {};
+  counts->rows_to_rank = tensors_.CountRowsToRanks();
+  for (uint32_t rank = 0; rank < tensors_.shape().ranks; ++rank) {
+    counts->rank_rows += counts->rows_to_rank[rank];
+    if (rank != rank_) counts->remote_rows += counts->rows_to_rank[rank];
+  }
+  for (uint32_t x = 0; x < tensors_.shape().experts_per_rank; ++x) {
+    counts->selections_of_expert.push_back(tensors_.counts()[x]);
+  }
+  counts->selections = tensors_.CountSelections();
+  return {};
+}
+
+Status Engine::LastContents(std::optional<Contents>* contents) {
+  if (dispatches_ == 0 || combines_ == 0) {
+    return {Code::kState, "copy a tensor: dispatch and combine have not both run yet"};
+  }
+  Status status = Fetch({.dispatch = true, .combine = true});
+  if (!status.ok()) return status;
+  contents->emplace(&tensors_, LastDispatchSet(), LastCombineSet());
+  return {};
+}
+
+}  // namespace ep

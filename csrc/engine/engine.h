@@ -1,0 +1,125 @@
+// One rank of a run, whatever it computes on: what callers do with it, and what all devices share.
+//
+// An engine keeps its tensors in host memory (csrc/engine/tensors.h), which are what the check
+// looks at. A device that works elsewhere overrides Fetch and Put, which bring them there and back.
+#ifndef CSRC_ENGINE_ENGINE_H_
+#define CSRC_ENGINE_ENGINE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "csrc/base/status.h"
+#include "csrc/engine/check.h"
+#include "csrc/engine/contents.h"
+#include "csrc/engine/tensors.h"
+#include "csrc/protocol/epoch.h"
+#include "csrc/protocol/layout.h"
+#include "csrc/reference/oracle.h"
+
+namespace ep {
+
+struct TrafficCounts {
+  uint64_t selections;
+  uint64_t rank_rows;
+  uint64_t remote_rows;
+  std::vector<uint64_t> rows_to_rank;
+  std::vector<uint64_t> selections_of_expert;
+};
+
+// What every engine is made from.
+struct RankConfig {
+  uint32_t rank;
+  uint64_t wait_timeout_ns;
+  // All ranks'; its shape has no Problem.
+  reference::Routing routing;
+  // [kSets, shape.tokens, topk], this rank's.
+  const float* weights;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  // What peers need for Connect.
+  virtual std::vector<uint8_t> Blob() const = 0;
+  // Maps the peers' regions, one blob a rank in rank order.
+  virtual Status Connect(const std::vector<std::span<const uint8_t>>& blobs) = 0;
+
+  // Makes the experts' outputs at the rows where the last dispatch put their inputs. The routing
+  // never changes, so once is enough.
+  Status MakeExpertRows();
+
+  // Runs `iterations` back to back; stores what each took where `duration_ns` is not null.
+  virtual Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) = 0;
+  // The same of dispatches without rows: nothing but flags. They leave outputs, handle and input
+  // sets as they are.
+  virtual Status RunFlags(uint64_t iterations, uint64_t* duration_ns) = 0;
+  // Runs and times `iterations`, each after an untimed flags-only epoch: all ranks begin at once,
+  // as far as a flag can tell them.
+  Status RunFresh(Operations operations, uint64_t iterations, uint64_t* duration_ns);
+  // Runs `dropped` iterations and, without a pause, `iterations` more; stores how long the latter
+  // took together.
+  virtual Status RunChained(Operations operations, uint64_t dropped, uint64_t iterations,
+                            uint64_t* duration_ns) = 0;
+  // Captures `captured` iterations once and replays them; stores what each replay took.
+  virtual Status RunGraph(Operations operations, uint64_t captured, uint64_t replays,
+                          uint64_t* duration_ns);
+  // As Run, by the clock of the kernels themselves.
+  virtual Status RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns);
+
+  // Overwrites what the next operations must write, and the guards around it.
+  virtual Status Poison() = 0;
+  // Checks what the last operation of each kind left behind.
+  Status Check(Operations operations, Findings* findings);
+  Status CountTraffic(TrafficCounts* counts);
+  // What the last dispatch and the last combine left behind. Needs both.
+  Status LastContents(std::optional<Contents>* contents);
+  virtual Status FlushCaches() = 0;
+
+  // How far the rank has come.
+  virtual Status Epochs(EpochState* epochs) = 0;
+  // Ends every wait, now and later. Any thread may call it.
+  virtual void Abort() = 0;
+
+  const Tensors& tensors() const { return tensors_; }
+
+ protected:
+  // Allocates the tensors of `workers` workers and makes the rows to send.
+  Status Prepare(RankConfig config, uint32_t workers);
+
+  // Brings what the last operations left behind to tensors_.
+  virtual Status Fetch(Operations) { return {}; }
+  // Brings tensors_.expert_rows to where combines read them.
+  virtual Status PutExpertRows() { return {}; }
+
+  // Whether operations can run.
+  Status Ready(bool wants_expert_rows) const;
+  // Whether `header` is that of `peer`'s region, and of the same layout as ours.
+  Status CheckHeader(const RegionHeader& header, uint32_t peer) const;
+  // The sets that the next operations use.
+  uint32_t NextDispatchSet() { return dispatches_++ % kSets; }
+  uint32_t NextCombineSet() { return combines_++ % kSets; }
+
+  Tensors tensors_;
+  std::unique_ptr<Checker> checker_;
+  bool connected_ = false;
+
+ private:
+  uint32_t LastDispatchSet() const { return (dispatches_ + kSets - 1) % kSets; }
+  uint32_t LastCombineSet() const { return (combines_ + kSets - 1) % kSets; }
+
+  uint32_t rank_ = 0;
+  uint64_t seed_ = 0;
+  bool has_expert_rows_ = false;
+  // Operations begun; the n-th uses set n % kSets.
+  uint64_t dispatches_ = 0;
+  uint64_t combines_ = 0;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_ENGINE_ENGINE_H_

@@ -27,15 +27,15 @@ struct Block {
   std::vector<uint8_t> shared;
   Meeting barrier;
   uint32_t gone = 0;
-  bool said = false;       // by a lane that waits at the barrier
-  bool anybody = false;    // what the last barrier came to
+  bool said = false;     // by a lane that waits at the barrier
+  bool anybody = false;  // what the last barrier came to
   std::vector<Lane*> ready;
   size_t place = 0;  // among the machine's blocks that are ready
 };
 
 // "bitmap_plan.h:169".
 std::string Text(const Site& site);
-// "lanes 0-30 in SyncCrew at bitmap_plan.h:169, lanes 31-31 returned".
+// "in SyncCrew at bitmap_plan.h:169: lanes 0-12 15; returned: lanes 31".
 std::string Standing(const Block& block);
 
 }  // namespace ep::simt

@@ -96,8 +96,7 @@ class SimtDevice {
     E4m3 codes[16];     // FP8
     float scale;
   };
-  Row Pack(const Shape& shape, const Channels& channels, Piece piece,
-           Site site = Site::current()) {
+  Row Pack(const Shape& shape, const Channels& channels, Piece piece, Site site = Site::current()) {
     if (shape.dtype == Dtype::kBf16) return {true, false, piece, channels, {}, 0};
     uint32_t mine = 0;
     for (const Bf16 channel : channels.of) {

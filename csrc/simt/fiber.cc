@@ -52,9 +52,9 @@ void Fiber::Begin(void (*run)(void*), void* argument) {
   *--top = 0;  // the end, for whoever unwinds
   *--top = 0;
   *--top = reinterpret_cast<uintptr_t>(&ep_simt_enter);
-  *--top = 0;                                    // rbp
-  *--top = reinterpret_cast<uintptr_t>(run);     // rbx
-  *--top = reinterpret_cast<uintptr_t>(argument);  // r12
+  *--top = 0;                                       // rbp
+  *--top = reinterpret_cast<uintptr_t>(run);        // rbx
+  *--top = reinterpret_cast<uintptr_t>(argument);   // r12
   for (int kept = 0; kept < 3; ++kept) *--top = 0;  // r13 to r15
   context = top;
 }

@@ -229,8 +229,8 @@ void Machine::Exit(Lane* lane) {
 }
 
 void Machine::Diverge(Lane* lane, const std::string& does) {
-  GiveUp(lane, "lane " + std::to_string(lane->thread_) + " " + does + "; " +
-                   Standing(*lane->block_));
+  GiveUp(lane,
+         "lane " + std::to_string(lane->thread_) + " " + does + "; " + Standing(*lane->block_));
 }
 
 void Machine::GiveUp(Lane* lane, std::string text) {
@@ -247,19 +247,24 @@ std::string Text(const Site& site) {
 
 std::string Lane::Standing() const {
   if (gone_) return "returned";
-  if (waits_ == nullptr) return "can run";
+  if (waits_ == nullptr) return "on their way";
   return std::string("in ") + waits_->what + " at " + Text(waits_->site);
 }
 
 std::string Standing(const Block& block) {
-  std::string text;
+  std::map<std::string, std::string> lanes;  // by what they do
   for (size_t begin = 0, end; begin < block.lanes.size(); begin = end) {
     const std::string standing = block.lanes[begin]->Standing();
     for (end = begin + 1; end < block.lanes.size(); ++end) {
       if (block.lanes[end]->Standing() != standing) break;
     }
-    if (!text.empty()) text += ", ";
-    text += "lanes " + std::to_string(begin) + "-" + std::to_string(end - 1) + " " + standing;
+    lanes[standing] += " " + std::to_string(begin);
+    if (end > begin + 1) lanes[standing] += "-" + std::to_string(end - 1);
+  }
+  std::string text;
+  for (const auto& [standing, which] : lanes) {
+    if (!text.empty()) text += "; ";
+    text += standing + ": lanes" + which;
   }
   return text;
 }

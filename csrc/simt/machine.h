@@ -118,9 +118,9 @@ class Machine {
   friend class Lane;
   // Of a run, drawn from its seed.
   struct Temper {
-    uint32_t burst;              // steps of one block in a row, at most
-    uint32_t slow_rank;          // or none
-    uint32_t steps_per_store;    // until a store becomes visible by itself; 0: never
+    uint32_t burst;            // steps of one block in a row, at most
+    uint32_t slow_rank;        // or none
+    uint32_t steps_per_store;  // until a store becomes visible by itself; 0: never
     uint32_t stores_per_step;
   };
   struct Running;

@@ -18,9 +18,7 @@ class Random {
     return z ^ z >> 31;
   }
   // 0 to limit - 1.
-  uint32_t Below(uint32_t limit) {
-    return static_cast<uint32_t>((Next() >> 32) * limit >> 32);
-  }
+  uint32_t Below(uint32_t limit) { return static_cast<uint32_t>((Next() >> 32) * limit >> 32); }
 
  private:
   uint64_t state_;

@@ -32,19 +32,21 @@ struct SimtConfig {
   uint32_t crews = 2;  // of a block
   // The epoch before the first, of both kinds.
   Epoch before = 0;
+  // Bounds an operation's waits; by default far above what any right run takes.
+  uint64_t timeout_steps = 10'000'000;
 };
 
-// What the kernels run. Tests put a faulty step, plan or device in its place.
-struct Shipped {
-  using Device = SimtDevice;
-  using Plan = BitmapPlan;
+// What the kernels run. Tests put a faulty device, plan or step in its place.
+template <class D = SimtDevice, class P = BitmapPlan>
+struct Bodies {
+  using Device = D;
+  using Plan = P;
 
-  static void Dispatch(Device& device, const RankContext& context, const DispatchInput& input,
-                       Plan& plan, const Places& places, const DispatchOutput& output,
-                       const Handle& handle) {
+  static void Dispatch(D& device, const RankContext& context, const DispatchInput& input, P& plan,
+                       const Places& places, const DispatchOutput& output, const Handle& handle) {
     ep::Dispatch(device, context, input, plan, places, output, handle);
   }
-  static void Combine(Device& device, const RankContext& context, const Handle& handle,
+  static void Combine(D& device, const RankContext& context, const Handle& handle,
                       uint32_t* rows_from, const Bf16* expert_rows, Bf16* combined) {
     ep::Combine(device, context, handle, rows_from, expert_rows, combined);
   }
@@ -63,20 +65,21 @@ struct Outcome {
 inline std::string Describe(const Findings& found) {
   return "wrong kind " + std::to_string(static_cast<uint32_t>(found.kind)) + ": source rank " +
          std::to_string(found.source_rank) + ", token " + std::to_string(found.token) +
-         ", expert " + std::to_string(found.expert) + ", channel " +
-         std::to_string(found.channel) + ", got " + std::to_string(found.got) + ", want " +
-         std::to_string(found.want) + "; " + std::to_string(found.wrong) + " in all";
+         ", expert " + std::to_string(found.expert) + ", channel " + std::to_string(found.channel) +
+         ", got " + std::to_string(found.got) + ", want " + std::to_string(found.want) + "; " +
+         std::to_string(found.wrong) + " in all";
 }
 
-template <class Bodies = Shipped>
+template <class Kernels = Bodies<>>
 class SimtWorld {
  public:
-  using Device = typename Bodies::Device;
+  using Device = typename Kernels::Device;
 
   explicit SimtWorld(const SimtConfig& config)
       : config_(config),
-        machine_(config.world.shape.ranks * std::max(config.dispatch_blocks, config.combine_blocks) *
-                 config.crews * kCrewLanes) {
+        machine_(config.world.shape.ranks *
+                 std::max(config.dispatch_blocks, config.combine_blocks) * config.crews *
+                 kCrewLanes) {
     const Shape& shape = config.world.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     const reference::Routing routing = RandomRouting(config.world);
@@ -120,11 +123,11 @@ class SimtWorld {
 
  private:
   struct Rank {
-    Rank(const Shape& shape, uint32_t number)
-        : context{.shape = shape,
-                  .layout = Layout(shape),
+    Rank(const SimtConfig& config, uint32_t number)
+        : context{.shape = config.world.shape,
+                  .layout = Layout(config.world.shape),
                   .rank = number,
-                  .wait_timeout_ns = kTimeoutSteps,
+                  .wait_timeout_ns = config.timeout_steps,
                   .epochs = &epochs,
                   .error = &error,
                   .tickets = &tickets,
@@ -146,12 +149,12 @@ class SimtWorld {
 
   void AddRank(uint32_t number, const reference::Routing& routing, std::mt19937& random) {
     const Shape& shape = config_.world.shape;
-    Rank& rank = ranks_.emplace_back(shape, number);
+    Rank& rank = ranks_.emplace_back(config_, number);
     std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk);
     for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
     const uint32_t tokens = routing.tokens_of_rank[number];
-    Status status = rank.tensors.Allocate(shape, 1, tokens, routing.Selected(number, 0),
-                                          weights.data());
+    Status status =
+        rank.tensors.Allocate(shape, 1, tokens, routing.Selected(number, 0), weights.data());
     EXPECT_TRUE(status.ok()) << status.text();
     status = Mapping::Private(rank.context.layout.SizeBytes(), "a region", &rank.region);
     EXPECT_TRUE(status.ok()) << status.text();
@@ -206,18 +209,17 @@ class SimtWorld {
       machine_.Enqueue({context.rank, TilesOf(input.tokens), config_.crews, memory.SizeBytes(),
                         [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); }});
     }
-    machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews, memory.SizeBytes(),
-                      [this, rank, memory, tiled](Lane& lane) {
-                        DispatchLane(lane, *rank, memory, tiled);
-                      },
-                      [rank] {
-                        rank->checker->Poison();
-                        ++rank->dispatches;
-                      },
-                      [this, rank] {
-                        if (rank->error.claimed != 0) return;
-                        rank->checker->CheckDispatch(Set(rank->dispatches), &outcome_.findings);
-                      }});
+    machine_.Enqueue(
+        {context.rank, config_.dispatch_blocks, config_.crews, memory.SizeBytes(),
+         [this, rank, memory, tiled](Lane& lane) { DispatchLane(lane, *rank, memory, tiled); },
+         [rank] {
+           rank->checker->Poison();
+           ++rank->dispatches;
+         },
+         [this, rank] {
+           if (rank->error.claimed != 0) return;
+           rank->checker->CheckDispatch(Set(rank->dispatches), &outcome_.findings);
+         }});
   }
 
   void EnqueueCombine(Rank* rank) {
@@ -248,26 +250,24 @@ class SimtWorld {
   void DispatchLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory, bool tiled) {
     Device device(lane, &aborted);
     uint8_t* shared = lane.Shared();
-    typename Bodies::Plan plan(rank.context.shape,
-                               {memory.Words(shared), memory.Begin(shared),
-                                memory.Plan(shared, lane.Thread() / kCrewLanes),
-                                tiled ? rank.tile_counts.data() : nullptr});
-    Bodies::Dispatch(device, rank.context, rank.tensors.Input(Set(rank.dispatches)), plan,
-                     memory.PlacesIn(shared), rank.tensors.Output(), rank.handle);
+    typename Kernels::Plan plan(rank.context.shape,
+                                {memory.Words(shared), memory.Begin(shared),
+                                 memory.Plan(shared, lane.Thread() / kCrewLanes),
+                                 tiled ? rank.tile_counts.data() : nullptr});
+    Kernels::Dispatch(device, rank.context, rank.tensors.Input(Set(rank.dispatches)), plan,
+                      memory.PlacesIn(shared), rank.tensors.Output(), rank.handle);
   }
   void CombineLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory) {
     Device device(lane, &aborted);
     const uint32_t set = Set(rank.combines);
-    Bodies::Combine(device, rank.context, rank.handle, memory.PlacesIn(lane.Shared()).rows_from,
-                    rank.tensors.expert_rows[set].template As<const Bf16>(),
-                    rank.tensors.combined.template As<Bf16>());
+    Kernels::Combine(device, rank.context, rank.handle, memory.PlacesIn(lane.Shared()).rows_from,
+                     rank.tensors.expert_rows[set].template As<const Bf16>(),
+                     rank.tensors.combined.template As<Bf16>());
   }
 
   // Of the latest kernel of a kind, given how many have begun.
   static uint32_t Set(uint32_t begun) { return (begun + kSets - 1) % kSets; }
 
-  // Far above what any right run takes.
-  static constexpr uint64_t kTimeoutSteps = 10'000'000;
   static constexpr uint8_t kNobodys = 0x5A;
 
   const SimtConfig config_;
@@ -276,11 +276,15 @@ class SimtWorld {
   Outcome outcome_;
 };
 
-// The seeds to run: first to first + count - 1, or the one that EP_SIMT_SEED names.
+// The seeds to run: first to first + count - 1, or the one that EP_SIMT_SEED names. Sanitizers take
+// five times as long, and get a quarter.
 inline std::vector<uint64_t> Seeds(uint64_t first, uint64_t count) {
   if (const char* chosen = std::getenv("EP_SIMT_SEED")) {
     return {std::strtoull(chosen, nullptr, 10)};
   }
+#if defined(__SANITIZE_ADDRESS__)
+  count = (count + 3) / 4;
+#endif
   std::vector<uint64_t> seeds(count);
   for (uint64_t i = 0; i < count; ++i) seeds[i] = first + i;
   return seeds;

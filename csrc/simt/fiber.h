@@ -6,6 +6,7 @@
 #define CSRC_SIMT_FIBER_H_
 
 #include <cstddef>
+#include <cstdint>
 
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"

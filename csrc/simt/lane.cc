@@ -17,7 +17,7 @@ bool Lane::MeetBlock(const char* what, Site site, bool mine) {
   Block& block = *block_;
   Crew& crew = block.crews[thread_ / kCrewLanes];
   if (crew.meeting.waiting > 0 || block.gone > 0) {
-    machine_->Diverge(this, std::string("comes to ") + what + " at " + Text(site));
+    machine_->Diverge(this, what, site);
   }
   machine_->Arrive(this, &block.barrier, what, site);
   block.said |= mine;
@@ -40,7 +40,7 @@ bool Lane::MeetBlock(const char* what, Site site, bool mine) {
 const uint32_t* Lane::MeetCrew(const char* what, Site site, uint32_t mine, bool orders) {
   Crew& crew = block_->crews[thread_ / kCrewLanes];
   if (crew.at_barrier > 0 || crew.gone > 0) {
-    machine_->Diverge(this, std::string("comes to ") + what + " at " + Text(site));
+    machine_->Diverge(this, what, site);
   }
   machine_->Arrive(this, &crew.meeting, what, site);
   crew.given[thread_ % kCrewLanes] = mine;

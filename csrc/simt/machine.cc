@@ -55,10 +55,11 @@ Machine::Temper Machine::DrawTemper() {
           .stores_per_step = kStoresPerStep[stores]};
 }
 
-Status Machine::Run(uint64_t seed) {
+Status Machine::Run(uint64_t seed, std::optional<Death> death) {
   if (!stacks_status_.ok()) return stacks_status_;
   random_ = Random(seed);
   temper_ = DrawTemper();
+  death_ = death;
   steps_ = 0;
   stores_.Clear();
   tickets_.clear();
@@ -71,7 +72,7 @@ Status Machine::Run(uint64_t seed) {
   for (Lane& lane : lanes_) free_.push_back(&lane);
   while (failure_.empty()) {
     for (auto& [rank, queue] : queues_) {
-      if (queue.empty() || running_[rank] != nullptr) continue;
+      if (queue.empty() || running_[rank] != nullptr || IsDead(rank)) continue;
       Grid grid = std::move(queue.front());
       queue.pop_front();
       Start(rank, std::move(grid));
@@ -83,6 +84,11 @@ Status Machine::Run(uint64_t seed) {
     if (finished_ != nullptr) Finish(finished_);
   }
   queues_.clear();
+  for (const auto& [rank, running] : running_) {
+    if (running == nullptr || IsDead(rank) || !failure_.empty()) continue;
+    failure_ = "rank " + std::to_string(rank) +
+               ": no lane can go on; its block 0: " + Standing(*running->blocks[0]);
+  }
   return failure_.empty() ? Status() : Status(Code::kState, failure_);
 }
 
@@ -168,9 +174,10 @@ Lane* Machine::Pick() {
 
 void Machine::Switch(Lane* from) {
   if (++steps_ > kMostSteps) {
-    GiveUp(from, "no end after " + std::to_string(steps_) + " steps");
-    return;
+    failure_ = "no end after " + std::to_string(steps_) + " steps";
+    return GiveUp(from);
   }
+  if (death_ && steps_ == death_->step) Bury(death_->rank);
   if (temper_.steps_per_store != 0 && steps_ % temper_.steps_per_store == 0) {
     for (uint32_t i = 0; i < temper_.stores_per_step && stores_.Waiting() > 0; ++i) {
       stores_.ReleaseAny(&random_);
@@ -182,13 +189,19 @@ void Machine::Switch(Lane* from) {
   Fiber::Switch(&from->fiber_.context, home_);
 }
 
+void Machine::Bury(uint32_t rank) {
+  std::erase_if(ready_, [rank](const Block* block) { return block->rank == rank; });
+  for (size_t i = 0; i < ready_.size(); ++i) ready_[i]->place = i;
+  burst_left_ = 0;
+}
+
 void Machine::Arrive(Lane* lane, Meeting* meeting, const char* what, Site site) {
   if (meeting->waiting == 0) {
     meeting->what = what;
     meeting->site = site;
   } else if (meeting->site.line() != site.line() || meeting->site.column() != site.column() ||
              std::strcmp(meeting->site.file_name(), site.file_name()) != 0) {
-    Diverge(lane, std::string("comes to ") + what + " at " + Text(site));
+    Diverge(lane, what, site);
   }
   ++meeting->waiting;
   lane->waits_ = meeting;
@@ -216,7 +229,7 @@ void Lane::Run(void* self) {
 void Machine::Exit(Lane* lane) {
   Block* block = lane->block_;
   Crew& crew = block->crews[lane->thread_ / kCrewLanes];
-  if (block->barrier.waiting > 0 || crew.meeting.waiting > 0) Diverge(lane, "returns");
+  if (block->barrier.waiting > 0 || crew.meeting.waiting > 0) Diverge(lane, nullptr, Site());
   lane->gone_ = true;
   ++crew.gone;
   if (++block->gone < block->lanes.size()) return Switch(lane);
@@ -228,16 +241,16 @@ void Machine::Exit(Lane* lane) {
   Switch(lane);
 }
 
-void Machine::Diverge(Lane* lane, const std::string& does) {
-  GiveUp(lane,
-         "lane " + std::to_string(lane->thread_) + " " + does + "; " + Standing(*lane->block_));
+void Machine::Diverge(Lane* lane, const char* what, Site site) {
+  const Block& block = *lane->block_;
+  failure_ = "rank " + std::to_string(block.rank) + " block " + std::to_string(block.index) +
+             ": lane " + std::to_string(lane->thread_) + " " +
+             (what == nullptr ? "returns" : std::string("comes to ") + what + " at " + Text(site)) +
+             "; " + Standing(block);
+  GiveUp(lane);
 }
 
-void Machine::GiveUp(Lane* lane, std::string text) {
-  failure_ = "rank " + std::to_string(lane->block_->rank) + " block " +
-             std::to_string(lane->block_->index) + ": " + std::move(text);
-  Fiber::Switch(&lane->fiber_.context, home_);
-}
+void Machine::GiveUp(Lane* lane) { Fiber::Switch(&lane->fiber_.context, home_); }
 
 std::string Text(const Site& site) {
   const char* slash = std::strrchr(site.file_name(), '/');

@@ -15,6 +15,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <source_location>
 #include <string>
 #include <vector>
@@ -109,8 +110,13 @@ class Machine {
 
   // Grids of one rank run one after another, in this order.
   void Enqueue(Grid grid);
+  // A rank that dies: none of its lanes goes on from that step.
+  struct Death {
+    uint32_t rank;
+    uint64_t step;
+  };
   // Runs all that is queued. An error leaves nothing queued and gives up all lanes.
-  Status Run(uint64_t seed);
+  Status Run(uint64_t seed, std::optional<Death> death = std::nullopt);
 
   uint64_t Steps() const { return steps_; }
 
@@ -138,9 +144,15 @@ class Machine {
   // stores of all.
   void Dismiss(Meeting* meeting, Lane* const* lanes, bool orders);
   void Exit(Lane* lane);
-  // Both end the run from within a lane, which never comes back.
-  void Diverge(Lane* lane, const std::string& does);
-  void GiveUp(Lane* lane, std::string text);
+  bool IsDead(uint32_t rank) const {
+    return death_ && death_->rank == rank && steps_ >= death_->step;
+  }
+  void Bury(uint32_t rank);
+  // Ends the run with failure_, from within a lane that never comes back: it must hold nothing that
+  // a destructor would have to free.
+  void GiveUp(Lane* lane);
+  // A lane comes to where it must not be; `what` is null if it returns.
+  void Diverge(Lane* lane, const char* what, Site site);
 
   Status stacks_status_;
   Mapping stacks_;
@@ -156,6 +168,7 @@ class Machine {
   std::map<const uint32_t*, StoreBuffer::Known> tickets_;
   Random random_{0};
   Temper temper_ = {};
+  std::optional<Death> death_;
   uint64_t steps_ = 0;
   std::string failure_;
   Fiber::Context home_ = nullptr;

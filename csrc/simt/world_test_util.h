@@ -92,20 +92,18 @@ class SimtWorld {
     }
   }
 
-  // Every rank's kernels: D for a dispatch, C for a combine, of the last dispatch. Those of
-  // `absent` never start.
+  // Every rank's kernels: D for a dispatch, C for a combine, of the last dispatch.
   Outcome Run(uint64_t seed, std::string_view kernels,
-              std::optional<uint32_t> absent = std::nullopt) {
+              std::optional<Machine::Death> death = std::nullopt) {
     outcome_ = {};
     for (Rank& rank : ranks_) {
       Reset(&rank);
-      if (rank.context.rank == absent) continue;
       for (const char kernel : kernels) {
         if (kernel == 'D') EnqueueDispatch(&rank);
         if (kernel == 'C') EnqueueCombine(&rank);
       }
     }
-    outcome_.machine = machine_.Run(seed);
+    outcome_.machine = machine_.Run(seed, death);
     if (!outcome_.machine.ok()) outcome_.text = outcome_.machine.text();
     for (Rank& rank : ranks_) {
       outcome_.errors.push_back(rank.error);

@@ -43,11 +43,14 @@ ep_simt_enter:
 
 namespace ep::simt {
 
-void Fiber::Begin(void (*run)(void*), void* argument) {
+void Fiber::Forget() {
 #if defined(__SANITIZE_ADDRESS__)
-  // A fiber that was left for good has its frames' red zones still marked.
   __asan_unpoison_memory_region(bottom_, bytes_);
 #endif
+}
+
+void Fiber::Begin(void (*run)(void*), void* argument) {
+  Forget();
   auto* top = reinterpret_cast<uintptr_t*>(bottom_ + bytes_);
   *--top = 0;  // the end, for whoever unwinds
   *--top = 0;

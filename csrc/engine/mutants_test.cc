@@ -342,6 +342,14 @@ TEST_F(Mutants, PointsARowOutOfTheOutput) {
   EXPECT_THAT(statuses[0].text(), HasSubstr("rank 1 wrote what it must not"));
 }
 
+TEST_F(Mutants, CountsMoreRowsThanItCanHave) {
+  uint16_t* sent = In<uint16_t>(0, kLayout.Counts(dispatch_bank_, 1));
+  BeforeRank1Flags(DispatchFlag(), [sent] { sent[0] = kShape.tokens + 1; });
+  const std::vector<Status> statuses = world_.Run(kDispatch);
+  EXPECT_EQ(statuses[0].code(), Code::kProtocol);
+  EXPECT_THAT(statuses[0].text(), HasSubstr("rank 1 wrote what it must not"));
+}
+
 TEST_F(Mutants, LosesAFlag) {
   device(1).lose_flag = [flag = DispatchFlag()](const uint64_t* released) {
     return released == flag;

@@ -171,21 +171,28 @@ void RaiseFlags(Device& device, const Step& step, const Plan& plan) {
   }
 }
 
-// Turns the sources' counts into the place where each source's rows begin at each expert.
+// Turns the sources' counts into the place where each source's rows begin at each expert. Returns
+// false if a source counts more rows than it can have, which would lead out of the output.
 template <class Device>
-void PlaceSources(Device& device, const Step& step, const Places& places) {
+bool PlaceSources(Device& device, const Step& step, const Places& places) {
   const RankContext& context = step.context;
   const uint32_t experts = context.shape.experts_per_rank;
+  bool good = true;
   for (uint32_t x = device.Thread(); x < experts; x += device.Threads()) {
     uint32_t row = 0;
     for (uint32_t source = 0; source < context.shape.ranks; ++source) {
       places.first_row[source * experts + x] = row;
-      row += context.In<const uint16_t>(context.rank,
-                                        context.layout.Counts(step.bank, source))[x];
+      const uint32_t count =
+          context.In<const uint16_t>(context.rank, context.layout.Counts(step.bank, source))[x];
+      row += count;
+      if (count <= context.shape.tokens) continue;
+      Fail(device, context,
+           {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, count, 0, 0});
+      good = false;
     }
     places.counts[x] = row;
   }
-  device.Sync();
+  return !device.Any(!good);
 }
 
 // One worker leaves the places to the combines to come.
@@ -289,7 +296,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
     if (device.Thread() == 0) context.epochs->dispatch = epoch;
   }
   if (!AwaitAll(device, context, Op::kDispatch, epoch, places.rows_from)) return false;
-  dispatch::PlaceSources(device, step, places);
+  if (!dispatch::PlaceSources(device, step, places)) return false;
   dispatch::KeepPlaces(device, context.shape, places, handle.places);
   return dispatch::FanOut(device, step, places);
 }

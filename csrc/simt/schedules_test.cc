@@ -1,0 +1,124 @@
+// The kernels' bodies are right under every schedule tried, with every store as late as the rules
+// let it be: thousands of seeds over shapes that reach all branches.
+//
+// A failure names its seed. To run that one alone:
+//   tools/bazelw test //csrc/simt:schedules_test --test_env=EP_SIMT_SEED=123 --test_filter='*/Name'
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <ostream>
+#include <random>
+#include <string>
+
+#include "csrc/simt/world_test_util.h"
+
+namespace ep::simt {
+namespace {
+
+struct Case {
+  const char* name;
+  SimtConfig config;
+  const char* kernels;
+  uint64_t seeds;
+};
+
+void PrintTo(const Case& test, std::ostream* out) { *out << test.name; }
+
+class Schedules : public ::testing::TestWithParam<Case> {};
+
+TEST_P(Schedules, AreRight) {
+  const Case& test = GetParam();
+  SimtWorld<> world(test.config);
+  const std::vector<uint64_t> seeds = Seeds(1, test.seeds);
+  const auto begin = std::chrono::steady_clock::now();
+  for (const uint64_t seed : seeds) {
+    const Outcome outcome = world.Run(seed, test.kernels);
+    ASSERT_TRUE(outcome.good()) << "EP_SIMT_SEED=" << seed << ": " << outcome.text;
+    ASSERT_GT(outcome.findings.rows, 0u);
+  }
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  std::printf("%zu schedules, %.0f a second\n", seeds.size(),
+              static_cast<double>(seeds.size()) / took.count());
+}
+
+constexpr Dtype kFp8 = Dtype::kFp8;
+constexpr Dtype kBf16 = Dtype::kBf16;
+
+INSTANTIATE_TEST_SUITE_P(
+    Cases, Schedules,
+    ::testing::Values(
+        // Shapes are ranks, tokens, hidden, experts a rank, top-k.
+        Case{"TwoRanksFp8", {.world = {.shape = {2, 6, 256, 4, 4, kFp8}}}, "DCDDC", 1200},
+        Case{"UnevenBf16",
+             {.world = {.shape = {3, 8, 640, 3, 4, kBf16},
+                        .tokens_of_rank = {8, 0, 3},
+                        .empty_percent = 40},
+              .dispatch_blocks = 3},
+             "DDCC",
+             1000},
+        Case{"FourRanksFp8",
+             {.world = {.shape = {4, 4, 1280, 3, 6, kFp8}, .tokens_of_rank = {4, 2, 4, 1}},
+              .combine_blocks = 3},
+             "DCDC",
+             400},
+        Case{"NobodySendsAnything",
+             {.world = {.shape = {3, 4, 256, 2, 2, kBf16}, .empty_percent = 100}},
+             "DCDCDC",
+             600},
+        Case{"AcrossTheWrap",
+             {.world = {.shape = {3, 5, 256, 2, 3, kFp8}, .empty_percent = 20},
+              .before = 0xFFFFFFFD},
+             "DCDCDDCC",
+             600},
+        Case{"OneRank", {.world = {.shape = {1, 9, 512, 5, 5, kBf16}}}, "DCDC", 400},
+        Case{"SeveralTiles",
+             {.world = {.shape = {2, 300, 128, 3, 2, kBf16}, .tokens_of_rank = {300, 200}},
+              .dispatch_blocks = 3},
+             "DCD",
+             40}),
+    [](const auto& info) { return info.param.name; });
+
+struct RandomCase {
+  SimtConfig config;
+  std::string kernels;
+};
+
+RandomCase DrawCase(uint64_t seed) {
+  std::mt19937 random(static_cast<uint32_t>(seed));
+  const auto between = [&](uint32_t low, uint32_t high) {
+    return std::uniform_int_distribution<uint32_t>(low, high)(random);
+  };
+  RandomCase drawn = {{.world = {.shape = {}, .seed = seed}}, "D"};
+  Shape& shape = drawn.config.world.shape;
+  shape.ranks = between(1, 4);
+  shape.tokens = between(1, 8);
+  shape.hidden = kChannelsPerScale * between(1, 10);
+  shape.experts_per_rank = between(1, 6);
+  shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
+  shape.dtype = between(0, 1) == 0 ? kFp8 : kBf16;
+  drawn.config.dispatch_blocks = between(1, 3);
+  drawn.config.combine_blocks = between(1, 3);
+  drawn.config.crews = between(1, 3);
+  drawn.config.before = between(0, 3) == 0 ? 0xFFFFFFFD : between(0, 5);
+  if (between(0, 2) == 0) drawn.config.world.empty_percent = between(1, 99);
+  if (between(0, 1) == 0) {
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
+      drawn.config.world.tokens_of_rank.push_back(between(0, shape.tokens));
+    }
+  }
+  for (int i = 0; i < 4; ++i) drawn.kernels += between(0, 1) == 0 ? 'D' : 'C';
+  return drawn;
+}
+
+TEST(RandomShapes, AreRight) {
+  for (const uint64_t seed : Seeds(1, 1000)) {
+    const RandomCase drawn = DrawCase(seed);
+    const Outcome outcome = SimtWorld<>(drawn.config).Run(seed, drawn.kernels);
+    ASSERT_TRUE(outcome.good()) << "EP_SIMT_SEED=" << seed << ": " << outcome.text;
+  }
+}
+
+}  // namespace
+}  // namespace ep::simt

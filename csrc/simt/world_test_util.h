@@ -1,0 +1,293 @@
+// All ranks of a run on one simulated machine: memory, kernels in order, and the check after each.
+#ifndef CSRC_SIMT_WORLD_TEST_UTIL_H_
+#define CSRC_SIMT_WORLD_TEST_UTIL_H_
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "csrc/base/mapping.h"
+#include "csrc/engine/check.h"
+#include "csrc/engine/error_text.h"
+#include "csrc/engine/tensors.h"
+#include "csrc/engine/world_test_util.h"
+#include "csrc/kernels/arguments.h"
+#include "csrc/simt/device.h"
+#include "csrc/simt/machine.h"
+
+namespace ep::simt {
+
+struct SimtConfig {
+  WorldConfig world;
+  uint32_t dispatch_blocks = 2;
+  uint32_t combine_blocks = 2;
+  uint32_t crews = 2;  // of a block
+  // The epoch before the first, of both kinds.
+  Epoch before = 0;
+  // Bounds an operation's waits; by default far above what any right run takes.
+  uint64_t timeout_steps = 10'000'000;
+};
+
+// What the kernels run. Tests put a faulty device, plan or step in its place.
+template <class D = SimtDevice, class P = BitmapPlan>
+struct Bodies {
+  using Device = D;
+  using Plan = P;
+
+  static void Dispatch(D& device, const RankContext& context, const DispatchInput& input, P& plan,
+                       const Places& places, const DispatchOutput& output, const Handle& handle) {
+    ep::Dispatch(device, context, input, plan, places, output, handle);
+  }
+  static void Combine(D& device, const RankContext& context, const Handle& handle,
+                      uint32_t* rows_from, const Bf16* expert_rows, Bf16* combined) {
+    ep::Combine(device, context, handle, rows_from, expert_rows, combined);
+  }
+};
+
+// How a run ended: with the machine's complaint, the ranks' errors, or the first wrong row.
+struct Outcome {
+  Status machine;
+  std::vector<ErrorRecord> errors;  // by rank
+  Findings findings;                // of all ranks and kernels
+  std::string text;                 // empty if all is well
+
+  bool good() const { return text.empty(); }
+};
+
+inline std::string Describe(const Findings& found) {
+  return "wrong kind " + std::to_string(static_cast<uint32_t>(found.kind)) + ": source rank " +
+         std::to_string(found.source_rank) + ", token " + std::to_string(found.token) +
+         ", expert " + std::to_string(found.expert) + ", channel " + std::to_string(found.channel) +
+         ", got " + std::to_string(found.got) + ", want " + std::to_string(found.want) + "; " +
+         std::to_string(found.wrong) + " in all";
+}
+
+template <class Kernels = Bodies<>>
+class SimtWorld {
+ public:
+  using Device = typename Kernels::Device;
+
+  explicit SimtWorld(const SimtConfig& config)
+      : config_(config),
+        machine_(config.world.shape.ranks *
+                 std::max(config.dispatch_blocks, config.combine_blocks) * config.crews *
+                 kCrewLanes) {
+    const Shape& shape = config.world.shape;
+    EXPECT_EQ(Problem(shape), nullptr);
+    const reference::Routing routing = RandomRouting(config.world);
+    std::mt19937 random(static_cast<uint32_t>(config.world.seed) + 1);
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) AddRank(rank, routing, random);
+    for (Rank& rank : ranks_) {
+      for (uint32_t peer = 0; peer < shape.ranks; ++peer) {
+        rank.context.regions[peer] = ranks_[peer].region.data();
+      }
+    }
+  }
+
+  // Every rank's kernels: D for a dispatch, C for a combine, of the last dispatch.
+  Outcome Run(uint64_t seed, std::string_view kernels,
+              std::optional<Machine::Death> death = std::nullopt) {
+    outcome_ = {};
+    for (Rank& rank : ranks_) {
+      Reset(&rank);
+      for (const char kernel : kernels) {
+        if (kernel == 'D') EnqueueDispatch(&rank);
+        if (kernel == 'C') EnqueueCombine(&rank);
+      }
+    }
+    outcome_.machine = machine_.Run(seed, death);
+    if (!outcome_.machine.ok()) outcome_.text = outcome_.machine.text();
+    for (Rank& rank : ranks_) {
+      outcome_.errors.push_back(rank.error);
+      if (rank.error.kind == ErrorKind::kNone || !outcome_.good()) continue;
+      outcome_.text = ErrorText(rank.error, rank.context).text();
+    }
+    if (outcome_.findings.wrong > 0 && outcome_.good()) {
+      outcome_.text = Describe(outcome_.findings);
+    }
+    return outcome_;
+  }
+
+  uint64_t Steps() const { return machine_.Steps(); }
+  bool aborted = false;
+
+ private:
+  struct Rank {
+    Rank(const SimtConfig& config, uint32_t number)
+        : context{.shape = config.world.shape,
+                  .layout = Layout(config.world.shape),
+                  .rank = number,
+                  .wait_timeout_ns = config.timeout_steps,
+                  .epochs = &epochs,
+                  .error = &error,
+                  .tickets = &tickets,
+                  .regions = {}} {}
+
+    EpochState epochs = {};
+    ErrorRecord error = {};
+    Tickets tickets = {};
+    RankContext context;
+    Mapping region;
+    Tensors tensors;
+    Handle handle = {};
+    std::vector<uint32_t> tile_counts;
+    std::unique_ptr<Checker> checker;
+    // Kernels begun since the last Reset; the n-th of a kind uses set n % kSets.
+    uint32_t dispatches = 0;
+    uint32_t combines = 0;
+  };
+
+  void AddRank(uint32_t number, const reference::Routing& routing, std::mt19937& random) {
+    const Shape& shape = config_.world.shape;
+    Rank& rank = ranks_.emplace_back(config_, number);
+    std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk);
+    for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
+    const uint32_t tokens = routing.tokens_of_rank[number];
+    Status status =
+        rank.tensors.Allocate(shape, 1, tokens, routing.Selected(number, 0), weights.data());
+    EXPECT_TRUE(status.ok()) << status.text();
+    status = Mapping::Private(rank.context.layout.SizeBytes(), "a region", &rank.region);
+    EXPECT_TRUE(status.ok()) << status.text();
+    rank.handle = rank.tensors.MakeHandle();
+    rank.tile_counts.resize(TilesOf(tokens) * TileCounts(shape));
+    rank.checker = std::make_unique<Checker>(routing, number, &rank.tensors);
+    MakeRows(&rank, routing);
+  }
+
+  // The inputs, and the experts' outputs where the oracle says that their inputs will lie.
+  void MakeRows(Rank* rank, const reference::Routing& routing) {
+    const Shape& shape = routing.shape;
+    const uint32_t number = rank->context.rank;
+    const reference::Oracle oracle(routing, number);
+    for (uint32_t set = 0; set < kSets; ++set) {
+      auto* tokens = rank->tensors.token_rows[set].template As<Bf16>();
+      for (uint32_t token = 0; token < routing.tokens_of_rank[number]; ++token) {
+        reference::TokenRow(routing.seed, set, number, token, shape.hidden,
+                            tokens + uint64_t{token} * shape.hidden);
+      }
+      auto* outputs = rank->tensors.expert_rows[set].template As<Bf16>();
+      for (uint32_t x = 0; x < shape.experts_per_rank; ++x) {
+        uint64_t row = uint64_t{x} * rank->tensors.ExpertStride();
+        for (const reference::Token from : oracle.Received(x)) {
+          reference::ExpertRow(routing.seed, set, from.rank, from.token,
+                               number * shape.experts_per_rank + x, shape.hidden,
+                               outputs + row++ * shape.hidden);
+        }
+      }
+    }
+  }
+
+  // A region as it comes: flags of no epoch, and rows of nobody.
+  void Reset(Rank* rank) {
+    const Layout& layout = rank->context.layout;
+    std::memset(rank->region.data(), kNobodys, layout.SizeBytes());
+    std::memset(rank->region.data() + layout.DispatchFlag(0, 0), 0,
+                layout.Counts(0, 0) - layout.DispatchFlag(0, 0));
+    rank->epochs = {config_.before, config_.before};
+    rank->error = {};
+    rank->tickets = {};
+    rank->dispatches = 0;
+    rank->combines = 0;
+  }
+
+  void EnqueueDispatch(Rank* rank) {
+    const RankContext& context = rank->context;
+    const DispatchInput input = rank->tensors.Input(0);
+    const bool tiled = input.tokens > TileBits::kTokens;
+    const kernels::SharedMemory memory(context.shape);
+    if (tiled) {
+      machine_.Enqueue({context.rank, TilesOf(input.tokens), config_.crews, memory.SizeBytes(),
+                        [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); }});
+    }
+    machine_.Enqueue(
+        {context.rank, config_.dispatch_blocks, config_.crews, memory.SizeBytes(),
+         [this, rank, memory, tiled](Lane& lane) { DispatchLane(lane, *rank, memory, tiled); },
+         [rank] {
+           rank->checker->Poison();
+           ++rank->dispatches;
+         },
+         [this, rank] {
+           if (rank->error.claimed != 0) return;
+           rank->checker->CheckDispatch(Set(rank->dispatches), &outcome_.findings);
+         }});
+  }
+
+  void EnqueueCombine(Rank* rank) {
+    const RankContext& context = rank->context;
+    const kernels::SharedMemory memory(context.shape);
+    machine_.Enqueue({context.rank, config_.combine_blocks, config_.crews, memory.SizeBytes(),
+                      [this, rank, memory](Lane& lane) { CombineLane(lane, *rank, memory); },
+                      [rank] {
+                        rank->checker->Poison();
+                        ++rank->combines;
+                      },
+                      [this, rank] {
+                        if (rank->error.claimed != 0) return;
+                        rank->checker->CheckCombine(Set(rank->combines), Set(rank->dispatches),
+                                                    &outcome_.findings);
+                      }});
+  }
+
+  // The kernels, as csrc/kernels/kernels.cu has them.
+  void CountLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory) {
+    Device device(lane, &aborted);
+    const Shape& shape = rank.context.shape;
+    const DispatchInput input = rank.tensors.Input(0);
+    CountTile(device, shape, input.topk_idx, input.tokens, lane.BlockIndex(),
+              memory.Words(lane.Shared()),
+              rank.tile_counts.data() + lane.BlockIndex() * TileCounts(shape));
+  }
+  void DispatchLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory, bool tiled) {
+    Device device(lane, &aborted);
+    uint8_t* shared = lane.Shared();
+    typename Kernels::Plan plan(rank.context.shape,
+                                {memory.Words(shared), memory.Begin(shared),
+                                 memory.Plan(shared, lane.Thread() / kCrewLanes),
+                                 tiled ? rank.tile_counts.data() : nullptr});
+    Kernels::Dispatch(device, rank.context, rank.tensors.Input(Set(rank.dispatches)), plan,
+                      memory.PlacesIn(shared), rank.tensors.Output(), rank.handle);
+  }
+  void CombineLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory) {
+    Device device(lane, &aborted);
+    const uint32_t set = Set(rank.combines);
+    Kernels::Combine(device, rank.context, rank.handle, memory.PlacesIn(lane.Shared()).rows_from,
+                     rank.tensors.expert_rows[set].template As<const Bf16>(),
+                     rank.tensors.combined.template As<Bf16>());
+  }
+
+  // Of the latest kernel of a kind, given how many have begun.
+  static uint32_t Set(uint32_t begun) { return (begun + kSets - 1) % kSets; }
+
+  static constexpr uint8_t kNobodys = 0x5A;
+
+  const SimtConfig config_;
+  std::deque<Rank> ranks_;
+  Machine machine_;
+  Outcome outcome_;
+};
+
+// The seeds to run: first to first + count - 1, or the one that EP_SIMT_SEED names. Sanitizers take
+// five times as long, and get a quarter.
+inline std::vector<uint64_t> Seeds(uint64_t first, uint64_t count) {
+  if (const char* chosen = std::getenv("EP_SIMT_SEED")) {
+    return {std::strtoull(chosen, nullptr, 10)};
+  }
+#if defined(__SANITIZE_ADDRESS__)
+  count = (count + 3) / 4;
+#endif
+  std::vector<uint64_t> seeds(count);
+  for (uint64_t i = 0; i < count; ++i) seeds[i] = first + i;
+  return seeds;
+}
+
+}  // namespace ep::simt
+
+#endif  // CSRC_SIMT_WORLD_TEST_UTIL_H_

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/signal"
 	"syscall"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/measure"
 	"github.com/epperf/epperf/go/internal/native"
@@ -29,7 +29,7 @@ func rankCommand() *cli.Command {
 		Hidden:       true,
 		HideHelp:     true,
 		Flags:        []cli.Flag{&cli.StringFlag{Name: dumpFlag}},
-		OnUsageError: onUsageError,
+		OnUsageError: command.OnUsageError,
 		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag)) },
 	}
 }
@@ -41,7 +41,7 @@ func rank(dumpTo string) error {
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	conn, err := session.FromFD(session.RankFD)
 	if err != nil {
-		return usageError{errors.New("rank: perf starts its ranks itself")}
+		return command.Usagef("rank: perf starts its ranks itself")
 	}
 	defer conn.Close()
 	ctx, cancel := conn.Bind(context.Background())
@@ -52,7 +52,7 @@ func rank(dumpTo string) error {
 	}
 	start, err := conn.Hello(ctx, build)
 	if ctx.Err() != nil {
-		return errFailed // the launcher knows why
+		return command.ErrFailed // the launcher knows why
 	}
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func rank(dumpTo string) error {
 		Dump: dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {
-		return errFailed
+		return command.ErrFailed
 	}
 	return nil
 }

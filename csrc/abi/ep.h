@@ -50,7 +50,7 @@ enum { EP_SETS = 3 };
 typedef struct ep_config {
   ep_shape shape;
   uint32_t rank;
-  uint32_t cpus;     // that all workers of this host share; fewer than workers: waits yield at once
+  uint32_t cpus;     // that all workers of all ranks share; fewer than workers: waits yield at once
   uint32_t threads;  // workers of this rank, 1 or more
   uint64_t seed;     // of rows and expert outputs
   uint64_t wait_timeout_ns;

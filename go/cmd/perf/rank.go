@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -37,6 +38,9 @@ func rankCommand() *cli.Command {
 // rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty. What goes wrong while it measures is in the result that it sends;
 // the rest it prints.
 func rank(dumpTo string) error {
+	// Its Go does one thing at a time, and the core has threads of its own. With more, Go would wake
+	// a second thread for each message, which takes CPU time from the rank beside it.
+	runtime.GOMAXPROCS(1)
 	// A terminal and some schedulers signal every process; the launcher decides for its ranks.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	conn, err := session.FromFD(session.RankFD)

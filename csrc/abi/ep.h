@@ -54,8 +54,8 @@ typedef struct ep_config {
   ep_shape shape;
   ep_device device;
   uint32_t rank;
-  uint32_t cpus;     // CPU: that all workers of this host share; fewer than workers: waits yield
-  uint32_t threads;  // CPU: workers of this rank, 1 or more
+  uint32_t cpus;          // CPU: that all ranks' workers share; fewer than workers: waits yield
+  uint32_t threads;       // CPU: workers of this rank, 1 or more
   uint32_t gpu;           // CUDA: this rank's, as ep_describe_gpu counts
   uint32_t ranks_on_gpu;  // CUDA: that share it, 1 or more
   uint64_t seed;     // of rows and expert outputs

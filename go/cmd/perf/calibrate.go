@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
@@ -34,17 +34,17 @@ func calibrateCommand() *cli.Command {
 			&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
 			&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
 		},
-		OnUsageError: onUsageError,
+		OnUsageError: command.OnUsageError,
 		Action:       calibrate,
 	}
 }
 
 func calibrate(c *cli.Context) error {
 	if c.Args().Present() {
-		return usageError{fmt.Errorf("calibrate: %q is no flag", c.Args().First())}
+		return command.Usagef("calibrate: %q is no flag", c.Args().First())
 	}
 	if c.String("output") == "" {
-		return usageError{errors.New("--output: a folder is missing")}
+		return command.Usagef("--output: a folder is missing")
 	}
 	p, err := plan.NewCalibration(plan.CalibrationOptions{
 		NumProcesses:    c.Int("num-processes"),
@@ -78,11 +78,11 @@ func limitFrom(path string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	}
 	limit, ok := record.LimitOf(kept)
 	if !ok {
-		return nil, usageError{fmt.Errorf("--calibration=%s: not a calibration that passed; perf calibrate makes one", path)}
+		return nil, command.Usagef("--calibration=%s: not a calibration that passed; perf calibrate makes one", path)
 	}
 	if ranks := limit.GetCase().GetRanks(); ranks != p.GetRanksPerHost() {
-		return nil, usageError{fmt.Errorf("--calibration=%s: of %d ranks, this run has %d on a host; perf calibrate --num-processes=%d makes one",
-			path, ranks, p.GetRanksPerHost(), p.GetRanksPerHost())}
+		return nil, command.Usagef("--calibration=%s: of %d ranks, this run has %d on a host; perf calibrate --num-processes=%d makes one",
+			path, ranks, p.GetRanksPerHost(), p.GetRanksPerHost())
 	}
 	return limit, nil
 }

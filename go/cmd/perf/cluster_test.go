@@ -2,18 +2,12 @@ package main_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/rendezvous/etcdtest"
 )
-
-func TestMain(m *testing.M) {
-	etcdtest.MainOfMember()
-	os.Exit(m.Run())
-}
 
 // Three launchers on a cluster that wants certificates; its leader dies while they measure, and the
 // barriers, parts and farewells after that find the new one.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
 )
 
@@ -17,7 +18,7 @@ func coordinatorCommand() *cli.Command {
 		UsageText:       "perf coordinator [flags]",
 		Description:     "Beyond loopback it listens only with all three TLS files, and to clients with a certificate.",
 		HideHelpCommand: true,
-		OnUsageError:    onUsageError,
+		OnUsageError:    command.OnUsageError,
 		Flags: append([]cli.Flag{
 			&cli.StringFlag{Name: "listen", Value: "127.0.0.1:2379", Usage: "address for launchers; port 0 picks a free one"},
 		}, tlsFlags()...),
@@ -28,7 +29,7 @@ func coordinatorCommand() *cli.Command {
 // coordinate runs an etcd server and says where. A signal is its regular end.
 func coordinate(c *cli.Context) error {
 	if c.Args().Present() {
-		return usageError{fmt.Errorf("coordinator: %q: takes no arguments", c.Args().First())}
+		return command.Usagef("coordinator: %q: takes no arguments", c.Args().First())
 	}
 	config := embedded.Config{Listen: c.String("listen")}
 	for flag, file := range map[string]*string{"etcd-ca": &config.CAFile, "etcd-cert": &config.CertFile, "etcd-key": &config.KeyFile} {
@@ -37,7 +38,7 @@ func coordinate(c *cli.Context) error {
 		}
 	}
 	if err := config.Check(); err != nil {
-		return usageError{fmt.Errorf("coordinator: %w", err)}
+		return command.Usagef("coordinator: %w", err)
 	}
 	ctx, stop := untilSignal(context.Background())
 	defer stop()

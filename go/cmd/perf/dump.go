@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/dump"
 	"github.com/epperf/epperf/go/internal/measure"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -31,7 +32,7 @@ func (m measurement) prepareDump() error {
 		err = fmt.Errorf("--%s: %w", dumpFlag, err)
 	}
 	if errors.Is(err, dump.ErrNotEmpty) {
-		return usageError{err}
+		return command.Usagef("%w", err)
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/epperf/epperf/go/internal/command"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -28,6 +29,6 @@ func enoughFiles(p *epperfv1.Plan) error {
 	if limit.Cur >= needed {
 		return nil
 	}
-	return usageError{fmt.Errorf("%d ranks need %d open files and the limit is %d; try ulimit -n %d or fewer --num-processes",
-		p.GetRanksPerHost(), needed, limit.Cur, needed)}
+	return command.Usagef("%d ranks need %d open files and the limit is %d; try ulimit -n %d or fewer --num-processes",
+		p.GetRanksPerHost(), needed, limit.Cur, needed)
 }

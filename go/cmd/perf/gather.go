@@ -19,12 +19,12 @@ const (
 
 // partsOnly reports whether a run's samples are too many to bring together. All launchers answer
 // alike, for they compute it from the plan.
-func partsOnly(p *epperfv1.Plan, nodes int) bool {
+func (m measurement) partsOnly() bool {
 	var samples uint64
-	for _, c := range p.GetCases() {
+	for _, c := range m.plan.GetCases() {
 		samples += uint64(c.GetRanks()) * (uint64(c.GetIterations()) + uint64(c.GetDetail().GetFreshIterations()))
 	}
-	return nodes > 1 && samples*bytesPerDuration > maxGatheredBytes
+	return m.party.nodes > 1 && samples*bytesPerDuration > m.gatherBytes
 }
 
 // gather brings what all ranks reported into node 0's record; of a run with too many samples,

@@ -63,7 +63,7 @@ func agree(entries []*epperfv1.HostEntry) error {
 				named(first), first.GetBuildId(), named(entry), entry.GetBuildId())
 		}
 		if !bytes.Equal(entry.GetPlanSha256(), first.GetPlanSha256()) {
-			return fmt.Errorf("%s was given other flags than %s: start all launchers with the same, but for --node-rank and --output",
+			return fmt.Errorf("%s was given other flags than %s: start all launchers with the same, but for --node-rank, --output and --dump",
 				named(entry), named(first))
 		}
 	}

@@ -124,6 +124,63 @@ func TestKilledLauncherOfThreeIsMissed(t *testing.T) {
 	e.untouched(t, leaseTTL+2*time.Second-time.Since(killed))
 }
 
+// Whoever stops a launcher leaves its connections open: what its peers see is silence.
+func TestStoppedLauncherOfThreeIsMissed(t *testing.T) {
+	for name, test := range map[string]struct {
+		ranksToo bool
+		then     syscall.Signal // what ends it at last
+		bound    time.Duration
+		want     string
+	}{
+		// Rows go on being exchanged; it is missed in etcd.
+		"ranks go on": {false, syscall.SIGCONT, leaseTTL + time.Second, `node 1 \(.+\) is gone: its launcher ended or was silent`},
+		// --wait-timeout, and the grace of ranks that wait for those
+		"ranks stopped, then killed":    {true, syscall.SIGKILL, 3500 * time.Millisecond, `nothing from rank [23] for`},
+		"ranks stopped, then continued": {true, syscall.SIGCONT, 3500 * time.Millisecond, `nothing from rank [23] for`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := coordinator(t)
+			launchers := e.three(t, "r1", with(endless, "--wait-timeout=2")...)
+			allUntil(t, launchers, "warmup")
+			victim := launchers[1]
+			own, ranks := victim.processes(t), victim.ranks(t, 2)
+			stopped := time.Now()
+			victim.Process.Signal(syscall.SIGSTOP)
+			for pid := range ranks {
+				if test.ranksToo {
+					syscall.Kill(pid, syscall.SIGSTOP)
+				}
+			}
+			for _, node := range []int{0, 2} {
+				p := launchers[node]
+				<-p.rest
+				if code := p.end(t); code != 1 || !regexp.MustCompile(test.want).MatchString(p.last()) {
+					t.Errorf("node %d: exit code %d: %s", node, code, &p.stderr)
+				}
+				within(t, test.bound, time.Since(stopped), fmt.Sprintf("node %d: %s", node, p.last()))
+			}
+			continued := time.Now()
+			victim.Process.Signal(test.then)
+			for pid := range ranks {
+				if test.ranksToo && test.then == syscall.SIGCONT {
+					syscall.Kill(pid, syscall.SIGCONT)
+				}
+			}
+			<-victim.rest
+			victim.Wait()
+			victim.tidy(t, own, 2*time.Second+busy)
+			if test.then == syscall.SIGCONT {
+				within(t, 2*time.Second, time.Since(continued), "node 1: "+victim.last())
+				if code := victim.ProcessState.ExitCode(); code != 1 || !strings.HasPrefix(victim.last(), "perf: run ") {
+					t.Errorf("node 1: exit code %d: %s", code, &victim.stderr)
+				}
+			}
+			e.untouched(t, leaseTTL+2*time.Second)
+		})
+	}
+}
+
 func TestLauncherKilledBeforeAllHaveComeIsMissed(t *testing.T) {
 	t.Parallel()
 	e := coordinator(t)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/launch"
 	"github.com/epperf/epperf/go/internal/plan"
@@ -26,6 +27,8 @@ type measurement struct {
 	stderr io.Writer
 	quiet  bool
 	debug  bool // say when barriers are passed
+	// gatherBytes is how many bytes of samples are brought to node 0; of more there are only parts.
+	gatherBytes uint64
 
 	system  host.System
 	buildID string
@@ -64,7 +67,7 @@ func (m measurement) do(ctx context.Context) (err error) {
 		return err
 	}
 	kept := newOutcome(writer, m.plan)
-	kept.giving, kept.apart = m.party.nodeRank > 0, partsOnly(m.plan, m.party.nodes)
+	kept.giving, kept.apart = m.party.nodeRank > 0, m.partsOnly()
 	progress := newProgress(m.stderr, m.quiet)
 	met := func(barrier string) {
 		progress.met(barrier)
@@ -104,7 +107,7 @@ func (m measurement) conclude(kept *outcome, failure error) error {
 	var signal *signalError
 	if errors.As(failure, &signal) {
 		fmt.Fprintf(m.stderr, "perf: %v; what was measured is in %s\n", signal, path)
-		return errFailed
+		return command.ErrFailed
 	}
 	if m.partOf() != nil {
 		return m.concludePart(kept, path, failure)
@@ -123,7 +126,7 @@ func (m measurement) conclude(kept *outcome, failure error) error {
 
 // partOf is this launcher's node where its record is only a part of the run's.
 func (m measurement) partOf() *uint32 {
-	if m.party.nodeRank == 0 && !partsOnly(m.plan, m.party.nodes) {
+	if m.party.nodeRank == 0 && !m.partsOnly() {
 		return nil
 	}
 	node := uint32(m.party.nodeRank)
@@ -135,7 +138,7 @@ func (m measurement) concludePart(kept *outcome, path string, failure error) err
 	first := m.party.nodeRank * int(m.plan.GetRanksPerHost())
 	whole := "node 0 prints the run"
 	if kept.apart {
-		whole = fmt.Sprintf("more than %d MiB of samples stay where they were measured", maxGatheredBytes>>20)
+		whole = fmt.Sprintf("more than %d MiB of samples stay where they were measured", m.gatherBytes>>20)
 	}
 	fmt.Fprintf(m.stdout, "Part: %s (node %d, ranks %d-%d; %s)\n",
 		path, m.party.nodeRank, first, first+int(m.plan.GetRanksPerHost())-1, whole)

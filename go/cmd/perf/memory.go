@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
@@ -23,8 +24,8 @@ func enoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
 			return err
 		}
 		if known && needed > limit.Bytes {
-			return usageError{fmt.Errorf("%s needs %s for %d ranks, and %s leaves %s; try fewer --num-processes, --tokens or --experts-per-rank",
-				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Bytes))}
+			return command.Usagef("%s needs %s for %d ranks, and %s leaves %s; try fewer --num-processes, --tokens or --experts-per-rank",
+				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Bytes))
 		}
 	}
 	return nil

@@ -3,13 +3,14 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/command"
 )
 
 // A party is the launchers of a run, which of them this one is, and where they meet.
@@ -44,10 +45,10 @@ func tlsFlags() []cli.Flag {
 func partyOf(c *cli.Context) (party, error) {
 	p := party{nodes: c.Int("nnodes"), nodeRank: c.Int("node-rank"), hostID: c.String("host-id")}
 	if p.nodes < 1 {
-		return p, usageError{fmt.Errorf("--nnodes=%d: there is at least one", p.nodes)}
+		return p, command.Usagef("--nnodes=%d: there is at least one", p.nodes)
 	}
 	if p.nodeRank < 0 || p.nodeRank >= p.nodes {
-		return p, usageError{fmt.Errorf("--node-rank=%d: of --nnodes=%d launchers, 0 to %d", p.nodeRank, p.nodes, p.nodes-1)}
+		return p, command.Usagef("--node-rank=%d: of --nnodes=%d launchers, 0 to %d", p.nodeRank, p.nodes, p.nodes-1)
 	}
 	endpoints, secure, err := parseEndpoints(c.String("etcd-endpoints"))
 	if err != nil {
@@ -57,10 +58,10 @@ func partyOf(c *cli.Context) (party, error) {
 	ca, cert, key := c.String("etcd-ca"), c.String("etcd-cert"), c.String("etcd-key")
 	if len(endpoints) == 0 {
 		if ca+cert+key != "" {
-			return p, usageError{errors.New("--etcd-ca, --etcd-cert and --etcd-key: of which etcd? --etcd-endpoints is missing")}
+			return p, command.Usagef("--etcd-ca, --etcd-cert and --etcd-key: of which etcd? --etcd-endpoints is missing")
 		}
 		if p.nodes > 1 {
-			return p, usageError{fmt.Errorf("--nnodes=%d: launchers meet in an etcd; start one with perf coordinator and give it as --etcd-endpoints", p.nodes)}
+			return p, command.Usagef("--nnodes=%d: launchers meet in an etcd; start one with perf coordinator and give it as --etcd-endpoints", p.nodes)
 		}
 		return p, nil
 	}
@@ -81,17 +82,17 @@ func parseEndpoints(list string) (endpoints []string, secure bool, err error) {
 		if scheme, rest, found := strings.Cut(address, "://"); found {
 			address, secure, plain = strings.TrimSuffix(rest, "/"), secure || scheme == "https", plain || scheme == "http"
 			if scheme != "http" && scheme != "https" {
-				return nil, false, usageError{fmt.Errorf("--etcd-endpoints: %q: not http or https", endpoint)}
+				return nil, false, command.Usagef("--etcd-endpoints: %q: not http or https", endpoint)
 			}
 		}
 		parsed, err := url.Parse("//" + address)
 		if err != nil || parsed.Hostname() == "" || parsed.Port() == "" || parsed.Host != address {
-			return nil, false, usageError{fmt.Errorf("--etcd-endpoints: %q: not host:port, such as 10.0.0.1:2379", endpoint)}
+			return nil, false, command.Usagef("--etcd-endpoints: %q: not host:port, such as 10.0.0.1:2379", endpoint)
 		}
 		endpoints = append(endpoints, address)
 	}
 	if secure && plain {
-		return nil, false, usageError{errors.New("--etcd-endpoints: http and https in one list")}
+		return nil, false, command.Usagef("--etcd-endpoints: http and https in one list")
 	}
 	return endpoints, secure, nil
 }
@@ -100,7 +101,7 @@ func parseEndpoints(list string) (endpoints []string, secure bool, err error) {
 func clientTLS(ca, cert, key string) (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if (cert == "") != (key == "") {
-		return nil, usageError{errors.New("--etcd-cert and --etcd-key: one needs the other")}
+		return nil, command.Usagef("--etcd-cert and --etcd-key: one needs the other")
 	}
 	if ca != "" {
 		text, err := os.ReadFile(ca)
@@ -134,7 +135,7 @@ func (p party) runID(typed string, environment func(string) string) (string, err
 	case job != "":
 		return job, nil
 	case p.nodes > 1:
-		return "", usageError{fmt.Errorf("--nnodes=%d: the launchers need a common --run-id; outside of a scheduler give all of them the same", p.nodes)}
+		return "", command.Usagef("--nnodes=%d: the launchers need a common --run-id; outside of a scheduler give all of them the same", p.nodes)
 	}
 	return "", nil
 }

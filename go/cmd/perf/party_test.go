@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/epperf/epperf/go/internal/command"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -29,7 +30,7 @@ func TestEndpoints(t *testing.T) {
 	} {
 		got, secure, err := parseEndpoints(list)
 		if test.wrong != "" {
-			var usage usageError
+			var usage command.UsageError
 			if !errors.As(err, &usage) || !strings.Contains(err.Error(), test.wrong) {
 				t.Errorf("%q: %v, want a usage error with %q", list, err, test.wrong)
 			}
@@ -112,7 +113,8 @@ func TestManySamplesStayInParts(t *testing.T) {
 		"one launcher": {64, 1_000_000, 1, false},
 	} {
 		p := &epperfv1.Plan{Cases: []*epperfv1.Case{{Ranks: test.ranks, Iterations: test.iterations}}}
-		if got := partsOnly(p, test.nodes); got != test.want {
+		m := measurement{plan: p, party: party{nodes: test.nodes}, gatherBytes: maxGatheredBytes}
+		if got := m.partsOnly(); got != test.want {
 			t.Errorf("%s: %t", name, got)
 		}
 	}

@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/measure"
 	"github.com/epperf/epperf/go/internal/native"
@@ -29,7 +30,7 @@ func rankCommand() *cli.Command {
 		Hidden:       true,
 		HideHelp:     true,
 		Flags:        []cli.Flag{&cli.StringFlag{Name: dumpFlag}},
-		OnUsageError: onUsageError,
+		OnUsageError: command.OnUsageError,
 		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag)) },
 	}
 }
@@ -37,11 +38,14 @@ func rankCommand() *cli.Command {
 // rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty. What goes wrong while it measures is in the result that it sends;
 // the rest it prints.
 func rank(dumpTo string) error {
+	// Its Go does one thing at a time, and the core has threads of its own. With more, Go would wake
+	// a second thread for each message, which takes CPU time from the rank beside it.
+	runtime.GOMAXPROCS(1)
 	// A terminal and some schedulers signal every process; the launcher decides for its ranks.
 	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
 	conn, err := session.FromFD(session.RankFD)
 	if err != nil {
-		return usageError{errors.New("rank: perf starts its ranks itself")}
+		return command.Usagef("rank: perf starts its ranks itself")
 	}
 	defer conn.Close()
 	ctx, cancel := conn.Bind(context.Background())
@@ -52,7 +56,7 @@ func rank(dumpTo string) error {
 	}
 	start, err := conn.Hello(ctx, build)
 	if ctx.Err() != nil {
-		return errFailed // the launcher knows why
+		return command.ErrFailed // the launcher knows why
 	}
 	if err != nil {
 		return err
@@ -86,7 +90,7 @@ func rank(dumpTo string) error {
 		Dump: dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {
-		return errFailed
+		return command.ErrFailed
 	}
 	return nil
 }

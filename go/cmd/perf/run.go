@@ -3,13 +3,13 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strconv"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/plan"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -74,10 +74,10 @@ func spanOf(c *cli.Context, name string) time.Duration {
 // run is the root command: one case, with this host's part in it.
 func run(c *cli.Context) error {
 	if c.Args().Present() {
-		return usageError{fmt.Errorf("%q is neither a flag nor a command", c.Args().First())}
+		return command.Usagef("%q is neither a flag nor a command", c.Args().First())
 	}
 	if c.String("output") == "" {
-		return usageError{errors.New("--output: a folder is missing")}
+		return command.Usagef("--output: a folder is missing")
 	}
 	party, err := partyOf(c)
 	if err != nil {
@@ -130,6 +130,8 @@ func run(c *cli.Context) error {
 		stderr: c.App.ErrWriter,
 		quiet:  c.Bool("quiet"),
 		debug:  os.Getenv("EPPERF_DEBUG") != "",
+
+		gatherBytes: maxGatheredBytes,
 	}.do(ctx)
 }
 
@@ -137,11 +139,11 @@ func run(c *cli.Context) error {
 func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	switch path := c.String("calibration"); {
 	case path != "" && !c.Bool("detail"):
-		return nil, usageError{errors.New("--calibration: nothing is compared with it; add --detail")}
+		return nil, command.Usagef("--calibration: nothing is compared with it; add --detail")
 	case path != "" && plan.HostCount(p) > 1:
-		return nil, usageError{errors.New("--calibration: a calibration is of one launcher's ranks; try --nnodes=1")}
+		return nil, command.Usagef("--calibration: a calibration is of one launcher's ranks; try --nnodes=1")
 	case path != "" && p.GetThreadsPerRank() > 1:
-		return nil, usageError{errors.New("--calibration: a calibration copies with one thread a rank; try --threads=1")}
+		return nil, command.Usagef("--calibration: a calibration copies with one thread a rank; try --threads=1")
 	case path != "":
 		return limitFrom(path, p)
 	case c.Bool("detail") && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:

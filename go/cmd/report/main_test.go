@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -25,20 +26,20 @@ func TestExitCodes(t *testing.T) {
 		stdout string // that there is such text; "" that there is none
 		stderr string // likewise
 	}{
-		"a run that passed":    {[]string{"show", passed}, exitOK, "8/8 ranks passed\n", ""},
-		"a run that failed":    {[]string{"show", failed}, exitFailed, "Failed: rank 2: 3 wrong rows\n", ""},
-		"a run that was cut":   {[]string{"show", partial}, exitFailed, "Incomplete: ", ""},
-		"no record at all":     {[]string{"show", noRecord}, exitFailed, "", "letter.txt: damaged at byte 0: "},
-		"no such file":         {[]string{"show", "nowhere.epperf"}, exitFailed, "", "nowhere.epperf: no such file"},
-		"good after bad":       {[]string{"show", "nowhere.epperf", passed}, exitFailed, "8/8 ranks passed\n", "no such file"},
-		"no file":              {[]string{"show"}, exitUsage, "", "try report show FILE"},
-		"no command":           {nil, exitUsage, "", "a command is missing"},
-		"an unknown command":   {[]string{"print", passed}, exitUsage, "", `no command "print"`},
-		"an unknown flag":      {[]string{"--loud", "show"}, exitUsage, "", "-loud"},
-		"an unknown show flag": {[]string{"show", "--loud", passed}, exitUsage, "", "-loud"},
-		"help":                 {[]string{"--help"}, exitOK, "show", ""},
-		"help on show":         {[]string{"show", "--help"}, exitOK, "FILE...", ""},
-		"version":              {[]string{"--version"}, exitOK, "report version " + version, ""},
+		"a run that passed":    {[]string{"show", passed}, command.OK, "8/8 ranks passed\n", ""},
+		"a run that failed":    {[]string{"show", failed}, command.Failed, "Failed: rank 2: 3 wrong rows\n", ""},
+		"a run that was cut":   {[]string{"show", partial}, command.Failed, "Incomplete: ", ""},
+		"no record at all":     {[]string{"show", noRecord}, command.Failed, "", "letter.txt: damaged at byte 0: "},
+		"no such file":         {[]string{"show", "nowhere.epperf"}, command.Failed, "", "nowhere.epperf: no such file"},
+		"good after bad":       {[]string{"show", "nowhere.epperf", passed}, command.Failed, "8/8 ranks passed\n", "no such file"},
+		"no file":              {[]string{"show"}, command.Misused, "", "try report show FILE"},
+		"no command":           {nil, command.Misused, "", "a command is missing"},
+		"an unknown command":   {[]string{"print", passed}, command.Misused, "", `no command "print"`},
+		"an unknown flag":      {[]string{"--loud", "show"}, command.Misused, "", "-loud"},
+		"an unknown show flag": {[]string{"show", "--loud", passed}, command.Misused, "", "-loud"},
+		"help":                 {[]string{"--help"}, command.OK, "show", ""},
+		"help on show":         {[]string{"show", "--help"}, command.OK, "FILE...", ""},
+		"version":              {[]string{"--version"}, command.OK, "report version " + command.Version(), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stdout, stderr bytes.Buffer
@@ -61,7 +62,7 @@ func TestSeveralRecordsAreShownInOrder(t *testing.T) {
 	first := recordtest.Passed(epperfv1.Mode_MODE_COMBINE).Write(t)
 	second := recordtest.Passed(epperfv1.Mode_MODE_DISPATCH).Write(t)
 	var stdout, stderr bytes.Buffer
-	if code := run([]string{"report", "show", first, second}, &stdout, &stderr); code != exitOK || stderr.Len() > 0 {
+	if code := run([]string{"report", "show", first, second}, &stdout, &stderr); code != command.OK || stderr.Len() > 0 {
 		t.Fatalf("exit code %d, %s", code, &stderr)
 	}
 	before, after, found := strings.Cut(stdout.String(), "\n\n"+strings.Repeat("=", 70)+"\nEP Data Plane")

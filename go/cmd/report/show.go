@@ -1,11 +1,11 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/report"
 )
 
@@ -14,7 +14,7 @@ func showCommand() *cli.Command {
 		Name:         "show",
 		Usage:        "print records as perf printed them",
 		UsageText:    "report show FILE...",
-		OnUsageError: onUsageError,
+		OnUsageError: command.OnUsageError,
 		Action:       show,
 	}
 }
@@ -22,7 +22,7 @@ func showCommand() *cli.Command {
 // show prints every record that it can read, and fails if it cannot read one or if one failed.
 func show(c *cli.Context) error {
 	if !c.Args().Present() {
-		return usageError{errors.New("show: a record is missing; try report show FILE")}
+		return command.Usagef("show: a record is missing; try report show FILE")
 	}
 	allPassed := true
 	for i, path := range c.Args().Slice() {
@@ -36,7 +36,7 @@ func show(c *cli.Context) error {
 		allPassed = allPassed && passed && err == nil
 	}
 	if !allPassed {
-		return errFailed
+		return command.ErrFailed
 	}
 	return nil
 }

@@ -129,14 +129,21 @@ func (r *Ranks) met(open *meeting, all [][]byte, err error) {
 	if r.failure != nil {
 		return
 	}
+	where := "after " + open.String()
 	for _, rank := range r.ranks {
-		rank.where = "after " + open.String()
-		rank.send(func(peer *session.Peer) error {
-			if open.exchange {
+		rank.where = where
+		if open.exchange {
+			rank.send(func(peer *session.Peer) error {
 				return peer.Blobs(&epperfv1.Blobs{Name: open.name, Data: all})
-			}
-			return peer.Barrier(&epperfv1.Barrier{Name: open.name, Epoch: open.epoch})
-		})
+			})
+			continue
+		}
+		// Sent from here, which saves each rank the way through another goroutine: the rank asked
+		// for it, so it has read all before, and some bytes always fit into its socket.
+		err := rank.peer.Barrier(&epperfv1.Barrier{Name: open.name, Epoch: open.epoch})
+		if err != nil {
+			r.disconnected(rank, err)
+		}
 	}
 	if !open.exchange {
 		r.epoch = open.epoch

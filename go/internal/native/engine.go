@@ -32,7 +32,8 @@ const maxBlobBytes = 64 << 10
 type Config struct {
 	Case *epperfv1.Case
 	Rank int
-	// CPUs that all workers of this host share; with fewer than workers, waits give theirs away.
+	// CPUs that the workers of all the case's ranks share, whichever launcher started them: the
+	// ranks of a case are of one host. With fewer than workers, waits give theirs away.
 	CPUs int
 	// Threads are the rank's workers, 1 or more.
 	Threads     int

@@ -18,6 +18,9 @@ func (e *UsageError) Error() string {
 	return line(e.Flag, e.Value, e.Problem, e.Try)
 }
 
+// Misuse says to commands whose error it is.
+func (*UsageError) Misuse() {}
+
 // A NotInBuildError says that a value is a good one but that this build cannot run it. Commands
 // exit with 1.
 type NotInBuildError struct {

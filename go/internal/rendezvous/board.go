@@ -159,7 +159,7 @@ func (e *AbortError) Error() string {
 type EtcdLostError struct{ Endpoints []string }
 
 func (e *EtcdLostError) Error() string {
-	return fmt.Sprintf("etcd at %s is out of reach for %v, and this launcher's lease has ended; does its server still run?",
+	return fmt.Sprintf("etcd at %s is out of reach for %v, and this launcher's lease has ended; does its server still run, or was this launcher stopped?",
 		strings.Join(e.Endpoints, ", "), leaseTTL)
 }
 

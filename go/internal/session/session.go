@@ -9,6 +9,7 @@ package session
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -54,12 +55,16 @@ func (s *stream) write(message proto.Message) error {
 	if size := proto.Size(message); size > MaxMessageBytes {
 		return fmt.Errorf("message of %d bytes: at most %d fit", size, MaxMessageBytes)
 	}
+	var frame bytes.Buffer // length and message in one write: each wakes the other side
+	if _, err := protodelim.MarshalTo(&frame, message); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
-	_, err := protodelim.MarshalTo(s.conn, message)
+	_, err := s.conn.Write(frame.Bytes())
 	return err
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"runtime"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/launch"
@@ -57,6 +58,7 @@ func processes(ctx context.Context, endpoint string, launchers, times int) (resu
 
 // rank is a rank's process.
 func rank() error {
+	runtime.GOMAXPROCS(1) // as perf's ranks
 	conn, err := session.FromFD(session.RankFD)
 	if err != nil {
 		return err

@@ -1,0 +1,62 @@
+// Package command is what epperf's commands have in common: their version, their exit codes, and
+// how what went wrong is said in one line.
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/workdir"
+)
+
+// version is MODULE.bazel's; Bazel puts it here.
+var version = "unknown"
+
+// Version names this state of epperf.
+func Version() string { return version }
+
+// Exit codes.
+const (
+	OK      = 0
+	Failed  = 1
+	Misused = 2
+)
+
+// ErrFailed means exit code Failed where all there is to say has been printed.
+var ErrFailed = errors.New("failed")
+
+// Main is the process around a command. A relative path means a file of the user's folder there.
+func Main(name string, do func(args []string, stdout, stderr io.Writer) int) {
+	if err := workdir.Enter(); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(Failed)
+	}
+	os.Exit(do(os.Args, os.Stdout, os.Stderr))
+}
+
+// Run runs an app, prints its error to the app's ErrWriter and returns the exit code.
+func Run(app *cli.App, args []string) int {
+	app.HideHelpCommand = true
+	app.OnUsageError = OnUsageError
+	app.ExitErrHandler = func(*cli.Context, error) {} // the exit code is made here
+	err := app.Run(args)
+	if err == nil {
+		return OK
+	}
+	if errors.Is(err, ErrFailed) {
+		return Failed
+	}
+	text := strings.ReplaceAll(err.Error(), "\n", "; ") // errors that happened together
+	var misuse interface{ Misuse() }
+	if errors.As(err, &misuse) {
+		fmt.Fprintf(app.ErrWriter, "%s: %s; see %s --help\n", app.Name, text, app.Name)
+		return Misused
+	}
+	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, text)
+	return Failed
+}

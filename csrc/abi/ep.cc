@@ -13,7 +13,9 @@
 
 #include "csrc/engine/calibrate.h"
 #include "csrc/engine/cpu.h"
+#include "csrc/engine/cuda.h"
 #include "csrc/engine/engine.h"
+#include "csrc/engine/gpus.h"
 #include "csrc/engine/landing.h"
 #include "csrc/engine/sections.h"
 
@@ -101,6 +103,26 @@ ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* ma
   return status;
 }
 
+ep::Status CreateOnGpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
+  if (from.landing_rows > 0) {
+    return {ep::Code::kInvalid, "create a rank: GPUs are not calibrated yet; use --device=cpu"};
+  }
+  if (from.ranks_on_gpu < 1) return {ep::Code::kInvalid, "create a rank: nobody is on its GPU"};
+  std::unique_ptr<ep::CudaEngine> engine;
+  const ep::Status status = ep::CudaEngine::Create(
+      std::move(rank),
+      {.gpu = static_cast<int>(from.gpu), .ranks_on_gpu = from.ranks_on_gpu}, &engine);
+  made->impl = std::move(engine);
+  return status;
+}
+
+void CopyText(const std::string& text, char* to, size_t capacity) {
+  if (capacity == 0) return;
+  const size_t length = std::min(capacity - 1, text.size());
+  std::memcpy(to, text.data(), length);
+  to[length] = '\0';
+}
+
 // Runs `body`, which returns a Status; memory that cannot be had must not cross into C as an
 // exception.
 template <class Body>
@@ -138,11 +160,39 @@ ep_check_result ToResult(const ep::Findings& found) {
 
 }  // namespace
 
+ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity) {
+  const ep::Status status = ep::CountGpus(count);
+  CopyText(status.text(), error, capacity);
+  return status.ok() ? EP_OK : EP_SYSTEM;
+}
+
+ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described) {
+  ep::Gpu found;
+  if (!ep::DescribeGpu(gpu, &found).ok()) return EP_INVALID;
+  *described = {};
+  CopyText(found.name, described->name, sizeof(described->name));
+  CopyText(found.uuid, described->uuid, sizeof(described->uuid));
+  CopyText(found.pci, described->pci, sizeof(described->pci));
+  described->memory_bytes = found.memory_bytes;
+  described->multiprocessors = found.multiprocessors;
+  described->major = found.major;
+  described->minor = found.minor;
+  described->driver_version = found.driver_version;
+  return EP_OK;
+}
+
 ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   *memory = {ep::Layout(checked).SizeBytes(), ep::PrivateBytes(checked, received_selections),
              ep::kFlushBytes};
+  return EP_OK;
+}
+
+ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
+  const ep::Shape checked = ToShape(*shape);
+  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+  *memory = {ep::Layout(checked).SizeBytes(), ep::GpuPrivateBytes(checked), ep::kFlushBytes};
   return EP_OK;
 }
 
@@ -170,15 +220,17 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
   const ep_status status = Guarded(made.get(), [&]() -> ep::Status {
     ep::RankConfig rank = {};
     ep::Status result = ToConfig(*config, &rank);
-    if (result.ok()) result = CreateOnCpu(*config, std::move(rank), made.get());
-    return result;
+    if (!result.ok()) return result;
+    switch (config->device) {
+      case EP_CPU: return CreateOnCpu(*config, std::move(rank), made.get());
+      case EP_CUDA: return CreateOnGpu(*config, std::move(rank), made.get());
+    }
+    return {ep::Code::kInvalid, "create a rank: no such device"};
   });
   if (status == EP_OK) {
     *engine = made.release();
-  } else if (capacity > 0) {
-    const size_t length = std::min(capacity - 1, made->last_error.size());
-    std::memcpy(error, made->last_error.data(), length);
-    error[length] = '\0';
+  } else {
+    CopyText(made->last_error, error, capacity);
   }
   return status;
 }

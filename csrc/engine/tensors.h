@@ -37,6 +37,8 @@ class GuardedRows {
     return reinterpret_cast<T*>(Row(0));
   }
   uint64_t row_bytes() const { return row_bytes_; }
+  // From the leading guard on.
+  uint64_t bytes() const { return memory_.size(); }
 
  private:
   Mapping memory_;

@@ -13,6 +13,7 @@ namespace ep::kernels {
 // Of every block; a worker of a rank is one block.
 inline constexpr uint32_t kThreads = 512;
 inline constexpr uint32_t kCrews = kThreads / 32;
+inline constexpr uint32_t kPieceChannels = 512;
 
 // A worker's working memory, in this order, in the block's dynamic shared memory.
 class SharedMemory {

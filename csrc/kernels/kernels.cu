@@ -11,6 +11,8 @@ namespace {
 using namespace ep;
 using namespace ep::kernels;
 
+static_assert(GpuDevice::kPieceChannels == kernels::kPieceChannels);
+
 extern __shared__ __align__(16) uint8_t shared_memory[];
 
 // Stamps the block's coming and going, if anybody wants to know.
@@ -48,7 +50,8 @@ extern "C" __global__ void __launch_bounds__(kThreads, 2)
            args.handle);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 2)
+// One block a multiprocessor: several rows of 32 bytes a lane are under way at a time.
+extern "C" __global__ void __launch_bounds__(kThreads, 1)
     ep_combine(const __grid_constant__ CombineArguments args) {
   const Stamping stamping(args.stamps);
   GpuDevice device(args.aborted);

@@ -1,0 +1,455 @@
+#include "csrc/engine/cuda.h"
+
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <utility>
+
+#include "csrc/engine/error_text.h"
+#include "csrc/transport/cuda_status.h"
+
+namespace ep {
+namespace {
+
+// Iterations between two looks at whether all is well.
+constexpr uint64_t kBatch = 512;
+
+Status Milliseconds(const CudaEvent& begin, const CudaEvent& end, uint64_t* duration_ns) {
+  float ms = 0;
+  Status status = CudaStatus(cudaEventElapsedTime(&ms, begin.get(), end.get()), "read an event");
+  *duration_ns = static_cast<uint64_t>(static_cast<double>(ms) * 1e6 + 0.5);
+  return status;
+}
+
+}  // namespace
+
+CudaEngine::CudaEngine(const RankConfig& rank, const CudaConfig& config)
+    : context_{.shape = rank.routing.shape,
+               .layout = Layout(rank.routing.shape),
+               .rank = rank.rank,
+               .wait_timeout_ns = rank.wait_timeout_ns,
+               .epochs = nullptr,
+               .error = nullptr,
+               .tickets = nullptr,
+               .regions = {}},
+      config_(config) {}
+
+CudaEngine::~CudaEngine() {
+  // Memory goes back to the GPU it came from.
+  cudaSetDevice(config_.gpu);
+}
+
+Status CudaEngine::Create(RankConfig rank, const CudaConfig& config,
+                          std::unique_ptr<CudaEngine>* engine) {
+  std::unique_ptr<CudaEngine> made(new CudaEngine(rank, config));
+  Status status = CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu));
+  if (status.ok()) {
+    status = CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, &made->kernels_);
+  }
+  if (status.ok()) status = made->Prepare(std::move(rank), 1);
+  if (status.ok()) status = made->Allocate();
+  if (!status.ok()) return status;
+  *engine = std::move(made);
+  return {};
+}
+
+Status CudaEngine::AddMirror(const uint8_t* host, size_t bytes, const char* what) {
+  if (bytes == 0) return {};
+  DeviceMemory device;
+  Status status = DeviceMemory::Allocate(bytes, what, &device);
+  if (status.ok()) mirrors_.push_back({host, std::move(device)});
+  return status;
+}
+
+uint8_t* CudaEngine::OnGpu(const void* host) const {
+  const auto* byte = static_cast<const uint8_t*>(host);
+  for (const Mirror& mirror : mirrors_) {
+    if (byte < mirror.host || byte >= mirror.host + mirror.device.bytes()) continue;
+    return mirror.device.As() + (byte - mirror.host);
+  }
+  return nullptr;
+}
+
+Status CudaEngine::CopyIn(const void* host, size_t bytes) {
+  if (bytes == 0) return {};
+  return CudaStatus(
+      cudaMemcpyAsync(OnGpu(host), host, bytes, cudaMemcpyHostToDevice, stream_.get()),
+      "copy a tensor to the GPU");
+}
+
+Status CudaEngine::CopyOut(void* host, size_t bytes) {
+  if (bytes == 0) return {};
+  return CudaStatus(
+      cudaMemcpyAsync(host, OnGpu(host), bytes, cudaMemcpyDeviceToHost, stream_.get()),
+      "copy a tensor from the GPU");
+}
+
+Status CudaEngine::AllocateHandle() {
+  const Shape& shape = context_.shape;
+  handle_ = tensors_.MakeHandle();
+  const struct {
+    const void* host;
+    size_t bytes;
+  } arrays[] = {
+      {handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations()},
+      {handle_.destination_count, shape.tokens},
+      {handle_.metas, uint64_t{shape.ranks} * shape.tokens * context_.layout.MetaStride()},
+      {handle_.places.rows_from, sizeof(uint32_t) * shape.ranks},
+      {handle_.places.first_row, sizeof(uint32_t) * shape.Experts()},
+      {handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank},
+  };
+  for (const auto& array : arrays) {
+    Status status = AddMirror(static_cast<const uint8_t*>(array.host), array.bytes, "the handle");
+    if (!status.ok()) return status;
+  }
+  gpu_handle_ = handle_;
+  gpu_handle_.destinations = OnGpuAs(handle_.destinations);
+  gpu_handle_.destination_count = OnGpuAs(handle_.destination_count);
+  gpu_handle_.metas = OnGpuAs(handle_.metas);
+  gpu_handle_.places = {OnGpuAs(handle_.places.rows_from), OnGpuAs(handle_.places.first_row),
+                        OnGpuAs(handle_.places.counts)};
+
+  const uint64_t words = shape.ranks + shape.Experts() + shape.experts_per_rank;
+  Status status = DeviceMemory::Allocate(sizeof(uint32_t) * words, "a handle without rows",
+                                         &no_rows_places_);
+  uint32_t* at = no_rows_places_.As<uint32_t>();
+  no_rows_handle_ = gpu_handle_;
+  no_rows_handle_.tokens = 0;
+  no_rows_handle_.places = {at, at + shape.ranks, at + shape.ranks + shape.Experts()};
+  return status;
+}
+
+Status CudaEngine::Allocate() {
+  const Shape& shape = context_.shape;
+  Status status = shared_.Allocate("errors");
+  if (status.ok()) {
+    status = CudaStatus(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking),
+                        "make a stream");
+  }
+  if (status.ok()) status = CudaRegion::Create(context_.layout.SizeBytes(), &region_);
+  if (status.ok()) status = DeviceMemory::Allocate(sizeof(State), "the rank's state", &state_);
+  if (status.ok()) status = AllocateHandle();
+  if (!status.ok()) return status;
+  State* state = state_.As<State>();
+  context_.epochs = &state->epochs;
+  context_.tickets = &state->tickets;
+  context_.error = &state->error;
+
+  const uint32_t tokens = tensors_.tokens();
+  const DispatchInput first = tensors_.Input(0);
+  const struct {
+    const uint8_t* host;
+    size_t bytes;
+    const char* what;
+  } inputs[] = {
+      {tensors_.token_rows[0].data(), sizeof(Bf16) * tokens * shape.hidden, "token rows"},
+      {tensors_.token_rows[1].data(), sizeof(Bf16) * tokens * shape.hidden, "token rows"},
+      {tensors_.token_rows[2].data(), sizeof(Bf16) * tokens * shape.hidden, "token rows"},
+      {reinterpret_cast<const uint8_t*>(first.topk_idx), sizeof(int32_t) * tokens * shape.topk,
+       "ids"},
+      {reinterpret_cast<const uint8_t*>(first.topk_weights),
+       sizeof(float) * kSets * shape.tokens * shape.topk, "weights"},
+  };
+  static_assert(kSets == 3, "the inputs above are all sets");
+  for (const auto& input : inputs) {
+    status = AddMirror(input.host, input.bytes, input.what);
+    if (status.ok()) status = CopyIn(input.host, input.bytes);
+    if (!status.ok()) return status;
+  }
+  for (const GuardedRows* rows :
+       {&tensors_.received, &tensors_.scales, &tensors_.sources, &tensors_.combined}) {
+    status = AddMirror(rows->Row(-1), rows->bytes(), "outputs");
+    if (!status.ok()) return status;
+  }
+  for (const Mapping& rows : tensors_.expert_rows) {
+    status = AddMirror(rows.data(), rows.size(), "expert outputs");
+    if (!status.ok()) return status;
+  }
+  if (TilesOf(tokens) > 1) {
+    const size_t bytes = sizeof(uint32_t) * TilesOf(tokens) * TileCounts(shape);
+    status = DeviceMemory::Allocate(bytes, "the plan", &tile_counts_);
+    if (!status.ok()) return status;
+  }
+  status = DeviceMemory::Allocate(2 * kBatch * sizeof(kernels::Stamps), "stamps", &stamps_);
+  if (!status.ok()) return status;
+  const RegionHeader header = {kRegionMagic, context_.layout.Hash(), context_.rank, 0};
+  status = CudaStatus(cudaMemcpy(region_->data(), &header, sizeof(header), cudaMemcpyHostToDevice),
+                      "write the region's header");
+  if (!status.ok()) return status;
+
+  const uint64_t pieces = (shape.hidden + kernels::kPieceChannels - 1) / kernels::kPieceChannels;
+  const uint64_t sent = tokens * pieces;
+  const uint64_t received = checker_->ReceivedRows() * pieces;
+  dispatch_blocks_ = kernels_->DispatchBlocks(std::max(sent, received));
+  combine_blocks_ = kernels_->CombineBlocks(std::max(sent, received));
+  return Finish();
+}
+
+Status CudaEngine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
+  const std::string doing = "connect rank " + std::to_string(context_.rank);
+  if (blobs.size() != context_.shape.ranks) {
+    return {Code::kInvalid, doing + ": " + std::to_string(blobs.size()) + " blobs for " +
+                                std::to_string(context_.shape.ranks) + " ranks"};
+  }
+  Status status = CudaStatus(cudaSetDevice(config_.gpu), doing);
+  peers_.resize(blobs.size());
+  for (uint32_t rank = 0; rank < blobs.size() && status.ok(); ++rank) {
+    context_.regions[rank] = region_->data();
+    if (rank != context_.rank) {
+      status = region_->Map(blobs[rank], rank, &peers_[rank]);
+      if (!status.ok()) break;
+      context_.regions[rank] = peers_[rank].data();
+    }
+    RegionHeader header = {};
+    status = CudaStatus(
+        cudaMemcpy(&header, context_.regions[rank], sizeof(header), cudaMemcpyDeviceToHost),
+        doing + " to rank " + std::to_string(rank) + ": read its region's header");
+    if (status.ok()) status = CheckHeader(header, rank);
+  }
+  connected_ = status.ok();
+  return status;
+}
+
+Status CudaEngine::CanRun(bool wants_expert_rows) const {
+  if (failed_.kind != ErrorKind::kNone) return ErrorText(failed_, context_);
+  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  return status.ok() ? Ready(wants_expert_rows) : status;
+}
+
+Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
+  const DispatchInput host = tensors_.Input(set);
+  const DispatchInput input = {host.tokens, OnGpuAs(host.rows), OnGpuAs(host.topk_idx),
+                               OnGpuAs(host.topk_weights)};
+  const DispatchOutput host_output = tensors_.Output();
+  const DispatchOutput output = {OnGpuAs(host_output.rows), OnGpuAs(host_output.scales),
+                                 OnGpuAs(host_output.sources)};
+  if (tile_counts_.bytes() > 0) {
+    Status status = kernels_->Launch({.shape = context_.shape,
+                                      .topk_idx = input.topk_idx,
+                                      .tokens = input.tokens,
+                                      .tile_counts = tile_counts_.As<uint32_t>()},
+                                     stream_.get());
+    if (!status.ok()) return status;
+  }
+  return kernels_->Launch({.context = context_,
+                           .input = input,
+                           .output = output,
+                           .handle = gpu_handle_,
+                           .tile_counts = tile_counts_.As<const uint32_t>(),
+                           .aborted = &shared_->aborted,
+                           .stamps = stamps},
+                          dispatch_blocks_, stream_.get());
+}
+
+Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
+  return kernels_->Launch({.context = context_,
+                           .handle = gpu_handle_,
+                           .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
+                           .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
+                           .aborted = &shared_->aborted,
+                           .stamps = stamps},
+                          combine_blocks_, stream_.get());
+}
+
+Status CudaEngine::EnqueueFlags() {
+  return kernels_->Launch(kernels::DispatchArguments{.context = context_,
+                                                     .input = {},
+                                                     .output = {},
+                                                     .handle = no_rows_handle_,
+                                                     .tile_counts = nullptr,
+                                                     .aborted = &shared_->aborted,
+                                                     .stamps = nullptr},
+                          1, stream_.get());
+}
+
+Status CudaEngine::Enqueue(Operations operations, kernels::Stamps* stamps) {
+  Status status;
+  if (operations.dispatch) status = EnqueueDispatch(NextDispatchSet(), stamps);
+  if (stamps != nullptr) ++stamps;
+  if (status.ok() && operations.combine) status = EnqueueCombine(NextCombineSet(), stamps);
+  return status;
+}
+
+Status CudaEngine::Finish() {
+  Status status = CudaStatus(cudaMemcpyAsync(&shared_->error, &state_.As<State>()->error,
+                                             sizeof(ErrorRecord), cudaMemcpyDeviceToHost,
+                                             stream_.get()),
+                             "read the kernels' error");
+  if (status.ok()) {
+    status = CudaStatus(cudaStreamSynchronize(stream_.get()),
+                        "rank " + std::to_string(context_.rank) + ": wait for the kernels");
+  }
+  if (!status.ok()) return status;
+  failed_ = shared_->error;
+  return failed_.kind == ErrorKind::kNone ? Status() : ErrorText(failed_, context_);
+}
+
+template <class Body>
+Status CudaEngine::Time(uint64_t iterations, uint64_t* duration_ns, Body body) {
+  while (duration_ns != nullptr && events_.size() < 2 * std::min(iterations, kBatch)) {
+    CudaEvent event;
+    Status status = CudaStatus(cudaEventCreate(event.out()), "make an event");
+    if (!status.ok()) return status;
+    events_.push_back(std::move(event));
+  }
+  for (uint64_t begin = 0; begin < iterations; begin += kBatch) {
+    const uint64_t count = std::min(iterations - begin, kBatch);
+    Status status;
+    for (uint64_t i = 0; i < count && status.ok(); ++i) {
+      if (duration_ns != nullptr) cudaEventRecord(events_[2 * i].get(), stream_.get());
+      status = body();
+      if (duration_ns != nullptr) cudaEventRecord(events_[2 * i + 1].get(), stream_.get());
+    }
+    if (status.ok()) status = Finish();
+    for (uint64_t i = 0; i < count && status.ok() && duration_ns != nullptr; ++i) {
+      status = Milliseconds(events_[2 * i], events_[2 * i + 1], &duration_ns[begin + i]);
+    }
+    if (!status.ok()) return status;
+  }
+  return {};
+}
+
+Status CudaEngine::Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) {
+  Status status = CanRun(operations.combine);
+  if (!status.ok()) return status;
+  return Time(iterations, duration_ns, [&] { return Enqueue(operations, nullptr); });
+}
+
+Status CudaEngine::RunFlags(uint64_t iterations, uint64_t* duration_ns) {
+  Status status = CanRun(false);
+  if (!status.ok()) return status;
+  return Time(iterations, duration_ns, [&] { return EnqueueFlags(); });
+}
+
+Status CudaEngine::RunChained(Operations operations, uint64_t dropped, uint64_t iterations,
+                              uint64_t* duration_ns) {
+  Status status = CanRun(operations.combine);
+  for (uint64_t i = 0; i < dropped && status.ok(); ++i) status = Enqueue(operations, nullptr);
+  if (!status.ok()) return status;
+  return Time(1, duration_ns, [&] {
+    Status enqueued;
+    for (uint64_t i = 0; i < iterations && enqueued.ok(); ++i) {
+      enqueued = Enqueue(operations, nullptr);
+    }
+    return enqueued;
+  });
+}
+
+Status CudaEngine::RunGraph(Operations operations, uint64_t captured, uint64_t replays,
+                            uint64_t* duration_ns) {
+  Status status = CanRun(operations.combine);
+  if (!status.ok()) return status;
+  CudaGraph graph;
+  CudaGraphExec replayed;
+  const std::string doing = "capture " + std::to_string(captured) + " iterations into a graph";
+  status = CudaStatus(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal),
+                      doing);
+  if (!status.ok()) return status;
+  for (uint64_t i = 0; i < captured && status.ok(); ++i) status = Enqueue(operations, nullptr);
+  const Status ended = CudaStatus(cudaStreamEndCapture(stream_.get(), graph.out()), doing);
+  if (status.ok()) status = ended;
+  if (status.ok()) {
+    status = CudaStatus(cudaGraphInstantiate(replayed.out(), graph.get(), 0), doing);
+  }
+  if (status.ok()) status = CudaStatus(cudaGraphUpload(replayed.get(), stream_.get()), doing);
+  if (!status.ok()) return status;
+  return Time(replays, duration_ns, [&] {
+    return CudaStatus(cudaGraphLaunch(replayed.get(), stream_.get()), "replay a graph");
+  });
+}
+
+Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns) {
+  Status status = CanRun(operations.combine);
+  // One of a dispatch, one of a combine.
+  std::vector<kernels::Stamps> stamps(2 * kBatch);
+  for (uint64_t begin = 0; begin < iterations && status.ok(); begin += kBatch) {
+    const uint64_t count = std::min(iterations - begin, kBatch);
+    std::ranges::fill(stamps, kernels::Stamps{~uint64_t{0}, 0});
+    status = CudaStatus(cudaMemcpyAsync(stamps_.As(), stamps.data(), stamps_.bytes(),
+                                        cudaMemcpyHostToDevice, stream_.get()),
+                        "clear the stamps");
+    for (uint64_t i = 0; i < count && status.ok(); ++i) {
+      status = Enqueue(operations, stamps_.As<kernels::Stamps>() + 2 * i);
+    }
+    if (status.ok()) status = Finish();
+    if (!status.ok()) return status;
+    status = CudaStatus(
+        cudaMemcpy(stamps.data(), stamps_.As(), stamps_.bytes(), cudaMemcpyDeviceToHost),
+        "read the stamps");
+    for (uint64_t i = 0; i < count; ++i) {
+      duration_ns[begin + i] = 0;
+      for (const kernels::Stamps& stamp : {stamps[2 * i], stamps[2 * i + 1]}) {
+        if (stamp.last_out_ns != 0) duration_ns[begin + i] += stamp.last_out_ns - stamp.first_in_ns;
+      }
+    }
+  }
+  return status;
+}
+
+Status CudaEngine::Fetch(Operations operations) {
+  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  if (operations.dispatch && status.ok()) {
+    const Shape& shape = context_.shape;
+    status = CopyOut(handle_.destinations,
+                     sizeof(Destination) * shape.tokens * shape.MaxDestinations());
+    if (status.ok()) status = CopyOut(handle_.destination_count, shape.tokens);
+    if (status.ok()) {
+      status = CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank);
+    }
+  }
+  checker_->ForEachTouched(operations, [&](const GuardedRows& rows, int64_t first, int64_t count) {
+    if (status.ok()) status = CopyOut(rows.Row(first), static_cast<size_t>(count) * rows.row_bytes());
+  });
+  return status.ok() ? Finish() : status;
+}
+
+Status CudaEngine::PutExpertRows() {
+  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  const uint64_t row_bytes = sizeof(Bf16) * context_.shape.hidden;
+  for (const Mapping& rows : tensors_.expert_rows) {
+    for (uint32_t x = 0; x < context_.shape.experts_per_rank && status.ok(); ++x) {
+      status = CopyIn(rows.data() + uint64_t{x} * tensors_.ExpertStride() * row_bytes,
+                      tensors_.counts()[x] * row_bytes);
+    }
+  }
+  return status.ok() ? Finish() : status;
+}
+
+Status CudaEngine::Poison() {
+  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  checker_->ForEachTouched(
+      {.dispatch = true, .combine = true},
+      [&](const GuardedRows& rows, int64_t first, int64_t count) {
+        if (!status.ok() || rows.row_bytes() == 0) return;
+        status = CudaStatus(cudaMemsetAsync(OnGpu(rows.Row(first)), kPoison,
+                                            static_cast<size_t>(count) * rows.row_bytes(),
+                                            stream_.get()),
+                            "poison the outputs");
+      });
+  return status.ok() ? Finish() : status;
+}
+
+Status CudaEngine::FlushCaches() {
+  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  if (status.ok() && zeros_.bytes() == 0) {
+    status = DeviceMemory::Allocate(kFlushBytes, "zeros to flush the caches", &zeros_);
+  }
+  if (!status.ok()) return status;
+  status = CudaStatus(cudaMemsetAsync(zeros_.As(), 0, zeros_.bytes(), stream_.get()),
+                      "flush the caches");
+  return status.ok() ? Finish() : status;
+}
+
+Status CudaEngine::Epochs(EpochState* epochs) {
+  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  if (!status.ok()) return status;
+  return CudaStatus(cudaMemcpyAsync(epochs, context_.epochs, sizeof(*epochs),
+                                    cudaMemcpyDeviceToHost, stream_.get()),
+                    "read the epochs");
+}
+
+void CudaEngine::Abort() {
+  std::atomic_ref<uint32_t>(shared_->aborted).store(1, std::memory_order_relaxed);
+}
+
+}  // namespace ep

@@ -1,0 +1,126 @@
+// The CUDA engine: one rank on one GPU, over memory that its peers' GPUs reach.
+//
+// Tensors live on the GPU; those of csrc/engine/tensors.h are their copies for the check, brought
+// over when somebody looks. One stream takes all operations, so each begins when the one before
+// has ended.
+#ifndef CSRC_ENGINE_CUDA_H_
+#define CSRC_ENGINE_CUDA_H_
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "csrc/base/status.h"
+#include "csrc/engine/cuda_kernels.h"
+#include "csrc/engine/cuda_memory.h"
+#include "csrc/engine/engine.h"
+#include "csrc/kernels/arguments.h"
+#include "csrc/protocol/rank.h"
+#include "csrc/transport/cuda_region.h"
+
+namespace ep {
+
+struct CudaConfig {
+  int gpu;
+  // That share it, 1 or more.
+  uint32_t ranks_on_gpu;
+};
+
+class CudaEngine : public Engine {
+ public:
+  static Status Create(RankConfig rank, const CudaConfig& config,
+                       std::unique_ptr<CudaEngine>* engine);
+  ~CudaEngine() override;
+
+  std::vector<uint8_t> Blob() const override { return region_->Blob(); }
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override;
+
+  Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
+  Status RunFlags(uint64_t iterations, uint64_t* duration_ns) override;
+  Status RunChained(Operations operations, uint64_t dropped, uint64_t iterations,
+                    uint64_t* duration_ns) override;
+  Status RunGraph(Operations operations, uint64_t captured, uint64_t replays,
+                  uint64_t* duration_ns) override;
+  Status RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
+
+  Status Poison() override;
+  Status FlushCaches() override;
+  Status Epochs(EpochState* epochs) override;
+  void Abort() override;
+
+ protected:
+  Status Fetch(Operations operations) override;
+  Status PutExpertRows() override;
+
+ private:
+  // What the kernels keep between operations, on the GPU.
+  struct State {
+    EpochState epochs;
+    Tickets tickets;
+    ErrorRecord error;
+  };
+  // What the host and the GPU tell each other.
+  struct Shared {
+    uint32_t aborted;
+    ErrorRecord error;
+  };
+  // A host tensor and the GPU's of the same layout.
+  struct Mirror {
+    const uint8_t* host;
+    DeviceMemory device;
+  };
+
+  CudaEngine(const RankConfig& rank, const CudaConfig& config);
+
+  Status Allocate();
+  Status AllocateHandle();
+  Status AddMirror(const uint8_t* host, size_t bytes, const char* what);
+  // The GPU's address of a byte of a host tensor.
+  uint8_t* OnGpu(const void* host) const;
+  template <class T>
+  T* OnGpuAs(const T* host) const {
+    return reinterpret_cast<T*>(OnGpu(host));
+  }
+  Status CopyIn(const void* host, size_t bytes);
+  Status CopyOut(void* host, size_t bytes);
+
+  Status CanRun(bool wants_expert_rows) const;
+  // Puts the next operations into the stream.
+  Status Enqueue(Operations operations, kernels::Stamps* stamps);
+  Status EnqueueDispatch(uint32_t set, kernels::Stamps* stamps);
+  Status EnqueueCombine(uint32_t set, kernels::Stamps* stamps);
+  Status EnqueueFlags();
+  // Enqueues `body` so many times, between events where `duration_ns` is not null.
+  template <class Body>
+  Status Time(uint64_t iterations, uint64_t* duration_ns, Body body);
+  // Waits until the stream is empty, and says whether the operations ended well.
+  Status Finish();
+
+  RankContext context_;
+  const CudaConfig config_;
+  ErrorRecord failed_ = {};  // of the first operation that did not end well
+  PinnedHost<Shared> shared_;
+  CudaStream stream_;
+  std::unique_ptr<CudaKernels> kernels_;
+  std::unique_ptr<CudaRegion> region_;
+  std::vector<CudaMapping> peers_;
+  DeviceMemory state_;
+  std::vector<Mirror> mirrors_;
+  DeviceMemory tile_counts_;
+  DeviceMemory no_rows_places_;
+  DeviceMemory stamps_;
+  DeviceMemory zeros_;  // to flush the caches
+  std::vector<CudaEvent> events_;
+  Handle handle_ = {};          // of tensors_
+  Handle gpu_handle_ = {};      // the GPU's
+  Handle no_rows_handle_ = {};  // for dispatches without rows
+  uint32_t dispatch_blocks_ = 0;
+  uint32_t combine_blocks_ = 0;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_ENGINE_CUDA_H_

@@ -1,0 +1,232 @@
+// The CUDA engine on a GPU: all ranks as threads of one process that share it, every row checked by
+// the oracle. Linked as one file, to be taken to where the GPUs are.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <random>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "csrc/engine/cuda.h"
+#include "csrc/engine/gpus.h"
+#include "csrc/engine/world_test_util.h"
+
+namespace ep {
+namespace {
+
+using ::testing::HasSubstr;
+
+void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }
+
+class GpuWorld {
+ public:
+  explicit GpuWorld(const WorldConfig& config) {
+    const Shape& shape = config.shape;
+    EXPECT_EQ(Problem(shape), nullptr);
+    const reference::Routing routing = RandomRouting(config);
+    std::mt19937 random(static_cast<uint32_t>(config.seed) + 1);
+    std::vector<std::vector<uint8_t>> blobs;
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
+      std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk);
+      for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
+      std::unique_ptr<CudaEngine> engine;
+      ExpectOk(CudaEngine::Create({.rank = rank,
+                                   .wait_timeout_ns = config.wait_timeout_ns,
+                                   .routing = routing,
+                                   .weights = weights.data()},
+                                  {.gpu = 0, .ranks_on_gpu = shape.ranks}, &engine));
+      blobs.push_back(engine->Blob());
+      engines_.push_back(std::move(engine));
+    }
+    std::vector<std::span<const uint8_t>> spans(blobs.begin(), blobs.end());
+    for (auto& engine : engines_) ExpectOk(engine->Connect(spans));
+  }
+
+  CudaEngine& engine(uint32_t rank) { return *engines_[rank]; }
+
+  // Calls body(engine, rank) for all ranks at once.
+  void ForAll(const std::function<void(CudaEngine&, uint32_t)>& body) {
+    std::vector<std::thread> threads;
+    for (uint32_t rank = 0; rank < engines_.size(); ++rank) {
+      threads.emplace_back([&, rank] { body(*engines_[rank], rank); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  void Run(Operations operations, uint64_t iterations = 1) {
+    ForAll([&](CudaEngine& engine, uint32_t) {
+      ExpectOk(engine.Run(operations, iterations, nullptr));
+    });
+  }
+  // One dispatch, then the expert outputs that combines need.
+  void Begin() {
+    Run(kDispatch);
+    ForAll([](CudaEngine& engine, uint32_t) { ExpectOk(engine.MakeExpertRows()); });
+  }
+  void Poison() {
+    ForAll([](CudaEngine& engine, uint32_t) { ExpectOk(engine.Poison()); });
+  }
+  void ExpectRight(Operations operations, const std::string& where) {
+    ForAll([&](CudaEngine& engine, uint32_t rank) {
+      Findings found;
+      ExpectOk(engine.Check(operations, &found));
+      EXPECT_EQ(found.wrong, 0u) << where << ", rank " << rank << ": kind "
+                                 << static_cast<int>(found.kind) << ", source " << found.source_rank
+                                 << ", token " << found.token << ", expert " << found.expert
+                                 << ", channel " << found.channel << ", got " << found.got
+                                 << ", want " << found.want << ", rows " << found.rows;
+    });
+  }
+
+ private:
+  std::vector<std::unique_ptr<CudaEngine>> engines_;
+};
+
+class Gpu : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    uint32_t gpus = 0;
+    const Status status = CountGpus(&gpus);
+    if (gpus == 0) GTEST_SKIP() << "skipped: no device: " << status.text();
+  }
+};
+
+struct ShapeCase {
+  const char* name;
+  WorldConfig config;
+};
+class EveryGpuShape : public Gpu, public ::testing::WithParamInterface<ShapeCase> {};
+
+TEST_P(EveryGpuShape, DispatchesAndCombinesRightRows) {
+  for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
+    WorldConfig config = GetParam().config;
+    config.shape.dtype = dtype;
+    GpuWorld world(config);
+    world.Begin();
+    const std::string name = dtype == Dtype::kFp8 ? "fp8" : "bf16";
+    for (const Operations operations : {kDispatch, kCombine, kBoth}) {
+      world.Run(operations, 3);  // unchecked: ranks run ahead of each other
+      world.Poison();
+      world.Run(operations);
+      world.ExpectRight(operations, name);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Shapes, EveryGpuShape,
+    ::testing::Values(
+        ShapeCase{"OneRank", {.shape = {1, 64, 7168, 8, 8, Dtype::kFp8}}},
+        ShapeCase{"TwoRanks", {.shape = {2, 32, 1024, 4, 4, Dtype::kFp8}}},
+        ShapeCase{"ShortLastPiece", {.shape = {3, 17, 640, 3, 5, Dtype::kFp8}}},
+        ShapeCase{"OneScale", {.shape = {4, 9, 128, 2, 3, Dtype::kFp8}}},
+        ShapeCase{"UnevenAndEmpty",
+                  {.shape = {4, 40, 1280, 5, 6, Dtype::kFp8},
+                   .tokens_of_rank = {40, 0, 1, 33},
+                   .empty_percent = 30}},
+        ShapeCase{"NothingAtAll",
+                  {.shape = {3, 8, 256, 2, 2, Dtype::kFp8}, .tokens_of_rank = {0, 0, 0}}},
+        ShapeCase{"SeedTable", {.shape = {8, 128, 7168, 36, 8, Dtype::kFp8}}},
+        ShapeCase{"SeveralTiles", {.shape = {4, 700, 512, 8, 8, Dtype::kFp8}}},
+        ShapeCase{"MoreTilesThanBlocks", {.shape = {8, 5000, 128, 2, 2, Dtype::kFp8}}}),
+    [](const auto& info) { return info.param.name; });
+
+constexpr Shape kShape = {4, 64, 2048, 8, 8, Dtype::kFp8};
+
+TEST_F(Gpu, ReplaysGraphsOfOddAndEvenLength) {
+  GpuWorld world({.shape = kShape});
+  world.Begin();
+  for (const uint64_t captured : {1, 3, 4}) {
+    world.Poison();
+    world.ForAll([&](CudaEngine& engine, uint32_t) {
+      uint64_t duration_ns[5] = {};
+      ExpectOk(engine.RunGraph(kBoth, captured, 5, duration_ns));
+      EXPECT_GT(duration_ns[4], 0u);
+    });
+    world.ExpectRight(kBoth, "after a graph");
+    world.Run(kBoth);  // and eager operations go on from there
+    world.ExpectRight(kBoth, "eager after a graph");
+  }
+}
+
+TEST_F(Gpu, TimesFreshChainedAndKernels) {
+  GpuWorld world({.shape = kShape});
+  world.Begin();
+  world.ForAll([](CudaEngine& engine, uint32_t) {
+    uint64_t duration_ns[3] = {};
+    ExpectOk(engine.RunFresh(kDispatch, 3, duration_ns));
+    EXPECT_GT(duration_ns[2], 0u);
+    ExpectOk(engine.RunChained(kBoth, 2, 5, duration_ns));
+    ExpectOk(engine.RunKernels(kBoth, 3, duration_ns));
+    EXPECT_GT(duration_ns[2], 0u);
+    ExpectOk(engine.RunFlags(5, nullptr));
+    ExpectOk(engine.FlushCaches());
+  });
+  world.Run(kBoth);
+  world.ExpectRight(kBoth, "after all ways of timing");
+}
+
+TEST_F(Gpu, CountsItsTraffic) {
+  GpuWorld world({.shape = kShape});
+  world.Begin();
+  TrafficCounts counts;
+  ExpectOk(world.engine(0).CountTraffic(&counts));
+  EXPECT_EQ(counts.selections, kShape.tokens * kShape.topk);
+  EXPECT_GT(counts.remote_rows, 0u);
+}
+
+TEST_F(Gpu, ASilentPeerIsNamed) {
+  GpuWorld world({.shape = kShape, .wait_timeout_ns = 200'000'000});
+  world.Begin();
+  world.ForAll([](CudaEngine& engine, uint32_t rank) {
+    if (rank == 2) return;
+    const Status status = engine.Run(kDispatch, 10, nullptr);
+    EXPECT_EQ(status.code(), Code::kTimeout);
+    EXPECT_THAT(status.text(), HasSubstr("nothing from rank 2 for 0.2 s"));
+    EXPECT_EQ(engine.Run(kDispatch, 1, nullptr).code(), Code::kTimeout) << "and stays so";
+  });
+}
+
+TEST_F(Gpu, AbortEndsAWait) {
+  GpuWorld world({.shape = kShape, .wait_timeout_ns = 60'000'000'000});
+  world.Begin();
+  std::thread rank0([&] {
+    EXPECT_EQ(world.engine(0).Run(kDispatch, 1, nullptr).code(), Code::kAborted);
+  });
+  world.engine(0).Abort();
+  rank0.join();
+}
+
+TEST_F(Gpu, WrongIdsAndInfinitiesAreRefused) {
+  WorldConfig config = {.shape = {1, 8, 256, 4, 2, Dtype::kFp8}, .wait_timeout_ns = 500'000'000};
+  reference::Routing routing = RandomRouting(config);
+  routing.topk_idx[6] = routing.topk_idx[7];
+  const std::vector<float> weights(kSets * 8 * 2, 0.5f);
+  std::unique_ptr<CudaEngine> engine;
+  ExpectOk(CudaEngine::Create(
+      {.rank = 0, .wait_timeout_ns = config.wait_timeout_ns, .routing = routing,
+       .weights = weights.data()},
+      {.gpu = 0, .ranks_on_gpu = 1}, &engine));
+  const std::vector<uint8_t> blob = engine->Blob();
+  ExpectOk(engine->Connect({blob}));
+  const Status status = engine->Run(kDispatch, 1, nullptr);
+  EXPECT_EQ(status.code(), Code::kInvalid);
+  EXPECT_THAT(status.text(), HasSubstr("token 3 names an expert twice"));
+}
+
+TEST(NoGpu, IsSaidInOneLine) {
+  uint32_t gpus = 0;
+  const Status status = CountGpus(&gpus);
+  if (gpus > 0) GTEST_SKIP() << "skipped: there is a device";
+  EXPECT_THAT(status.text(), HasSubstr("count GPUs: cudaError"));
+  EXPECT_THAT(status.text(), Not(HasSubstr("\n")));
+}
+
+}  // namespace
+}  // namespace ep

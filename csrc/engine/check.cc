@@ -39,6 +39,14 @@ void Checker::ForEachTouched(Operations operations, const Touch& touch) const {
   if (operations.combine) touch(tensors_->combined, -1, int64_t{tensors_->tokens()} + 2);
 }
 
+void Checker::Poison() {
+  ForEachTouched({.dispatch = true, .combine = true},
+                 [](const GuardedRows& rows, int64_t first, int64_t count) {
+                   std::memset(rows.Row(first), kPoison,
+                               static_cast<size_t>(count) * rows.row_bytes());
+                 });
+}
+
 void Checker::CheckDispatch(uint32_t set, Findings* findings) {
   const int64_t stride = tensors_->ExpertStride();
   for (uint32_t x = 0; x < shape_.experts_per_rank; ++x) {

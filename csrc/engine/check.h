@@ -55,6 +55,8 @@ class Checker {
   // write, guards included. Negative rows are guards, too.
   using Touch = std::function<void(const GuardedRows& rows, int64_t first, int64_t count)>;
   void ForEachTouched(Operations operations, const Touch& touch) const;
+  // Overwrites them all, in the host's tensors.
+  void Poison();
 
   // Checks the rows of a dispatch of input set `set`.
   void CheckDispatch(uint32_t set, Findings* findings);

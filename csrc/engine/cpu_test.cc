@@ -36,11 +36,15 @@ class InfiniteTokenDevice : public HostDevice {
   int loaded_ = 0;
 };
 
-// Has the time that the test gives it, and shows which flag it is waiting for.
+// Has the time that the test gives it, and shows which flag it is waiting for and that it has
+// begun to measure how long.
 class FakeClockDevice : public HostDevice {
  public:
   using HostDevice::HostDevice;
-  uint64_t NowNs() const { return now_ns; }
+  uint64_t NowNs() {
+    looked = true;
+    return now_ns;
+  }
   uint64_t LoadAcquire(const uint64_t* flag) {
     polled = reinterpret_cast<const uint8_t*>(flag);
     return HostDevice::LoadAcquire(flag);
@@ -48,6 +52,7 @@ class FakeClockDevice : public HostDevice {
 
   static inline std::atomic<uint64_t> now_ns = 0;
   std::atomic<const uint8_t*> polled = nullptr;
+  std::atomic<bool> looked = false;
 };
 
 struct ShapeCase {
@@ -145,6 +150,7 @@ TEST(CpuEngine, NamesTheRankThatFallsSilent) {
   world.Begin();
   std::vector<Status> statuses(2);
   std::vector<std::thread> ranks;
+  for (uint32_t rank : {0, 1}) world.engine(rank).device().looked = false;
   for (uint32_t rank : {0, 1}) {
     ranks.emplace_back(
         [&, rank] { statuses[rank] = world.engine(rank).Run(kDispatch, 1, nullptr); });
@@ -152,7 +158,8 @@ TEST(CpuEngine, NamesTheRankThatFallsSilent) {
   // Once both are waiting for rank 2, ten seconds pass.
   for (uint32_t rank : {0, 1}) {
     const uint8_t* flag = world.engine(rank).region() + Layout(kSmall).DispatchFlag(0, 2);
-    while (world.engine(rank).device().polled != flag) std::this_thread::yield();
+    FakeClockDevice& device = world.engine(rank).device();
+    while (device.polled != flag || !device.looked) std::this_thread::yield();
   }
   FakeClockDevice::now_ns = 10'500'000'000;
   for (std::thread& rank : ranks) rank.join();

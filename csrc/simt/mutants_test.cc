@@ -237,7 +237,7 @@ struct Moved {
 
   template <Fault kFault, class Device>
   static bool Await(Device& device, const RankContext& context, Epoch epoch, const Places& places) {
-    const Waiting waiting = {Op::kDispatch, epoch, device.NowNs()};
+    Waiting waiting = {Op::kDispatch, epoch, Waiting::kNotYet};
     const uint32_t bank = BankOf(epoch);
     bool good = true;
     for (uint32_t peer = device.Thread(); peer < context.shape.ranks; peer += device.Threads()) {

@@ -146,6 +146,24 @@ ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, 
   return EP_OK;
 }
 
+ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
+  const ep::Shape checked = ToShape(*shape);
+  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+  *memory = {ep::Layout(checked).SizeBytes(), ep::kFlushBytes, ep::kFlushBytes};
+  return EP_OK;
+}
+
+ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity) {
+  *count = 0;
+  if (capacity > 0) {
+    std::strncpy(error, "count GPUs: this core has none", capacity);
+    error[capacity - 1] = '\0';
+  }
+  return EP_SYSTEM;
+}
+
+ep_status ep_describe_gpu(uint32_t, ep_gpu*) { return EP_INVALID; }
+
 ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
@@ -170,6 +188,9 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
   const ep_status status = Guarded(made.get(), [&]() -> ep::Status {
     ep::RankConfig rank = {};
     ep::Status result = ToConfig(*config, &rank);
+    if (result.ok() && config->device != EP_CPU) {
+      return {ep::Code::kInvalid, "create a rank: no device that this core has"};
+    }
     if (result.ok()) result = CreateOnCpu(*config, std::move(rank), made.get());
     return result;
   });

@@ -66,7 +66,7 @@ func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (
 	var most rankMemory
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		needed, err := memoryOf(p.GetCases()[0], routing, rank)
+		needed, err := memoryOf(p.GetDevice(), p.GetCases()[0], routing, rank)
 		if err != nil {
 			return nil, err
 		}

@@ -101,12 +101,23 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (*native.Engi
 	if err != nil {
 		return nil, err
 	}
-	return native.Open(native.Config{
+	p := start.GetPlan()
+	config := native.Config{
 		Case:        c,
 		Rank:        int(start.GetRank()),
+		Device:      p.GetDevice(),
 		CPUs:        cpus,
-		Threads:     max(1, int(start.GetPlan().GetThreadsPerRank())),
-		WaitTimeout: time.Duration(start.GetPlan().GetWaitTimeoutNs()),
+		Threads:     max(1, int(p.GetThreadsPerRank())),
+		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
 		Routing:     routing,
-	})
+	}
+	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
+		gpus, err := native.CountGPUs()
+		if err != nil {
+			return nil, err
+		}
+		config.GPU = plan.GPUOf(p, config.Rank, gpus)
+		config.RanksOnGPU = plan.RanksOnGPU(p, config.GPU, gpus)
+	}
+	return native.Open(config)
 }

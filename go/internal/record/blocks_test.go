@@ -64,9 +64,9 @@ func TestBlocksThatTheCaseDoesNotHaveAreDamage(t *testing.T) {
 		"graphs that nobody asked for": func(r *recordtest.Run) {
 			r.Samples[9].Block = epperfv1.Samples_BLOCK_GRAPH.Enum()
 		},
-		"a block of no known kind":      func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(99).Enum() },
-		"an unspecified block":          func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(0).Enum() },
-		"two chains":                    func(r *recordtest.Run) { r.Samples[9].DurationNs = []uint64{1, 2} },
+		"a block of no known kind": func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(99).Enum() },
+		"an unspecified block":     func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(0).Enum() },
+		"two chains":               func(r *recordtest.Run) { r.Samples[9].DurationNs = []uint64{1, 2} },
 		"a mode that calibrates nothing": func(r *recordtest.Run) {
 			r.Case().Mode = epperfv1.Mode_MODE_CALIBRATE
 		},

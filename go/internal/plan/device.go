@@ -19,10 +19,12 @@ type NoGPUError struct {
 	Flag string
 	// Reason is why there is none.
 	Reason string
+	// Try is what would do.
+	Try string
 }
 
 func (e *NoGPUError) Error() string {
-	return fmt.Sprintf("%s: this host has no GPU that can be used (%s); try --device=cpu", e.Flag, e.Reason)
+	return fmt.Sprintf("%s: this host has no GPU that can be used (%s); try %s", e.Flag, e.Reason, e.Try)
 }
 
 // AsksForGPUs reports whether New wants to know how many GPUs there are.
@@ -50,11 +52,11 @@ func (o Options) enoughGPUs(p *epperfv1.Plan) error {
 	case p.GetDevice() != epperfv1.Device_DEVICE_CUDA:
 		return nil
 	case o.GPUs < 1:
-		asks := argument("device", o.Device)
-		if o.Device == automatic {
-			asks = "--shared-gpu"
+		none := &NoGPUError{argument("device", o.Device), cmp.Or(o.NoGPU, "nobody counted them"), "--device=cpu"}
+		if o.SharedGPU {
+			none.Flag, none.Try = "--shared-gpu", "without, on CPUs"
 		}
-		return &NoGPUError{asks, cmp.Or(o.NoGPU, "nobody counted them")}
+		return none
 	case o.Threads > 1:
 		return &UsageError{"threads", strconv.Itoa(o.Threads), "a rank on a GPU has no worker threads", "--threads=1 or --device=cpu"}
 	case o.GPUs < o.NumProcesses && !o.SharedGPU:

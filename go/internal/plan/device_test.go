@@ -34,7 +34,7 @@ func TestTheDeviceFollowsFromFlagAndGPUs(t *testing.T) {
 		"cuda, one":           {flag: "cuda", gpus: 1, refused: "--num-processes=8: this host has 1 GPU, and each rank takes one; try --num-processes=1, --device=cpu, or --shared-gpu to check without measuring"},
 		"cuda, as many":       {flag: "cuda", gpus: 8, want: cuda},
 		"cuda, threads":       {flag: "cuda", gpus: 8, threads: 4, refused: "--threads=4: a rank on a GPU has no worker threads; try --threads=1 or --device=cpu"},
-		"shared auto, none":   {flag: "auto", shared: true, none: "--shared-gpu: this host has no GPU that can be used (no driver); try --device=cpu"},
+		"shared auto, none":   {flag: "auto", shared: true, none: "--shared-gpu: this host has no GPU that can be used (no driver); try without, on CPUs"},
 		"shared auto, fewer":  {flag: "auto", shared: true, gpus: 3, want: cuda},
 		"shared cuda, one":    {flag: "cuda", shared: true, gpus: 1, want: cuda},
 		"shared cuda, more":   {flag: "cuda", shared: true, gpus: 9, want: cuda},

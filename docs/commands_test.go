@@ -107,7 +107,8 @@ func run(t *testing.T, folder, command string) string {
 	// The user's shell expands patterns where the user stands.
 	shell := exec.Command("sh", "-c", "cd "+folder+" && set -- "+parts[2]+" && cd / && exec "+binary+" \"$@\"")
 	shell.Dir = "/" // `bazel run` does not start programs where it was typed
-	shell.Env = append(os.Environ(), "BUILD_WORKING_DIRECTORY="+folder)
+	shell.Env = append(os.Environ(), "BUILD_WORKING_DIRECTORY="+folder,
+		"CUDA_VISIBLE_DEVICES=") // the documents show a machine without GPUs
 	var stderr bytes.Buffer
 	shell.Stderr = &stderr
 	printed, err := shell.Output()

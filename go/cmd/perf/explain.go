@@ -20,6 +20,12 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	if err != nil {
 		return err
 	}
+	gpus, err := gpusOf(p)
+	if err != nil {
+		return err
+	}
+	facts := system.Describe()
+	facts.Gpus = gpus
 	c := p.GetCases()[0]
 	routing, err := workload.New(c)
 	if err != nil {
@@ -27,7 +33,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	}
 	of := report.Explanation{
 		Summary: record.Summarize(&record.Record{Header: &epperfv1.Header{
-			Plan: p, Hosts: []*epperfv1.Host{system.Describe()},
+			Plan: p, Hosts: []*epperfv1.Host{facts},
 		}}),
 		Routing:     epperfv1.RoutingName(c.GetRouting()),
 		Dtype:       epperfv1.Name(c.GetDtype()),
@@ -49,7 +55,12 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	if of.NeededBytes, err = memoryNeeded(p, c, nodeRank); err != nil {
 		return err
 	}
-	if of.Private, err = largestPrivate(p, routing, nodeRank); err != nil {
+	if len(gpus) > 0 {
+		of.GPU, of.Private, err = explainGPU(p, gpus)
+	} else {
+		of.Private, err = largestPrivate(p, routing, nodeRank)
+	}
+	if err != nil {
 		return err
 	}
 	var traffic []*epperfv1.Traffic
@@ -61,12 +72,31 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	return err
 }
 
+// explainGPU returns what ranks take of the first GPU, which has as many as any, and what a rank has
+// of its own there.
+func explainGPU(p *epperfv1.Plan, gpus []*epperfv1.Gpu) (*report.GPUMemory, []report.Part, error) {
+	rank, err := native.GPUMemoryNeeded(p.GetCases()[0])
+	if err != nil {
+		return nil, nil, err
+	}
+	ranks := plan.RanksOnGPU(p, 0, len(gpus))
+	return &report.GPUMemory{
+		Name:        gpus[0].GetName(),
+		Ranks:       ranks,
+		NeededBytes: uint64(ranks) * (rank.RegionBytes + rank.PrivateBytes),
+		HasBytes:    gpus[0].GetMemoryBytes(),
+	}, []report.Part{
+		{Name: "inputs, outputs, handle", Bytes: rank.PrivateBytes - rank.FlushBytes},
+		{Name: "cache flush, while it lasts", Bytes: rank.FlushBytes},
+	}, nil
+}
+
 // largestPrivate returns what the rank has of its own that has most: it receives most.
 func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) ([]report.Part, error) {
 	var most rankMemory
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		needed, err := memoryOf(p.GetCases()[0], routing, rank)
+		needed, err := memoryOf(p.GetDevice(), p.GetCases()[0], routing, rank)
 		if err != nil {
 			return nil, err
 		}

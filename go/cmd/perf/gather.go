@@ -22,7 +22,8 @@ const (
 func (m measurement) partsOnly() bool {
 	var samples uint64
 	for _, c := range m.plan.GetCases() {
-		samples += uint64(c.GetRanks()) * (uint64(c.GetIterations()) + uint64(c.GetDetail().GetFreshIterations()))
+		samples += uint64(c.GetRanks()) * (uint64(c.GetIterations()) + uint64(c.GetDetail().GetFreshIterations()) +
+			uint64(c.GetDetail().GetGraphReplays()) + uint64(c.GetDetail().GetKernelIterations()))
 	}
 	return m.party.nodes > 1 && samples*bytesPerDuration > m.gatherBytes
 }

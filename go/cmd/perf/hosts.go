@@ -41,6 +41,9 @@ func (f *firstMeeting) meet(ctx context.Context) error {
 	if err := agree(entries); err != nil {
 		return err
 	}
+	if err := ownGPUs(f.m.plan, entries); err != nil {
+		return err
+	}
 	if err := reachable(f.m.plan, entries); err != nil {
 		return err
 	}
@@ -62,9 +65,39 @@ func agree(entries []*epperfv1.HostEntry) error {
 			return fmt.Errorf("%s runs build %s and %s build %s: start all launchers from one binary",
 				named(first), first.GetBuildId(), named(entry), entry.GetBuildId())
 		}
+		if gpus := len(entry.GetHost().GetGpus()); (gpus > 0) != (len(first.GetHost().GetGpus()) > 0) {
+			return fmt.Errorf("%s computes on %s and %s on %s: give all launchers the same --device, cpu or cuda",
+				named(first), devices(first), named(entry), devices(entry))
+		}
 		if !bytes.Equal(entry.GetPlanSha256(), first.GetPlanSha256()) {
 			return fmt.Errorf("%s was given other flags than %s: start all launchers with the same, but for --node-rank, --output and --dump",
 				named(entry), named(first))
+		}
+	}
+	return nil
+}
+
+// devices names what a launcher's ranks compute on.
+func devices(entry *epperfv1.HostEntry) string {
+	if len(entry.GetHost().GetGpus()) > 0 {
+		return "GPUs"
+	}
+	return "CPUs"
+}
+
+// ownGPUs sees that no two launchers measure on one GPU: they count those of their host alike.
+func ownGPUs(p *epperfv1.Plan, entries []*epperfv1.HostEntry) error {
+	if p.GetSharedGpu() {
+		return nil
+	}
+	users := map[string]*epperfv1.HostEntry{}
+	for _, entry := range entries {
+		for _, gpu := range entry.GetHost().GetGpus() {
+			if other := users[gpu.GetUuid()]; other != nil {
+				return fmt.Errorf("%s and %s both compute on %s (%s): give each GPUs of its own with CUDA_VISIBLE_DEVICES, or try --nnodes=1",
+					named(other), named(entry), gpu.GetUuid(), gpu.GetName())
+			}
+			users[gpu.GetUuid()] = entry
 		}
 	}
 	return nil

@@ -43,6 +43,13 @@ func (m measurement) do(ctx context.Context) (err error) {
 	if err := enoughMemory(m.plan, m.party.nodeRank, m.system); err != nil {
 		return err
 	}
+	gpus, err := gpusOf(m.plan)
+	if err != nil {
+		return err
+	}
+	if err := enoughGPUMemory(m.plan, gpus); err != nil {
+		return err
+	}
 	if err := enoughFiles(m.plan); err != nil {
 		return err
 	}
@@ -53,7 +60,7 @@ func (m measurement) do(ctx context.Context) (err error) {
 		return err
 	}
 	facts := m.system.Describe()
-	facts.HostId = m.party.hostID
+	facts.HostId, facts.Gpus = m.party.hostID, gpus
 	writer, err := record.Create(m.output, &epperfv1.Header{
 		Plan:          m.plan,
 		PlanSha256:    plan.Hash(m.plan),
@@ -81,6 +88,7 @@ func (m measurement) do(ctx context.Context) (err error) {
 		Host:     facts.GetName(),
 		BuildID:  m.buildID,
 		Args:     m.rankArguments(),
+		Env:      rankEnvironment(m.plan),
 		Stderr:   progress,
 		Sink:     kept,
 		Met:      met,

@@ -81,9 +81,13 @@ func TestLaunchersAgreeAndReachEachOther(t *testing.T) {
 	}{
 		"alike":         {nil, nil},
 		"another build": {func(e *epperfv1.HostEntry) { e.BuildId = "b2" }, []string{"node 0 (node-a) runs build b1", "node 1 (node-b) build b2", "one binary"}},
-		"other flags":   {func(e *epperfv1.HostEntry) { e.PlanSha256 = []byte{2} }, []string{"node 1 (node-b) was given other flags"}},
-		"another host":  {func(e *epperfv1.HostEntry) { e.Host.BootId = "other" }, []string{"node 0 (node-a)", "node 1 (node-b)", "two hosts", "--nnodes=1"}},
-		"another id":    {func(e *epperfv1.HostEntry) { e.Host.HostId = "hv2" }, []string{"node 1 (node-b, host id hv2)"}},
+		"other devices": {
+			func(e *epperfv1.HostEntry) { e.PlanSha256, e.Host.Gpus = []byte{2}, []*epperfv1.Gpu{{Uuid: "GPU-1"}} },
+			[]string{"node 0 (node-a) computes on CPUs and node 1 (node-b) on GPUs", "the same --device"},
+		},
+		"other flags":  {func(e *epperfv1.HostEntry) { e.PlanSha256 = []byte{2} }, []string{"node 1 (node-b) was given other flags"}},
+		"another host": {func(e *epperfv1.HostEntry) { e.Host.BootId = "other" }, []string{"node 0 (node-a)", "node 1 (node-b)", "two hosts", "--nnodes=1"}},
+		"another id":   {func(e *epperfv1.HostEntry) { e.Host.HostId = "hv2" }, []string{"node 1 (node-b, host id hv2)"}},
 	} {
 		entries := []*epperfv1.HostEntry{entry(0, nil), entry(1, test.change)}
 		err := agree(entries)

@@ -16,6 +16,7 @@ import (
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/session"
+	"github.com/epperf/epperf/go/internal/topology/nvml"
 	"github.com/epperf/epperf/go/internal/workload"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -68,6 +69,11 @@ func rank(dumpTo string) error {
 	if err != nil {
 		return err
 	}
+	gauge, err := gaugeOf(start)
+	if err != nil {
+		return err
+	}
+	defer gauge.Close()
 	err = measure.Rank{
 		Plan:  start.GetPlan(),
 		Rank:  int(start.GetRank()),
@@ -87,12 +93,29 @@ func rank(dumpTo string) error {
 			}
 			return engine, nil
 		},
-		Dump: dumper(dumpTo, int(start.GetRank())),
+		GPUState: gauge.State,
+		Dump:     dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {
 		return command.ErrFailed
 	}
 	return nil
+}
+
+// gaugeOf finds what tells how a rank's GPU is; nil on CPUs.
+func gaugeOf(start *epperfv1.Start) (*nvml.Gauge, error) {
+	if start.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CUDA {
+		return nil, nil
+	}
+	gpus, err := native.CountGPUs()
+	if err != nil {
+		return nil, err
+	}
+	gpu, err := native.DescribeGPU(plan.GPUOf(start.GetPlan(), int(start.GetRank()), gpus))
+	if err != nil {
+		return nil, err
+	}
+	return nvml.Open(gpu.GetUuid()), nil
 }
 
 // openEngine makes one case's engine from its routing.
@@ -101,12 +124,23 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (*native.Engi
 	if err != nil {
 		return nil, err
 	}
-	return native.Open(native.Config{
+	p := start.GetPlan()
+	config := native.Config{
 		Case:        c,
 		Rank:        int(start.GetRank()),
+		Device:      p.GetDevice(),
 		CPUs:        cpus,
-		Threads:     max(1, int(start.GetPlan().GetThreadsPerRank())),
-		WaitTimeout: time.Duration(start.GetPlan().GetWaitTimeoutNs()),
+		Threads:     max(1, int(p.GetThreadsPerRank())),
+		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
 		Routing:     routing,
-	})
+	}
+	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
+		gpus, err := native.CountGPUs()
+		if err != nil {
+			return nil, err
+		}
+		config.GPU = plan.GPUOf(p, config.Rank, gpus)
+		config.RanksOnGPU = plan.RanksOnGPU(p, config.GPU, gpus)
+	}
+	return native.Open(config)
 }

@@ -29,7 +29,8 @@ func runFlags() []cli.Flag {
 		&cli.IntFlag{Name: "warmup", Value: d.Warmup, Usage: "iterations before the timed ones"},
 		&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations; figures leave out the first"},
 		&cli.BoolFlag{Name: "skip-nic-discovery", Usage: "leave the choice of NICs to UCX; on CPUs there is none to make"},
-		&cli.StringFlag{Name: "device", Value: d.Device, Usage: "what ranks compute on: cpu, cuda, or auto for the best there is"},
+		&cli.StringFlag{Name: "device", Value: d.Device, Usage: "what ranks compute on: cpu, cuda, or auto for GPUs if this host has any"},
+		&cli.BoolFlag{Name: "shared-gpu", Usage: "let several ranks compute on one GPU: checks what is right, measures nothing"},
 		&cli.StringFlag{Name: "dtype", Value: d.Dtype, Usage: "what a token travels to its experts as: fp8 or bf16"},
 		&cli.IntFlag{Name: "threads", Value: d.Threads, Usage: "worker threads of each rank"},
 		&cli.StringFlag{Name: "routing", Value: d.Routing, Usage: "how tokens choose experts: " + epperfv1.RoutingForms()},
@@ -39,7 +40,7 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
 		&cli.StringFlag{Name: dumpFlag, Usage: "new folder for what ranks sent, received and summed last, as .npy files"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
-		&cli.BoolFlag{Name: "detail", Usage: "time fresh entries and chained pairs, too, and say what share of the machine's limit was reached"},
+		&cli.BoolFlag{Name: "detail", Usage: "time fresh entries, chained pairs and on GPUs graphs and kernels, too, and say what share of the machine's limit was reached"},
 		&cli.StringFlag{Name: "calibration", DefaultText: "newest", Usage: "record of perf calibrate for --detail; else the newest of this machine in the output folder"},
 		&cli.BoolFlag{Name: "explain", Usage: "print plan, memory and bytes, and run nothing"},
 	}, partyFlags()...)
@@ -87,7 +88,7 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	p, err := plan.New(plan.Options{
+	p, err := plan.New(countGPUs(plan.Options{
 		RunID:          runID,
 		Nodes:          party.nodes,
 		NumProcesses:   c.Int("num-processes"),
@@ -98,6 +99,7 @@ func run(c *cli.Context) error {
 		Topk:           c.Int("topk"),
 		NvlinkBackend:  c.String("nvlink-backend"),
 		Device:         c.String("device"),
+		SharedGPU:      c.Bool("shared-gpu"),
 		Dtype:          c.String("dtype"),
 		Threads:        c.Int("threads"),
 		Routing:        c.String("routing"),
@@ -107,7 +109,7 @@ func run(c *cli.Context) error {
 		Detail:         c.Bool("detail"),
 		Timeout:        spanOf(c, "timeout"),
 		WaitTimeout:    spanOf(c, "wait-timeout"),
-	})
+	}))
 	if err != nil {
 		return err
 	}
@@ -140,13 +142,15 @@ func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	switch path := c.String("calibration"); {
 	case path != "" && !c.Bool("detail"):
 		return nil, command.Usagef("--calibration: nothing is compared with it; add --detail")
+	case path != "" && p.GetDevice() != epperfv1.Device_DEVICE_CPU:
+		return nil, command.Usagef("--calibration: a calibration is of CPUs and their memory; try --device=cpu")
 	case path != "" && plan.HostCount(p) > 1:
 		return nil, command.Usagef("--calibration: a calibration is of one launcher's ranks; try --nnodes=1")
 	case path != "" && p.GetThreadsPerRank() > 1:
 		return nil, command.Usagef("--calibration: a calibration copies with one thread a rank; try --threads=1")
 	case path != "":
 		return limitFrom(path, p)
-	case c.Bool("detail") && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
+	case c.Bool("detail") && p.GetDevice() == epperfv1.Device_DEVICE_CPU && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
 		return newestLimit(c.String("output"), p)
 	}
 	return nil, nil

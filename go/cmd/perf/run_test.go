@@ -85,7 +85,7 @@ func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
 		"topk too large":    {[]string{"--topk=9", "--num-processes=1", "--experts-per-rank=8"}, 2, "topk"},
 		"no output":         {[]string{"--output="}, 2, "--output: a folder is missing"},
 		"bad device":        {[]string{"--device=tpu"}, 2, `--device="tpu"`},
-		"no cuda yet":       {[]string{"--device=cuda"}, 1, "not in this build"},
+		"shared CPUs":       {[]string{"--device=cpu", "--shared-gpu"}, 2, "--device=cpu: --shared-gpu is for GPUs; try --device=cuda"},
 		"no nixl yet":       {[]string{"--nvlink-backend=nixl"}, 1, "not in this build"},
 		"no tcp yet":        {[]string{"--nvlink-backend=none"}, 1, "not in this build"},
 		"bad routing":       {[]string{"--routing=best"}, 2, `--routing="best": not one of uniform, balanced`},

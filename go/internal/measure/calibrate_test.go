@@ -112,6 +112,47 @@ func TestAFailureEndsTheCalibrationAndIsReported(t *testing.T) {
 	}
 }
 
+func TestDetailOfGPUsComesLast(t *testing.T) {
+	for name, test := range map[string]struct {
+		device epperfv1.Device
+		detail *epperfv1.Detail
+		want   []string
+	}{
+		"graphs and kernels": {
+			epperfv1.Device_DEVICE_CUDA,
+			&epperfv1.Detail{FreshIterations: 5, Pairs: 7, GraphOperations: 16, GraphReplays: 3, KernelIterations: 6},
+			[]string{
+				"poison", "meet detail", "run graph combine x3 of 16", "meet detailed", "check combine", "BLOCK_GRAPH: 3 from epoch 39",
+				"poison", "meet detail", "run kernels combine x6", "meet detailed", "check combine", "BLOCK_KERNELS: 6 from epoch 49",
+			},
+		},
+		"none planned": {epperfv1.Device_DEVICE_CUDA, &epperfv1.Detail{FreshIterations: 5, Pairs: 7}, nil},
+		"no GPU": {
+			epperfv1.Device_DEVICE_CPU,
+			&epperfv1.Detail{FreshIterations: 5, Pairs: 7, GraphOperations: 16, GraphReplays: 3, KernelIterations: 6}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var s script
+			err := measure.Rank{
+				Plan: &epperfv1.Plan{Device: test.device, Cases: []*epperfv1.Case{{
+					Mode: epperfv1.Mode_MODE_COMBINE, Iterations: 20, Detail: test.detail,
+				}}},
+				Group: &s, Sink: &s,
+				Open: func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
+			}.Run(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, after, _ := strings.Cut(strings.Join(s.steps, "\n"), "BLOCK_CHAINED: 1 from epoch 29\n")
+			want := strings.Join(append(test.want, "poison", "meet check"), "\n")
+			if !strings.HasPrefix(after, want) {
+				t.Errorf("after the chained pairs:\n%s\nwant\n%s", after, want)
+			}
+		})
+	}
+}
+
 func TestDetailComesAfterTheTimedBlock(t *testing.T) {
 	var s script
 	err := measure.Rank{

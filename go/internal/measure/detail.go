@@ -2,12 +2,14 @@ package measure
 
 import (
 	"context"
+	"fmt"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// detail times the case in two more ways, if its plan asks for them: iterations that all ranks
-// begin together, and dispatch-combine pairs as one block. What either leaves behind is checked.
+// detail times the case in more ways, if its plan asks for them: iterations that all ranks begin
+// together, dispatch-combine pairs as one block, and on GPUs graphs and kernels. What each leaves
+// behind is checked.
 func (r *caseRun) detail(ctx context.Context) error {
 	detail := r.of.GetDetail()
 	if detail == nil {
@@ -22,7 +24,32 @@ func (r *caseRun) detail(ctx context.Context) error {
 	chained := func() (Block, error) {
 		return r.engine.RunChained(epperfv1.Mode_MODE_E2E, int(detail.GetDroppedPairs()), int(detail.GetPairs()))
 	}
-	return r.block(ctx, epperfv1.Samples_BLOCK_CHAINED, epperfv1.Mode_MODE_E2E, chained)
+	if err := r.block(ctx, epperfv1.Samples_BLOCK_CHAINED, epperfv1.Mode_MODE_E2E, chained); err != nil {
+		return err
+	}
+	if r.Plan.GetDevice() != epperfv1.Device_DEVICE_CUDA {
+		return nil
+	}
+	return r.detailOfGPU(ctx, detail)
+}
+
+// detailOfGPU times what there is on GPUs alone.
+func (r *caseRun) detailOfGPU(ctx context.Context, detail *epperfv1.Detail) error {
+	if replays := int(detail.GetGraphReplays()); replays > 0 {
+		graph := func() (Block, error) {
+			return r.engine.RunGraph(r.of.GetMode(), int(detail.GetGraphOperations()), replays)
+		}
+		if err := r.block(ctx, epperfv1.Samples_BLOCK_GRAPH, r.of.GetMode(), graph); err != nil {
+			return fmt.Errorf("graph: %w", err)
+		}
+	}
+	if iterations := int(detail.GetKernelIterations()); iterations > 0 {
+		kernels := func() (Block, error) { return r.engine.RunKernels(r.of.GetMode(), iterations) }
+		if err := r.block(ctx, epperfv1.Samples_BLOCK_KERNELS, r.of.GetMode(), kernels); err != nil {
+			return fmt.Errorf("kernels: %w", err)
+		}
+	}
+	return nil
 }
 
 // block times one block, checks what its last iteration left behind, and reports it.

@@ -28,6 +28,11 @@ type Engine interface {
 	// RunChained runs dropped iterations and then, without a pause, more of them. The block has
 	// one duration: of the latter together.
 	RunChained(mode epperfv1.Mode, dropped, iterations int) (Block, error)
+	// RunGraph captures operations of the mode as a CUDA graph and replays it; the block has one
+	// duration a replay, of it as a whole. On GPUs only.
+	RunGraph(mode epperfv1.Mode, operations, replays int) (Block, error)
+	// RunKernels is Run, but durations are those of the kernels alone. On GPUs only.
+	RunKernels(mode epperfv1.Mode, iterations int) (Block, error)
 	// Poison overwrites all outputs, so that a row nobody writes is seen to be wrong.
 	Poison() error
 	// Check compares the outputs of the mode's last operations with the oracle's.

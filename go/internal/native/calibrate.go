@@ -30,6 +30,21 @@ func (e *Engine) RunChained(mode epperfv1.Mode, dropped, iterations int) (measur
 	})
 }
 
+// RunGraph captures operations of the mode as one CUDA graph and replays it; a duration is that of
+// a whole replay. Engines on CPUs fail.
+func (e *Engine) RunGraph(mode epperfv1.Mode, operations, replays int) (measure.Block, error) {
+	return e.timed(opOf(mode), replays, func(durations *C.uint64_t) C.ep_status {
+		return C.ep_run_graph(e.engine, opOf(mode), C.uint64_t(operations), C.uint64_t(replays), durations)
+	})
+}
+
+// RunKernels is Run, but a duration is that of the kernels alone. Engines on CPUs fail.
+func (e *Engine) RunKernels(mode epperfv1.Mode, iterations int) (measure.Block, error) {
+	return e.timed(opOf(mode), iterations, func(durations *C.uint64_t) C.ep_status {
+		return C.ep_run_kernels(e.engine, opOf(mode), C.uint64_t(iterations), durations)
+	})
+}
+
 // RunFlags runs epochs without rows.
 func (e *Engine) RunFlags(epochs int) (measure.Block, error) {
 	return e.timed(C.EP_FLAGS, epochs, func(durations *C.uint64_t) C.ep_status {

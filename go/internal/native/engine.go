@@ -30,12 +30,17 @@ const maxBlobBytes = 64 << 10
 
 // A Config is what an Engine is made from.
 type Config struct {
-	Case *epperfv1.Case
-	Rank int
+	Case   *epperfv1.Case
+	Rank   int
+	Device epperfv1.Device
+	// GPU is where the rank computes, as DescribeGPU counts. Of device cuda only.
+	GPU int
+	// RanksOnGPU share that GPU, this rank among them: 1 or more. Of device cuda only.
+	RanksOnGPU int
 	// CPUs that the workers of all the case's ranks share, whichever launcher started them: the
 	// ranks of a case are of one host. With fewer than workers, waits give theirs away.
 	CPUs int
-	// Threads are the rank's workers, 1 or more.
+	// Threads are the rank's workers on a CPU, 1 or more.
 	Threads     int
 	WaitTimeout time.Duration
 	// Routing is the case's. Its ids are copied.
@@ -66,6 +71,9 @@ func Open(config Config) (*Engine, error) {
 	pins.Pin(&weights[0])
 	args := C.ep_config{
 		shape:           shapeOf(c),
+		device:          C.ep_device(config.Device),
+		gpu:             C.uint32_t(config.GPU),
+		ranks_on_gpu:    C.uint32_t(config.RanksOnGPU),
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
 		threads:         C.uint32_t(config.Threads),

@@ -16,17 +16,31 @@ import (
 // droppedPairs are run before the chained pairs that count, so that the chain is under way.
 const droppedPairs = 16
 
-// detail returns what --detail times: as many fresh entries, and as many chained pairs, as the
-// timed block has iterations.
-func (o Options) detail() *epperfv1.Detail {
+const (
+	// graphOperations are what a CUDA graph holds, enough that starting it is a small part.
+	graphOperations = 16
+	// maxGraphOperations bounds what a plan from elsewhere makes a GPU keep.
+	maxGraphOperations = 4_096
+)
+
+// detail returns what --detail times: as many fresh entries, chained pairs, operations in graphs
+// and iterations by kernels as the timed block has iterations. Of graphs one replay is added, for
+// figures leave out the first, and it may take a last one to have as many operations.
+func (o Options) detail(device epperfv1.Device) *epperfv1.Detail {
 	if !o.Detail {
 		return nil
 	}
-	return &epperfv1.Detail{
+	detail := &epperfv1.Detail{
 		FreshIterations: uint32(o.Iters),
 		DroppedPairs:    droppedPairs,
 		Pairs:           uint32(o.Iters),
 	}
+	if device == epperfv1.Device_DEVICE_CUDA {
+		detail.GraphOperations = graphOperations
+		detail.GraphReplays = uint32((o.Iters+graphOperations-1)/graphOperations + 1)
+		detail.KernelIterations = uint32(o.Iters)
+	}
+	return detail
 }
 
 // CalibrationOptions holds one field for each flag that shapes a calibration.
@@ -78,6 +92,7 @@ func NewCalibration(o CalibrationOptions) (*epperfv1.Plan, error) {
 	general := Defaults()
 	general.NumProcesses, general.Hidden, general.Iters = o.NumProcesses, o.Hidden, o.Iters
 	general.Timeout, general.WaitTimeout, general.RunID = o.Timeout, o.WaitTimeout, o.RunID
+	general.Device = epperfv1.Name(epperfv1.Device_DEVICE_CPU) // whose copies and flags they are
 	general.Tokens, general.ExpertsPerRank, general.Topk, general.Warmup = "1", 1, 1, 0
 	general.Dtype = epperfv1.Name(epperfv1.Dtype_DTYPE_BF16)
 	p, err := general.plan()
@@ -131,6 +146,9 @@ func validateBlocks(c *epperfv1.Case) error {
 		{"fresh iterations", c.GetDetail().GetFreshIterations(), 0, maxIterations},
 		{"dropped pairs", c.GetDetail().GetDroppedPairs(), 0, maxIterations},
 		{"pairs", c.GetDetail().GetPairs(), 0, maxIterations},
+		{"operations of a graph", c.GetDetail().GetGraphOperations(), min(c.GetDetail().GetGraphReplays(), 1), maxGraphOperations},
+		{"replays of a graph", c.GetDetail().GetGraphReplays(), 0, maxIterations},
+		{"iterations by kernels", c.GetDetail().GetKernelIterations(), 0, maxIterations},
 		{"calibration rows", calibration.GetRows(), 0, maxCalibrationRows},
 		{"cached calibration rows", calibration.GetCachedRows(), 0, calibration.GetRows()},
 		{"round trips", calibration.GetRoundTrips(), 0, maxIterations},

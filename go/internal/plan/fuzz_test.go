@@ -41,7 +41,8 @@ func FuzzNew(f *testing.F) {
 		if err != nil {
 			var usage *plan.UsageError
 			var missing *plan.NotInBuildError
-			if !errors.As(err, &usage) && !errors.As(err, &missing) {
+			var none *plan.NoGPUError
+			if !errors.As(err, &usage) && !errors.As(err, &missing) && !errors.As(err, &none) {
 				t.Fatalf("an error of no known kind: %v", err)
 			}
 			if text := err.Error(); strings.ContainsAny(text, "\n\x1b") || !strings.HasPrefix(text, "--") {

@@ -37,9 +37,14 @@ type Options struct {
 	Topk int
 	// NvlinkBackend is how rows reach a peer of the same host: ipc, nixl or none.
 	NvlinkBackend string
-	// Device is what ranks compute on: cpu, cuda, or auto for the best that this host and this
-	// build have.
+	// Device is what ranks compute on: cpu, cuda, or auto for GPUs if this host has any.
 	Device string
+	// SharedGPU lets several ranks compute on one GPU. It asks for GPUs.
+	SharedGPU bool
+	// GPUs is the number of GPUs that ranks of this host can use, and NoGPU why there is none. They
+	// are facts about the host and no flags; a plan for CPUs does without.
+	GPUs  int
+	NoGPU string
 	// Dtype is what a token's row holds on its way to the experts: fp8 or bf16.
 	Dtype string
 	// Threads is the number of worker threads of each rank.
@@ -52,7 +57,8 @@ type Options struct {
 	Warmup int
 	// Iters is the number of timed iterations; figures leave out the first.
 	Iters int
-	// Detail asks for fresh entries and chained pairs besides the timed block.
+	// Detail asks for what is timed besides the timed block: fresh entries, chained pairs, and on
+	// GPUs graphs and kernels.
 	Detail bool
 	// Timeout bounds the whole run.
 	Timeout time.Duration
@@ -61,9 +67,6 @@ type Options struct {
 	// RunID names the run in its record, its keys and its messages; New makes one if it is empty.
 	RunID string
 }
-
-// automatic is the --device that is no Device: New puts one in its place.
-const automatic = "auto"
 
 // Defaults returns what is run if no flag is given. No other place states a default.
 func Defaults() Options {
@@ -87,8 +90,8 @@ func Defaults() Options {
 	}
 }
 
-// New returns the plan of one case. The error is a *UsageError for a value that no
-// build can run, else a *NotInBuildError for one that this build cannot.
+// New returns the plan of one case. The error is a *UsageError for a value that no build or this
+// host cannot run, a *NotInBuildError for one that this build cannot, or a *NoGPUError.
 func New(o Options) (*epperfv1.Plan, error) {
 	plan, err := o.plan()
 	if err != nil {
@@ -98,6 +101,9 @@ func New(o Options) (*epperfv1.Plan, error) {
 		return nil, err
 	}
 	if err := inBuild(plan); err != nil {
+		return nil, err
+	}
+	if err := o.enoughGPUs(plan); err != nil {
 		return nil, err
 	}
 	return plan, nil
@@ -147,11 +153,9 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	device := epperfv1.Device_DEVICE_CPU // what auto means: this build has no other
-	if o.Device != automatic {
-		if device, err = parse[epperfv1.Device]("device", o.Device, defaults.Device, automatic); err != nil {
-			return nil, err
-		}
+	device, err := o.device()
+	if err != nil {
+		return nil, err
 	}
 	runID := o.RunID
 	if runID == "" {
@@ -186,7 +190,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),
 			Iterations:     uint32(o.Iters),
-			Detail:         o.detail(),
+			Detail:         o.detail(device),
 		}},
 		Device:         device,
 		NvlinkBackend:  backend,
@@ -194,6 +198,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		WaitTimeoutNs:  uint64(o.WaitTimeout),
 		TimeoutNs:      uint64(o.Timeout),
 		ThreadsPerRank: new(uint32(o.Threads)),
+		SharedGpu:      o.SharedGPU,
 	}, nil
 }
 
@@ -224,9 +229,6 @@ func tokensOfRank(text string, ranks int) ([]uint32, error) {
 
 // inBuild returns a *NotInBuildError for what is a plan but nothing that this build can run.
 func inBuild(p *epperfv1.Plan) error {
-	if device := p.GetDevice(); device != epperfv1.Device_DEVICE_CPU {
-		return &NotInBuildError{"device", epperfv1.Name(device), "--device=cpu"}
-	}
 	if backend := p.GetNvlinkBackend(); backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
 		return &NotInBuildError{"nvlink-backend", epperfv1.Name(backend), "--nvlink-backend=ipc"}
 	}

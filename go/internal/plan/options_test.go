@@ -202,10 +202,6 @@ func TestGoodValuesThatThisBuildDoesNotHave(t *testing.T) {
 		change func(*plan.Options)
 		want   string
 	}{
-		"cuda": {
-			func(o *plan.Options) { o.Device = "cuda" },
-			"--device=cuda: not in this build; try --device=cpu",
-		},
 		"nixl": {
 			func(o *plan.Options) { o.NvlinkBackend = "nixl" },
 			"--nvlink-backend=nixl: not in this build; try --nvlink-backend=ipc",

@@ -100,6 +100,9 @@ func Validate(p *epperfv1.Plan) error {
 	if err := known("device", p.GetDevice()); err != nil {
 		return err
 	}
+	if p.GetSharedGpu() && p.GetDevice() != epperfv1.Device_DEVICE_CUDA {
+		return &UsageError{"device", epperfv1.Name(p.GetDevice()), "no GPUs that ranks could share", argument("device", epperfv1.Name(epperfv1.Device_DEVICE_CUDA))}
+	}
 	if err := known("nvlink-backend", p.GetNvlinkBackend()); err != nil {
 		return err
 	}

@@ -38,6 +38,10 @@ func TestValidateTrustsNothing(t *testing.T) {
 		"no routing":                   {func(p *epperfv1.Plan) { p.Cases[0].Routing = nil }, "routing"},
 		"no iterations":                {func(p *epperfv1.Plan) { p.Cases[0].Iterations = 0 }, "iters"},
 		"no device":                    {func(p *epperfv1.Plan) { p.Device = 0 }, "device"},
+		"CPUs that share a GPU":        {func(p *epperfv1.Plan) { p.SharedGpu = true }, "device"},
+		"graphs of nothing":            {withGraphs(0, 3), "operations of a graph"},
+		"a graph of everything":        {withGraphs(math.MaxUint32, 3), "operations of a graph"},
+		"endless replays":              {withGraphs(16, math.MaxUint32), "replays of a graph"},
 		"no backend":                   {func(p *epperfv1.Plan) { p.NvlinkBackend = -1 }, "nvlink-backend"},
 		"no ranks on a host":           {func(p *epperfv1.Plan) { p.RanksPerHost = 0 }, "num-processes"},
 		"more ranks on a host than":    {func(p *epperfv1.Plan) { p.RanksPerHost = 16 }, "num-processes"},
@@ -125,6 +129,13 @@ func withRanks(ranks uint32) func(*epperfv1.Plan) {
 		other := proto.CloneOf(p.Cases[0])
 		other.Ranks, other.TokensOfRank = ranks, other.TokensOfRank[:ranks]
 		p.Cases = append(p.Cases, other)
+	}
+}
+
+// withGraphs adds graphs to the details.
+func withGraphs(operations, replays uint32) func(*epperfv1.Plan) {
+	return func(p *epperfv1.Plan) {
+		p.Cases[0].Detail = &epperfv1.Detail{GraphOperations: operations, GraphReplays: replays}
 	}
 }
 

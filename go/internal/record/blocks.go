@@ -17,6 +17,10 @@ func plannedSamples(c *epperfv1.Case, block *epperfv1.Samples_Block) uint64 {
 		return uint64(c.GetDetail().GetFreshIterations())
 	case epperfv1.Samples_BLOCK_CHAINED:
 		return min(uint64(c.GetDetail().GetPairs()), 1)
+	case epperfv1.Samples_BLOCK_GRAPH:
+		return uint64(c.GetDetail().GetGraphReplays())
+	case epperfv1.Samples_BLOCK_KERNELS:
+		return uint64(c.GetDetail().GetKernelIterations())
 	case epperfv1.Samples_BLOCK_ROUND_TRIP:
 		return uint64(c.GetCalibration().GetRoundTrips())
 	case epperfv1.Samples_BLOCK_FLAGS:

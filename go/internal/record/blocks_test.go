@@ -61,9 +61,12 @@ func TestACalibrationThatIsNotWhole(t *testing.T) {
 func TestBlocksThatTheCaseDoesNotHaveAreDamage(t *testing.T) {
 	for name, change := range map[string]func(*recordtest.Run){
 		"details that nobody asked for": func(r *recordtest.Run) { r.Case().Detail = nil },
-		"a block of no known kind":      func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(99).Enum() },
-		"an unspecified block":          func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(0).Enum() },
-		"two chains":                    func(r *recordtest.Run) { r.Samples[9].DurationNs = []uint64{1, 2} },
+		"graphs that nobody asked for": func(r *recordtest.Run) {
+			r.Samples[9].Block = epperfv1.Samples_BLOCK_GRAPH.Enum()
+		},
+		"a block of no known kind": func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(99).Enum() },
+		"an unspecified block":     func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(0).Enum() },
+		"two chains":               func(r *recordtest.Run) { r.Samples[9].DurationNs = []uint64{1, 2} },
 		"a mode that calibrates nothing": func(r *recordtest.Run) {
 			r.Case().Mode = epperfv1.Mode_MODE_CALIBRATE
 		},
@@ -93,6 +96,30 @@ func TestDetailFigures(t *testing.T) {
 	}
 	if summarize(t, recordtest.Passed(epperfv1.Mode_MODE_E2E)).Cases[0].Detail != nil {
 		t.Error("a run without details has some")
+	}
+}
+
+func TestDetailFiguresOfGPUs(t *testing.T) {
+	run := recordtest.DetailedOnGPUs(epperfv1.Mode_MODE_DISPATCH, 8)
+	run.Header.Limit = &epperfv1.Limit{RunId: "of CPUs"}
+	summary := summarize(t, run)
+	gpu := summary.Cases[0].Detail.GPU
+	// Of replays 1 to 7 the middle one, the slowest rank being the last: (1,600 + 4 * 16 + 7) / 16.
+	if !summary.Passed() || *gpu.GraphNS != 104_437.5 || gpu.Replays != 7 || gpu.GraphOperations != 16 {
+		t.Errorf("graph: %v ns, %d of %d; passed %t", *gpu.GraphNS, gpu.Replays, gpu.GraphOperations, summary.Passed())
+	}
+	if kernels := gpu.Kernels; kernels.Samples != 99 || *kernels.P50 != 147_000 || kernels.Max != 196_000 {
+		t.Errorf("kernels %+v", gpu.Kernels)
+	}
+	if share := summary.Cases[0].Detail.Share; share != nil {
+		t.Errorf("a share %+v of what CPUs do", share)
+	}
+	run.Samples = run.Samples[:len(run.Samples)-1]
+	if summary := summarize(t, run); summary.Passed() || summary.Cases[0].Detail.GPU.GraphNS != nil {
+		t.Error("a rank without its kernels finished")
+	}
+	if summarize(t, recordtest.Detailed(epperfv1.Mode_MODE_E2E)).Cases[0].Detail.GPU != nil {
+		t.Error("a run on CPUs has details of GPUs")
 	}
 }
 

@@ -14,7 +14,20 @@ type DetailSummary struct {
 	// median over ranks.
 	PairNS *float64
 	Pairs  int
-	Share  *Share
+	// GPU is what is timed on GPUs alone; nil on CPUs.
+	GPU   *GPUDetail
+	Share *Share
+}
+
+// A GPUDetail is what --detail adds on GPUs. What cannot be computed is nil.
+type GPUDetail struct {
+	// GraphNS is the period of one operation of the mode in a CUDA graph of GraphOperations: the
+	// longest duration that any rank had in a replay / GraphOperations, median over Replays, which
+	// leave out the first.
+	GraphNS                  *float64
+	GraphOperations, Replays int
+	// Kernels is as the timed block's Slowest, but of the kernels alone.
+	Kernels *Quantiles
 }
 
 // A Share says how much of its time a case could not but take, on this machine.
@@ -31,7 +44,14 @@ type Share struct {
 
 func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *DetailSummary {
 	detail := &DetailSummary{Pairs: int(c.GetDetail().GetPairs())}
-	if s.Finished < s.Ranks {
+	onGPU := r.Header.GetPlan().GetDevice() == epperfv1.Device_DEVICE_CUDA
+	if onGPU {
+		detail.GPU = &GPUDetail{
+			GraphOperations: int(c.GetDetail().GetGraphOperations()),
+			Replays:         max(0, int(c.GetDetail().GetGraphReplays())-1),
+		}
+	}
+	if s.Finished < s.Ranks || s.SharedGPU {
 		return detail
 	}
 	var fresh [][]int64
@@ -45,8 +65,26 @@ func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankR
 		period := float64(chainNS) / float64(detail.Pairs)
 		detail.PairNS = &period
 	}
+	if onGPU {
+		detail.GPU.add(ranks)
+		return detail // the limit is one of CPUs
+	}
 	detail.Share = r.share(s, c, ranks)
 	return detail
+}
+
+// add computes the figures of ranks that all finished.
+func (d *GPUDetail) add(ranks []RankRecord) {
+	var replays, kernels [][]int64
+	for _, rank := range ranks {
+		replays = append(replays, withoutFirst(rank.Blocks[epperfv1.Samples_BLOCK_GRAPH]))
+		kernels = append(kernels, withoutFirst(rank.Blocks[epperfv1.Samples_BLOCK_KERNELS]))
+	}
+	if replayNS, ok := slowestOf(replays).MedianNS(); ok && d.GraphOperations > 0 {
+		period := float64(replayNS) / float64(d.GraphOperations)
+		d.GraphNS = &period
+	}
+	d.Kernels = quantiles(slowestOf(kernels))
 }
 
 func (r *Record) share(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *Share {

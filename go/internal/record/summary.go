@@ -39,12 +39,32 @@ type Summary struct {
 	Hosts, CPUs int
 	// Threads is the number of worker threads of each rank.
 	Threads int
-	// Oversubscribed: some host has more workers than CPUs, so durations say more of its scheduler
-	// than of what it ran.
+	// GPUs that ranks compute on, all hosts together, by their names in order of appearance. None on
+	// CPUs, and where the record does not say.
+	GPUs []GPUKind
+	// SharedGPU: ranks share a GPU, or were allowed to. No figure is made of their durations.
+	SharedGPU bool
+	// Oversubscribed: some host has more workers than CPUs, or ranks share a GPU, so durations say
+	// more of a scheduler than of what it ran.
 	Oversubscribed bool
 	// PartOfNode is which launcher's part of a run the record is; nil if it is the whole.
 	PartOfNode *int
 	Cases      []CaseSummary
+}
+
+// A GPUKind is GPUs of one name.
+type GPUKind struct {
+	Name  string
+	Count int
+}
+
+// GPUCount returns how many GPUs there are of all kinds.
+func (s *Summary) GPUCount() int {
+	count := 0
+	for _, kind := range s.GPUs {
+		count += kind.Count
+	}
+	return count
 }
 
 // Passed reports whether the run came to its end and every rank passed every case.
@@ -61,9 +81,11 @@ type CaseSummary struct {
 	Hidden                int
 	ExpertsPerRank, Topk  int
 	Warmup, Iterations    int
+	SharedGPU             bool   // as the Summary's: there are no figures
 	Routing               string // as on the command line, a file by its hash; "" where it is uniform
 	Finished, PassedRanks int    // ranks that ran all iterations; that finished and were right
 	Failures              []Failure
+	Throttled             []Throttled // ranks in their order
 
 	// Bandwidth is in bytes per nanosecond, which is decimal GB/s: for each rank that selects
 	// anything, the selections' bytes of one iteration / the rank's mean duration. Nil unless all
@@ -123,30 +145,38 @@ func Summarize(r *Record) *Summary {
 	}
 	s.Threads = max(1, int(plan.GetThreadsPerRank()))
 	s.addHosts(r.Header)
+	s.addGPUs(r.Header)
 	for index := range plan.GetCases() {
-		s.Cases = append(s.Cases, r.summarizeCase(index))
+		s.Cases = append(s.Cases, r.summarizeCase(index, s.SharedGPU))
 	}
 	return s
 }
 
 // addHosts counts machines. Launchers on one of them share its CPUs.
 func (s *Summary) addHosts(header *epperfv1.Header) {
-	type identity struct{ bootID, hostID string }
 	workers, cpus := map[identity]int{}, map[identity]int{}
 	for _, host := range header.GetHosts() {
-		at := identity{cmp.Or(host.GetBootId(), host.GetName()), host.GetHostId()}
+		at := machineOf(host)
 		workers[at] += int(header.GetPlan().GetRanksPerHost()) * s.Threads
 		cpus[at] = max(cpus[at], int(host.GetUsableCpus()))
 	}
 	s.Hosts = len(workers)
 	for at, usable := range cpus {
 		s.CPUs += usable
-		s.Oversubscribed = s.Oversubscribed || usable > 0 && workers[at] > usable
+		onCPUs := header.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CUDA
+		s.Oversubscribed = s.Oversubscribed || onCPUs && usable > 0 && workers[at] > usable
 	}
 	if header.PartOfNode != nil {
 		node := int(header.GetPartOfNode())
 		s.PartOfNode = &node
 	}
+}
+
+// identity tells machines apart.
+type identity struct{ bootID, hostID string }
+
+func machineOf(host *epperfv1.Host) identity {
+	return identity{cmp.Or(host.GetBootId(), host.GetName()), host.GetHostId()}
 }
 
 func ending(trailer *epperfv1.Trailer) Ending {
@@ -162,7 +192,7 @@ func ending(trailer *epperfv1.Trailer) Ending {
 	}
 }
 
-func (r *Record) summarizeCase(index int) CaseSummary {
+func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	c := r.Header.GetPlan().GetCases()[index]
 	s := CaseSummary{
 		Mode:           epperfv1.Name(c.GetMode()),
@@ -175,6 +205,7 @@ func (r *Record) summarizeCase(index int) CaseSummary {
 		Topk:           int(c.GetTopk()),
 		Warmup:         int(c.GetWarmup()),
 		Iterations:     int(c.GetIterations()),
+		SharedGPU:      sharedGPU,
 	}
 	if c.GetRouting() != nil && c.GetRouting().GetKind() != epperfv1.Routing_KIND_UNIFORM {
 		s.Routing = epperfv1.RoutingName(c.GetRouting())
@@ -183,13 +214,16 @@ func (r *Record) summarizeCase(index int) CaseSummary {
 	for rank := range ranks {
 		ranks[rank] = r.Rank(index, rank)
 		s.addOutcome(rank, ranks[rank], c)
+		if reasons := throttled(ranks[rank].Result); reasons != nil {
+			s.Throttled = append(s.Throttled, Throttled{rank, reasons})
+		}
 	}
 	if c.GetCalibration() != nil {
 		s.Calibration = summarizeCalibration(c, ranks)
 		return s
 	}
 	s.BytesPerRank = meanBytes(c, ranks)
-	if s.Finished == s.Ranks {
+	if s.Finished == s.Ranks && !sharedGPU {
 		s.addFigures(c, ranks)
 	}
 	if c.GetDetail() != nil {

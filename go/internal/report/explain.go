@@ -22,12 +22,21 @@ type Explanation struct {
 	// RanksHere are the ranks of this host, and NeededBytes is what they take together.
 	RanksHere   int
 	NeededBytes uint64
+	// GPU is what ranks take of a GPU's memory, where the region and Private then are; nil on CPUs.
+	GPU *GPUMemory
 	// AvailableBytes is what AvailableBy leaves them; "" if the machine tells no limit.
 	AvailableBytes uint64
 	AvailableBy    string
 	// Traffic is the mean over ranks.
 	Traffic              *record.Bytes
 	Timeout, WaitTimeout time.Duration
+}
+
+// A GPUMemory is what the ranks of one GPU, of those with most, need of it.
+type GPUMemory struct {
+	Name                  string
+	Ranks                 int
+	NeededBytes, HasBytes uint64
 }
 
 // A Part is a piece of memory.
@@ -41,10 +50,25 @@ func (e *Explanation) Text() []byte {
 	var text bytes.Buffer
 	writeHeader(&text, e.Summary, &e.Summary.Cases[0])
 	fmt.Fprintf(&text, "Routing: %s, seed %d; rows travel as %s and come back as bf16\n\n", e.Routing, e.Seed, e.Dtype)
-	fmt.Fprintln(&text, "Memory of a rank (bytes)")
+	where := "Memory of a rank (bytes)"
+	if e.GPU != nil {
+		where = "Memory of a rank on its GPU (bytes)"
+	}
+	fmt.Fprintln(&text, where)
 	writeParts(&text, "region, mapped by every rank", e.Region)
 	writeParts(&text, "of its own, at most", e.Private)
-	fmt.Fprintf(&text, "\nMemory of %s: %s bytes", plural(e.RanksHere, "rank"), thousands(e.NeededBytes))
+	fmt.Fprintln(&text)
+	memory := "Memory"
+	if gpu := e.GPU; gpu != nil {
+		memory = "Host memory"
+		fmt.Fprintf(&text, "Memory of a GPU with %s: %s bytes", plural(gpu.Ranks, "rank"), thousands(gpu.NeededBytes))
+		relation := " of"
+		if gpu.NeededBytes > gpu.HasBytes {
+			relation = ", more than the"
+		}
+		fmt.Fprintf(&text, "%s %s that %s has\n", relation, thousands(gpu.HasBytes), printable(gpu.Name))
+	}
+	fmt.Fprintf(&text, "%s of %s: %s bytes", memory, plural(e.RanksHere, "rank"), thousands(e.NeededBytes))
 	switch {
 	case e.AvailableBy == "":
 		fmt.Fprintln(&text, "; this machine does not tell what it has")

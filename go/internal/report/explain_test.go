@@ -15,6 +15,14 @@ func TestExplanations(t *testing.T) {
 		"explain_fits":     func(*report.Explanation) {},
 		"explain_too_much": func(e *report.Explanation) { e.AvailableBytes = 1_000_000 },
 		"explain_unknown":  func(e *report.Explanation) { e.AvailableBytes, e.AvailableBy = 0, "" },
+		"explain_gpus": func(e *report.Explanation) {
+			onGPUs(e, 8)
+			e.GPU = &report.GPUMemory{Name: "NVIDIA H200", Ranks: 1, NeededBytes: 436_174_848, HasBytes: 150_000_000_000}
+		},
+		"explain_gpu_too_small": func(e *report.Explanation) {
+			onGPUs(e, 1)
+			e.GPU = &report.GPUMemory{Name: "NVIDIA H200", Ranks: 8, NeededBytes: 436_174_848_000, HasBytes: 150_000_000_000}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			header := recordtest.Passed(epperfv1.Mode_MODE_E2E).Header
@@ -33,4 +41,11 @@ func TestExplanations(t *testing.T) {
 			compareGolden(t, name+".txt", string(e.Text()))
 		})
 	}
+}
+
+func onGPUs(e *report.Explanation, gpus int) {
+	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+	run.OnGPUs(gpus)
+	e.Summary = record.Summarize(&record.Record{Header: run.Header})
+	e.Private = []report.Part{{Name: "inputs, outputs, handle", Bytes: 180_174_848}}
 }

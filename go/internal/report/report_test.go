@@ -63,6 +63,12 @@ func TestScreens(t *testing.T) {
 		"detail":       {run: detailed, passed: true},
 		"no_limit":     {run: withoutLimit, passed: true},
 		"no_limit_two": {run: withoutLimitOfTwo, passed: true},
+		"gpus":         {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
+		"throttled":    {run: throttledGPUs, passed: true},
+		"gpus_mixed":   {run: mixedGPUs, passed: true},
+		"gpus_unknown": {run: func(r *recordtest.Run) { r.OnGPUs(8); r.Header.Hosts[0].Gpus = nil }, passed: true},
+		"gpus_detail":  {run: detailedOnGPUs(8), passed: true},
+		"shared_gpu":   {run: detailedOnGPUs(1), passed: true},
 		"calibration":  {run: calibrated, passed: true},
 		"lonely":       {run: lonely, passed: true},
 		"copied_wrong": {run: copiedWrong},
@@ -160,6 +166,30 @@ func detailed(r *recordtest.Run) {
 		}
 	}
 	r.Header.Limit = limit
+}
+
+// A limit has no meaning there.
+func detailedOnGPUs(gpus int) func(*recordtest.Run) {
+	return func(r *recordtest.Run) {
+		detailed(r)
+		limit := r.Header.Limit
+		*r = *recordtest.DetailedOnGPUs(epperfv1.Mode_MODE_E2E, gpus)
+		r.Header.Limit = limit
+	}
+}
+
+func throttledGPUs(r *recordtest.Run) {
+	r.OnGPUs(8)
+	r.Results[3].GpuAfter = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x04))}
+	r.Results[5].GpuBefore = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x28))}
+}
+
+func mixedGPUs(r *recordtest.Run) {
+	r.OnGPUs(8)
+	r.Case().Dtype = epperfv1.Dtype_DTYPE_BF16
+	for _, gpu := range r.Header.Hosts[0].Gpus[6:] {
+		gpu.Name = "NVIDIA H100\x1b[2J"
+	}
 }
 
 func withoutLimit(r *recordtest.Run) { *r = *recordtest.Detailed(epperfv1.Mode_MODE_DISPATCH) }

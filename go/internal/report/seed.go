@@ -73,24 +73,50 @@ func device(s *record.Summary, c *record.CaseSummary) string {
 	}
 	switch {
 	case s.Device != "cpu":
-		return what
+		return what + gpus(s, ranks)
 	case s.CPUs == 0:
 		return fmt.Sprintf("%s (%s)", what, ranks)
 	}
-	on := plural(s.CPUs, "core")
-	if s.Hosts > 1 {
-		on += fmt.Sprintf(" of %d hosts", s.Hosts)
-	}
+	on := plural(s.CPUs, "core") + ofHosts(s)
 	if s.Oversubscribed {
 		return fmt.Sprintf("%s (%s on %s: checks correctness, not speed)", what, ranks, on)
 	}
 	return fmt.Sprintf("%s (%s on %s)", what, ranks, on)
 }
 
+// gpus says on which GPUs ranks compute; "" if the record does not.
+func gpus(s *record.Summary, ranks string) string {
+	count := s.GPUCount()
+	switch {
+	case s.SharedGPU && count > 0:
+		return fmt.Sprintf(" (%s on %s%s: checks correctness, not speed)", ranks, plural(count, "GPU"), ofHosts(s))
+	case s.SharedGPU:
+		return fmt.Sprintf(" (%s on shared GPUs: checks correctness, not speed)", ranks)
+	case count == 0:
+		return ""
+	}
+	var kinds []string
+	for _, kind := range s.GPUs {
+		kinds = append(kinds, fmt.Sprintf("%d x %s", kind.Count, printable(kind.Name)))
+	}
+	return fmt.Sprintf(" (%s%s)", strings.Join(kinds, ", "), ofHosts(s))
+}
+
+// ofHosts names the number of hosts where it is not one.
+func ofHosts(s *record.Summary) string {
+	if s.Hosts > 1 {
+		return fmt.Sprintf(" of %d hosts", s.Hosts)
+	}
+	return ""
+}
+
 // noFigures says why a case has no bandwidth or no latency.
 func noFigures(c *record.CaseSummary) string {
 	if unfinished := c.Ranks - c.Finished; unfinished > 0 {
 		return fmt.Sprintf("n/a (%s did not finish)", plural(unfinished, "rank"))
+	}
+	if c.SharedGPU {
+		return "n/a (ranks share GPUs)"
 	}
 	return "n/a"
 }

@@ -40,6 +40,29 @@ func Calibrated() *Run {
 	return run
 }
 
+// DetailedOnGPUs is Detailed on a number of GPUs: replay i of rank r took 1,600 + 16 i + r
+// microseconds for 16 operations, and the kernels of iteration i 90 + i + r microseconds.
+func DetailedOnGPUs(mode epperfv1.Mode, gpus int) *Run {
+	run := Detailed(mode)
+	run.OnGPUs(gpus)
+	detail := run.Case().GetDetail()
+	detail.GraphOperations, detail.GraphReplays, detail.KernelIterations = 16, 8, 100
+	for rank := range run.Case().GetRanks() {
+		graph := make([]uint64, detail.GetGraphReplays())
+		for i := range graph {
+			graph[i] = 16e5 + 16e3*uint64(i) + 1e3*uint64(rank)
+		}
+		kernels := make([]uint64, detail.GetKernelIterations())
+		for i := range kernels {
+			kernels[i] = 9e4 + 1e3*uint64(i) + 1e3*uint64(rank)
+		}
+		run.Samples = append(run.Samples,
+			&epperfv1.Samples{Rank: rank, DurationNs: graph, Block: epperfv1.Samples_BLOCK_GRAPH.Enum()},
+			&epperfv1.Samples{Rank: rank, DurationNs: kernels, Block: epperfv1.Samples_BLOCK_KERNELS.Enum()})
+	}
+	return run
+}
+
 // Detailed is Passed with details: fresh iteration i of rank r took 2,000 + 10 i + r microseconds,
 // and 100 chained pairs of rank r 300 + r milliseconds.
 func Detailed(mode epperfv1.Mode) *Run {

@@ -2,6 +2,7 @@
 package recordtest
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/epperf/epperf/go/internal/record"
@@ -81,6 +82,23 @@ func Passed(mode epperfv1.Mode) *Run {
 		})
 	}
 	return run
+}
+
+// OnGPUs puts the run on a number of GPUs that are all alike. With fewer than ranks they are shared.
+func (r *Run) OnGPUs(count int) {
+	r.Header.Plan.Device = epperfv1.Device_DEVICE_CUDA
+	r.Header.Plan.SharedGpu = count < int(r.Header.GetPlan().GetRanksPerHost())
+	for number := range count {
+		r.Header.Hosts[0].Gpus = append(r.Header.Hosts[0].Gpus, &epperfv1.Gpu{
+			Name:            "NVIDIA H200",
+			Uuid:            fmt.Sprintf("GPU-00000000-0000-0000-0000-%012d", number),
+			Pci:             fmt.Sprintf("0000:%02x:00.0", number+1),
+			MemoryBytes:     150_000_000_000,
+			Multiprocessors: 132,
+			ComputeMajor:    9,
+			DriverVersion:   13000,
+		})
+	}
 }
 
 // Case returns the plan's first case.

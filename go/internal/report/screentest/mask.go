@@ -8,7 +8,7 @@ import (
 
 var (
 	// measured lines hold figures that no two runs share.
-	measured = regexp.MustCompile(`(?m)^(Bandwidth|Latency|Slowest rank|Fresh entry|Chained pair|(?:Cached copy|Copy), .*|Flag round trip|Flags-only epoch) \((?:GB/s|μs)\):.*$`)
+	measured = regexp.MustCompile(`(?m)^(Bandwidth|Latency|Slowest rank|Fresh entry|Chained pair|Graph replay|Kernels only|(?:Cached copy|Copy), .*|Flag round trip|Flags-only epoch) \((?:GB/s|μs)\):.*$`)
 	share    = regexp.MustCompile(`(?m)^(Share of the limit:) \d+\.\d% \((.*) bytes a rank at \d+\.\d\d GB/s, calibration .*\)$`)
 	figure   = regexp.MustCompile(`=\d+\.(\d+)`)
 	path     = regexp.MustCompile(`(?m)^Record: .+$`)

@@ -1,0 +1,37 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A machine without GPUs says so in one line, and has an engine nevertheless.
+func TestAMachineWithoutGPUs(t *testing.T) {
+	for name, test := range map[string]struct{ argument, want, try string }{
+		"cuda":       {"--device=cuda", "perf: --device=cuda: this host has no GPU that can be used (", "--device=cpu"},
+		"shared GPU": {"--shared-gpu", "perf: --shared-gpu: this host has no GPU that can be used (", "without, on CPUs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProgram(t, with(small, test.argument)...)
+			code := p.run(t)
+			text := p.stderr.String()
+			if code != 1 || !strings.HasPrefix(text, test.want) || !strings.HasSuffix(text, "); try "+test.try+"\n") || strings.Count(text, "\n") != 1 {
+				t.Errorf("exit code %d, stderr %q; want 1 and one line %q…", code, text, test.want)
+			}
+			if files, _ := os.ReadDir(p.folder); p.stdout.Len() > 0 || len(files) > 0 {
+				t.Errorf("stdout %q, files %v", &p.stdout, files)
+			}
+		})
+	}
+	t.Run("auto", func(t *testing.T) {
+		p := newProgram(t, with(small, "--num-processes=2", "--device=auto")...)
+		if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), "\nDevice: cpu (") {
+			t.Errorf("exit code %d, stderr %q:\n%s", code, &p.stderr, &p.stdout)
+		}
+		if gpus := p.record(t, filepath.Join(p.folder, "epperf-results")).Header.GetHosts()[0].GetGpus(); len(gpus) > 0 {
+			t.Errorf("the record has GPUs: %v", gpus)
+		}
+	})
+}

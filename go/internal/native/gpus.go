@@ -1,0 +1,59 @@
+package native
+
+/*
+#include "csrc/abi/ep.h"
+*/
+import "C"
+
+import (
+	"fmt"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// This file is what the core knows of this host's GPUs before any engine is made.
+
+// The core and plans number devices alike.
+var (
+	_ [epperfv1.Device_DEVICE_CPU]struct{}  = [C.EP_CPU]struct{}{}
+	_ [epperfv1.Device_DEVICE_CUDA]struct{} = [C.EP_CUDA]struct{}{}
+)
+
+// CountGPUs returns how many GPUs ranks of this host can use. Where there are none, the error says
+// why.
+func CountGPUs() (int, error) {
+	var gpus C.uint32_t
+	var text [512]C.char
+	if status := C.ep_count_gpus(&gpus, &text[0], C.size_t(len(text))); status != C.EP_OK {
+		return 0, &Error{Kind: kindOf(status), Text: C.GoString(&text[0])}
+	}
+	return int(gpus), nil
+}
+
+// DescribeGPU returns the facts of a record about a GPU, counted from 0.
+func DescribeGPU(gpu int) (*epperfv1.Gpu, error) {
+	var found C.ep_gpu
+	if status := C.ep_describe_gpu(C.uint32_t(gpu), &found); status != C.EP_OK {
+		return nil, &Error{Kind: kindOf(status), Text: fmt.Sprintf("describe GPU %d: there is no such GPU", gpu)}
+	}
+	return &epperfv1.Gpu{
+		Name:            C.GoString(&found.name[0]),
+		Uuid:            C.GoString(&found.uuid[0]),
+		Pci:             C.GoString(&found.pci[0]),
+		MemoryBytes:     uint64(found.memory_bytes),
+		Multiprocessors: uint32(found.multiprocessors),
+		ComputeMajor:    uint32(found.major),
+		ComputeMinor:    uint32(found.minor),
+		DriverVersion:   uint32(found.driver_version),
+	}, nil
+}
+
+// GPUMemoryNeeded returns what a rank of the case needs of its GPU's memory.
+func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
+	shape := shapeOf(c)
+	var memory C.ep_memory
+	if C.ep_gpu_memory_needed(&shape, &memory) != C.EP_OK {
+		return Memory{}, refused(c)
+	}
+	return Memory{uint64(memory.region_bytes), uint64(memory.private_bytes), uint64(memory.flush_bytes)}, nil
+}

@@ -1,0 +1,137 @@
+package plan_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
+	"github.com/epperf/epperf/go/internal/plan"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+func TestTheDeviceFollowsFromFlagAndGPUs(t *testing.T) {
+	const cpu, cuda = epperfv1.Device_DEVICE_CPU, epperfv1.Device_DEVICE_CUDA
+	const try = "; try --num-processes=3, --device=cpu, or --shared-gpu to check without measuring"
+	for name, test := range map[string]struct {
+		flag    string
+		shared  bool
+		gpus    int
+		threads int // of 8 ranks each
+		want    epperfv1.Device
+		refused string // a UsageError
+		none    string // a NoGPUError
+	}{
+		"auto, none":          {flag: "auto", want: cpu},
+		"auto, fewer":         {flag: "auto", gpus: 3, refused: "--num-processes=8: this host has 3 GPUs, and each rank takes one" + try},
+		"auto, as many":       {flag: "auto", gpus: 8, want: cuda},
+		"auto, more":          {flag: "auto", gpus: 16, want: cuda},
+		"cpu, none":           {flag: "cpu", want: cpu},
+		"cpu, as many":        {flag: "cpu", gpus: 8, want: cpu},
+		"cpu, threads":        {flag: "cpu", gpus: 8, threads: 4, want: cpu},
+		"cuda, none":          {flag: "cuda", none: "--device=cuda: this host has no GPU that can be used (no driver); try --device=cpu"},
+		"cuda, one":           {flag: "cuda", gpus: 1, refused: "--num-processes=8: this host has 1 GPU, and each rank takes one; try --num-processes=1, --device=cpu, or --shared-gpu to check without measuring"},
+		"cuda, as many":       {flag: "cuda", gpus: 8, want: cuda},
+		"cuda, threads":       {flag: "cuda", gpus: 8, threads: 4, refused: "--threads=4: a rank on a GPU has no worker threads; try --threads=1 or --device=cpu"},
+		"shared auto, none":   {flag: "auto", shared: true, none: "--shared-gpu: this host has no GPU that can be used (no driver); try without, on CPUs"},
+		"shared auto, fewer":  {flag: "auto", shared: true, gpus: 3, want: cuda},
+		"shared cuda, one":    {flag: "cuda", shared: true, gpus: 1, want: cuda},
+		"shared cuda, more":   {flag: "cuda", shared: true, gpus: 9, want: cuda},
+		"shared cpu, as many": {flag: "cpu", shared: true, gpus: 8, refused: "--device=cpu: --shared-gpu is for GPUs; try --device=cuda"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := plan.Defaults()
+			o.Device, o.SharedGPU, o.GPUs, o.NoGPU = test.flag, test.shared, test.gpus, "no driver"
+			o.Threads = max(test.threads, 1)
+			if o.AsksForGPUs() != (test.flag != "cpu") {
+				t.Errorf("AsksForGPUs = %t", o.AsksForGPUs())
+			}
+			p, err := plan.New(o)
+			var usage *plan.UsageError
+			var none *plan.NoGPUError
+			switch {
+			case test.refused != "":
+				if !errors.As(err, &usage) || err.Error() != test.refused {
+					t.Errorf("New: %v; want a UsageError, %s", err, test.refused)
+				}
+			case test.none != "":
+				if !errors.As(err, &none) || err.Error() != test.none {
+					t.Errorf("New: %v; want a NoGPUError, %s", err, test.none)
+				}
+			case err != nil:
+				t.Errorf("New: %v", err)
+			case p.GetDevice() != test.want || p.GetSharedGpu() != test.shared:
+				t.Errorf("device %v, shared %t", p.GetDevice(), p.GetSharedGpu())
+			}
+		})
+	}
+}
+
+// A user who mends what no host can run then learns what this one has not.
+func TestUsageComesBeforeWhatTheHostHas(t *testing.T) {
+	o := plan.Defaults()
+	o.Device, o.Hidden = "cuda", 1000
+	var usage *plan.UsageError
+	if _, err := plan.New(o); !errors.As(err, &usage) || usage.Flag != "hidden" {
+		t.Errorf("New: %v; want a UsageError of hidden", err)
+	}
+}
+
+func TestRanksTakeGPUsInTurn(t *testing.T) {
+	for name, test := range map[string]struct {
+		ranksPerHost, hosts uint32
+		shared              bool
+		gpus                int
+		wantUsed            int
+		wantGPU             []int // of each rank
+		wantRanks           []int // on each GPU
+	}{
+		"one each":               {4, 1, false, 4, 4, []int{0, 1, 2, 3}, []int{1, 1, 1, 1}},
+		"some are left":          {2, 2, false, 4, 2, []int{0, 1, 0, 1}, []int{1, 1, 0, 0}},
+		"all on one":             {4, 1, true, 1, 1, []int{0, 0, 0, 0}, []int{4}},
+		"uneven":                 {5, 1, true, 2, 2, []int{0, 1, 0, 1, 0}, []int{3, 2}},
+		"two launchers may meet": {2, 2, true, 2, 2, []int{0, 1, 0, 1}, []int{2, 2}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &epperfv1.Plan{
+				Device: epperfv1.Device_DEVICE_CUDA, SharedGpu: test.shared, RanksPerHost: test.ranksPerHost,
+				Cases: []*epperfv1.Case{{Ranks: test.ranksPerHost * test.hosts}},
+			}
+			if got := plan.GPUsUsed(p, test.gpus); got != test.wantUsed {
+				t.Errorf("%d GPUs are used; want %d", got, test.wantUsed)
+			}
+			for rank, want := range test.wantGPU {
+				if got := plan.GPUOf(p, rank, test.gpus); got != want {
+					t.Errorf("rank %d is on GPU %d; want %d", rank, got, want)
+				}
+			}
+			for gpu, want := range test.wantRanks {
+				if got := plan.RanksOnGPU(p, gpu, test.gpus); got != want {
+					t.Errorf("GPU %d has %d ranks; want %d", gpu, got, want)
+				}
+			}
+			p.Device = epperfv1.Device_DEVICE_CPU
+			if got := plan.GPUsUsed(p, test.gpus); got != 0 {
+				t.Errorf("ranks on CPUs use %d GPUs", got)
+			}
+		})
+	}
+}
+
+func TestDetailsOfGPUs(t *testing.T) {
+	o := plan.Defaults()
+	o.Detail, o.Iters, o.GPUs = true, 100, 8
+	p, err := plan.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 6 replays of 16 are fewer operations than 100, and the first of 8 does not count.
+	want := &epperfv1.Detail{
+		FreshIterations: 100, DroppedPairs: 16, Pairs: 100,
+		GraphOperations: 16, GraphReplays: 8, KernelIterations: 100,
+	}
+	if diff := cmp.Diff(want, p.GetCases()[0].GetDetail(), protocmp.Transform()); diff != "" {
+		t.Errorf("detail (-want +got):\n%s", diff)
+	}
+}

@@ -86,7 +86,7 @@ struct CountArguments {
   uint32_t* tile_counts;
 };
 
-// ep_copy: any number of blocks, no shared memory. Multiples of 16 bytes; distinct ones more than 0.
+// ep_copy: any number of blocks, no shared memory. Multiples of 16 bytes, some distinct.
 struct CopyArguments {
   const uint8_t* from;
   uint8_t* to;

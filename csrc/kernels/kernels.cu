@@ -73,8 +73,7 @@ extern "C" __global__ void __launch_bounds__(kThreads)
   constexpr uint32_t kVectors = 4;  // under way at a time, by each thread
   const uint64_t step = uint64_t{kThreads} * gridDim.x * sizeof(ptx::Vector);
   const uint64_t mine = (uint64_t{blockIdx.x} * kThreads + threadIdx.x) * sizeof(ptx::Vector);
-  // Where a vector lies among the distinct bytes, by addition: a division each would cost more than
-  // the copy.
+  // Where a vector lies among the distinct bytes, without a division of 64 bits for each.
   const uint64_t stride = step % args.distinct_bytes;
   uint64_t at = mine % args.distinct_bytes;
   for (uint64_t begin = mine; begin < args.bytes; begin += kVectors * step) {

@@ -13,7 +13,9 @@
 
 #include "csrc/engine/calibrate.h"
 #include "csrc/engine/cpu.h"
+#include "csrc/engine/cpu_calibrate.h"
 #include "csrc/engine/cuda.h"
+#include "csrc/engine/cuda_calibrate.h"
 #include "csrc/engine/engine.h"
 #include "csrc/engine/gpus.h"
 #include "csrc/engine/landing.h"
@@ -46,6 +48,7 @@ static_assert(static_cast<int>(EP_WRONG_COMBINE_ROW) ==
               static_cast<int>(ep::WrongKind::kCombineRow));
 static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCombined));
 static_assert(static_cast<int>(EP_WRONG_COPIED_ROW) == static_cast<int>(ep::WrongKind::kCopiedRow));
+static_assert(static_cast<int>(EP_LOCAL) == static_cast<int>(ep::Direction::kLocal));
 static_assert(static_cast<size_t>(EP_SECTIONS) == ep::kSections);
 static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
 
@@ -58,6 +61,8 @@ ep::Shape ToShape(const ep_shape& shape) {
 ep::Operations ToOperations(ep_op op) {
   return {.dispatch = op != EP_COMBINE, .combine = op != EP_DISPATCH};
 }
+
+ep::Direction ToDirection(ep_direction direction) { return static_cast<ep::Direction>(direction); }
 
 // Fills `config` from C. The routing is copied: the oracle keeps it.
 ep::Status ToConfig(const ep_config& from, ep::RankConfig* config) {
@@ -95,23 +100,30 @@ ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* ma
                                              .landing_rows = from.landing_rows},
                                             &engine);
   if (status.ok() && from.landing_rows > 0) {
-    status = ep::Calibration::Create(
+    std::unique_ptr<ep::CpuCalibration> calibration;
+    status = ep::CpuCalibration::Create(
         {.rows = from.landing_rows, .seed = from.seed, .one_cpu = from.cpus < 2}, engine.get(),
-        &made->calibration);
+        &calibration);
+    made->calibration = std::move(calibration);
   }
   made->impl = std::move(engine);
   return status;
 }
 
 ep::Status CreateOnGpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
-  if (from.landing_rows > 0) {
-    return {ep::Code::kInvalid, "create a rank: GPUs are not calibrated yet; use --device=cpu"};
-  }
   if (from.ranks_on_gpu < 1) return {ep::Code::kInvalid, "create a rank: nobody is on its GPU"};
   std::unique_ptr<ep::CudaEngine> engine;
-  const ep::Status status = ep::CudaEngine::Create(
-      std::move(rank),
-      {.gpu = static_cast<int>(from.gpu), .ranks_on_gpu = from.ranks_on_gpu}, &engine);
+  ep::Status status = ep::CudaEngine::Create(std::move(rank),
+                                             {.gpu = static_cast<int>(from.gpu),
+                                              .ranks_on_gpu = from.ranks_on_gpu,
+                                              .landing_rows = from.landing_rows},
+                                             &engine);
+  if (status.ok() && from.landing_rows > 0) {
+    std::unique_ptr<ep::CudaCalibration> calibration;
+    status = ep::CudaCalibration::Create({.rows = from.landing_rows, .seed = from.seed},
+                                         engine.get(), &calibration);
+    made->calibration = std::move(calibration);
+  }
   made->impl = std::move(engine);
   return status;
 }
@@ -201,6 +213,14 @@ ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_mem
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const ep::Landing landing(checked, landing_rows);
   *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0};
+  return EP_OK;
+}
+
+ep_status ep_gpu_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory) {
+  const ep::Shape checked = ToShape(*shape);
+  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+  const ep::Landing landing(checked, landing_rows);
+  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0};
   return EP_OK;
 }
 
@@ -352,24 +372,22 @@ ep_status ep_flush_caches(ep_engine* engine) {
   return Guarded(engine, [&] { return engine->impl->FlushCaches(); });
 }
 
-ep_status ep_copy_rows(ep_engine* engine, uint32_t distinct, uint64_t iterations,
-                       uint64_t* duration_ns) {
+ep_status ep_copy_rows(ep_engine* engine, ep_direction direction, uint32_t distinct,
+                       uint64_t iterations, uint64_t* duration_ns) {
   return WithCalibration(engine, [&](ep::Calibration& calibration) {
-    return calibration.Copy(distinct, iterations, duration_ns);
+    return calibration.Copy(ToDirection(direction), distinct, iterations, duration_ns);
   });
 }
 
 ep_status ep_poison_landing(ep_engine* engine) {
-  return WithCalibration(engine, [](ep::Calibration& calibration) {
-    calibration.Poison();
-    return ep::Status();
-  });
+  return WithCalibration(engine, [](ep::Calibration& calibration) { return calibration.Poison(); });
 }
 
-ep_status ep_check_landing(ep_engine* engine, uint32_t distinct, ep_check_result* result) {
+ep_status ep_check_landing(ep_engine* engine, ep_direction direction, uint32_t distinct,
+                           ep_check_result* result) {
   return WithCalibration(engine, [&](ep::Calibration& calibration) {
     ep::Findings found;
-    const ep::Status status = calibration.Check(distinct, &found);
+    const ep::Status status = calibration.Check(ToDirection(direction), distinct, &found);
     *result = ToResult(found);
     return status;
   });

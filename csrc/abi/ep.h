@@ -99,8 +99,9 @@ ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, 
 // full size there.
 ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory);
 
-// What `landing_rows` add to it.
+// What `landing_rows` add to ep_memory_needed, and to ep_gpu_memory_needed.
 ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);
+ep_status ep_gpu_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);
 
 // One part of a region. The name is a constant.
 typedef struct ep_section {
@@ -223,19 +224,30 @@ ep_status ep_flush_caches(ep_engine* engine);
 
 // What follows measures the machine itself, on engines with landing rows; EP_STATE on others.
 
-// Copies as many rows as the landing has, each of 2 * hidden bytes, from memory of this rank to
-// the next rank's landing: the first `distinct` of them, in turn. duration_ns[i] is how long the
-// i-th of `iterations` took.
-ep_status ep_copy_rows(ep_engine* engine, uint32_t distinct, uint64_t iterations,
-                       uint64_t* duration_ns);
+// From where to where a rank copies.
+typedef enum ep_direction {
+  EP_PUT = 1,    // from its own memory to the next rank's landing
+  EP_GET = 2,    // CUDA: from there, where the same rows were put before, back to its own memory
+  EP_LOCAL = 3,  // CUDA: within its own memory, to where EP_GET leads, too
+} ep_direction;
 
-// Overwrites this rank's landing with a pattern, so that a row nobody copies is seen.
+// Copies as many rows as the landing has, each of 2 * hidden bytes: the first `distinct` of them,
+// in turn. duration_ns[i] is how long the i-th of `iterations` took; on GPUs by events around a
+// kernel. EP_STATE: the engine's device has no copies in this direction.
+ep_status ep_copy_rows(ep_engine* engine, ep_direction direction, uint32_t distinct,
+                       uint64_t iterations, uint64_t* duration_ns);
+
+// Overwrites this rank's landing, and where EP_GET and EP_LOCAL lead, with a pattern, so that a row
+// nobody copies is seen.
 ep_status ep_poison_landing(ep_engine* engine);
 
-// Compares the first `distinct` rows of this rank's landing with what had to be copied there.
-ep_status ep_check_landing(ep_engine* engine, uint32_t distinct, ep_check_result* result);
+// Compares the first `distinct` rows of where copies in this direction arrive at this rank, of
+// EP_PUT the landing, with what had to be copied there.
+ep_status ep_check_landing(ep_engine* engine, ep_direction direction, uint32_t distinct,
+                           ep_check_result* result);
 
-// Ranks 0 and 1 flag each other in turn, `count` times there and back; nobody else calls it.
+// Ranks 0 and 1 flag each other in turn, `count` times there and back; nobody else calls it. On
+// GPUs a kernel does, by the GPU's own clock.
 ep_status ep_round_trips(ep_engine* engine, uint64_t count, uint64_t* duration_ns);
 
 // Ends every wait of this engine, now and later, with EP_ABORTED. May be called from any thread

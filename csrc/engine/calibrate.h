@@ -1,5 +1,5 @@
 // What this machine can do at best: the copies and flags that the protocol is made of, between the
-// same processes and over the same shared memory, and nothing else.
+// same processes and over the same memory, and nothing else.
 //
 // Every rank copies from memory of its own to the landing of the next rank (csrc/engine/landing.h).
 // A copied row is read once and written once, and counts once.
@@ -7,58 +7,65 @@
 #define CSRC_ENGINE_CALIBRATE_H_
 
 #include <cstdint>
-#include <memory>
 
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
 #include "csrc/engine/check.h"
-#include "csrc/engine/cpu.h"
 #include "csrc/engine/landing.h"
+#include "csrc/protocol/rank.h"
 
 namespace ep {
 
-struct CalibrationConfig {
-  // Of the engine's landing.
-  uint32_t rows;
-  uint64_t seed;
-  // Two ranks that wait for each other have to share one CPU.
-  bool one_cpu;
+// From where to where a rank copies. csrc/abi/ep.h has the same numbers.
+enum class Direction : uint32_t {
+  kPut = 1,    // from its own memory to the next rank's landing
+  kGet = 2,    // from there back to its own memory, elsewhere
+  kLocal = 3,  // from its own memory to where kGet leads, too
 };
 
+// One rank's part, whatever it computes on.
 class Calibration {
  public:
-  // `engine` was made with as many landing rows, and outlives the calibration.
-  static Status Create(const CalibrationConfig& config, CpuEngine* engine,
-                       std::unique_ptr<Calibration>* calibration);
+  virtual ~Calibration() = default;
 
-  // Overwrites this rank's landing with a pattern that no row has.
-  void Poison();
+  // Overwrites all that copies write here, the previous rank's and this rank's own, with a pattern
+  // that no row has.
+  virtual Status Poison() = 0;
 
   // Copies as many rows as the landing has, but only the first `distinct` of them, in turn;
-  // `iterations` times. Stores what each took.
-  Status Copy(uint32_t distinct, uint64_t iterations, uint64_t* duration_ns);
+  // `iterations` times. Stores what each took. A kGet needs a kPut of as many distinct rows before.
+  virtual Status Copy(Direction direction, uint32_t distinct, uint64_t iterations,
+                      uint64_t* duration_ns) = 0;
 
-  // Compares the first `distinct` rows of this rank's landing with what the previous rank had to
-  // copy there.
-  Status Check(uint32_t distinct, Findings* findings) const;
+  // Compares the first `distinct` rows of where copies in this direction arrive at this rank with
+  // what had to be copied: those that the previous rank put, or this rank's own.
+  Status Check(Direction direction, uint32_t distinct, Findings* findings);
 
   // Ranks 0 and 1 both call it, and nobody else: rank 0 flags rank 1 and waits for its answer,
   // `count` times. Stores what each took from one answer to the next.
-  Status RoundTrips(uint64_t count, uint64_t* duration_ns);
+  virtual Status RoundTrips(uint64_t count, uint64_t* duration_ns) = 0;
 
- private:
-  Calibration(const CalibrationConfig& config, CpuEngine* engine);
+ protected:
+  // `context` is the engine's, which outlives the calibration; it is connected later.
+  Calibration(uint32_t rows, uint64_t seed, const RankContext& context)
+      : seed_(seed), context_(context), landing_(context.shape, rows) {}
 
+  // Makes the rows that this rank copies.
+  Status MakeRows(Mapping* rows) const;
+  // Whether copies and checks of so many rows can begin.
   Status Ready(uint32_t distinct) const;
-  // Waits until `peer` has flagged `turn`.
-  Status Await(uint32_t peer, uint64_t turn);
+  // Whether round trips can begin.
+  Status ReadyForRoundTrips() const;
+  // What round trips return when they were told to stop, or when the other rank does not answer.
+  static Status RoundTripAborted();
+  Status RoundTripSilent() const;
 
-  const CalibrationConfig config_;
-  CpuEngine& engine_;
+  // Brings the first `distinct` rows that arrived to where the host reads them.
+  virtual Status Fetch(Direction direction, uint32_t distinct, const uint8_t** rows) = 0;
+
+  const uint64_t seed_;
+  const RankContext& context_;
   const Landing landing_;
-  Mapping source_;
-  // Round trips so far.
-  uint64_t turn_ = 0;
 };
 
 }  // namespace ep

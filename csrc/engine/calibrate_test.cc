@@ -1,7 +1,5 @@
 // Copies and flags of a calibration arrive and are seen to; and what is timed besides the plain
 // block leaves the data plane as it was.
-#include "csrc/engine/calibrate.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -10,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "csrc/engine/cpu_calibrate.h"
 #include "csrc/engine/sections.h"
 #include "csrc/engine/world_test_util.h"
 
@@ -22,6 +21,7 @@ using ::testing::HasSubstr;
 
 constexpr uint32_t kRows = 6;
 constexpr uint64_t kSeed = 5;
+constexpr Direction kPut = Direction::kPut;
 
 // Ranks of one process that are ready to calibrate.
 class Machine {
@@ -40,10 +40,10 @@ class Machine {
       ExpectOk(CpuEngine::Create(std::move(config), {.oversubscribed = true, .landing_rows = kRows},
                                  &engine));
       regions.push_back(engine->region());
-      std::unique_ptr<Calibration> calibration;
-      ExpectOk(Calibration::Create({.rows = kRows, .seed = kSeed, .one_cpu = true}, engine.get(),
-                                   &calibration));
-      EXPECT_EQ(calibration->Copy(1, 1, nullptr).code(), Code::kState);  // not connected
+      std::unique_ptr<CpuCalibration> calibration;
+      ExpectOk(CpuCalibration::Create({.rows = kRows, .seed = kSeed, .one_cpu = true}, engine.get(),
+                                      &calibration));
+      EXPECT_EQ(calibration->Copy(kPut, 1, 1, nullptr).code(), Code::kState);  // not connected
       engines_.push_back(std::move(engine));
       calibrations_.push_back(std::move(calibration));
     }
@@ -53,19 +53,19 @@ class Machine {
   static void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }
 
   CpuEngine& engine(uint32_t rank) { return *engines_[rank]; }
-  Calibration& operator[](uint32_t rank) { return *calibrations_[rank]; }
+  CpuCalibration& operator[](uint32_t rank) { return *calibrations_[rank]; }
   uint8_t* Landed(uint32_t rank, uint32_t row) {
     return engine(rank).region() + Landing(engine(rank).context().shape, kRows).Row(row);
   }
 
  private:
   std::vector<std::unique_ptr<CpuEngine>> engines_;
-  std::vector<std::unique_ptr<Calibration>> calibrations_;
+  std::vector<std::unique_ptr<CpuCalibration>> calibrations_;
 };
 
-Findings Checked(const Calibration& calibration, uint32_t distinct) {
+Findings Checked(Calibration& calibration, uint32_t distinct) {
   Findings findings;
-  Machine::ExpectOk(calibration.Check(distinct, &findings));
+  Machine::ExpectOk(calibration.Check(kPut, distinct, &findings));
   return findings;
 }
 
@@ -73,13 +73,13 @@ TEST(Calibration, CopiesToTheNextRank) {
   for (const uint32_t ranks : {1u, 2u, 3u}) {
     for (const uint32_t distinct : {1u, 4u, kRows}) {
       Machine machine(ranks);
-      for (uint32_t rank = 0; rank < ranks; ++rank) machine[rank].Poison();
+      for (uint32_t rank = 0; rank < ranks; ++rank) Machine::ExpectOk(machine[rank].Poison());
       for (uint32_t rank = 0; rank < ranks; ++rank) {
         EXPECT_EQ(Checked(machine[rank], distinct).wrong, distinct) << "nothing was copied yet";
       }
       std::vector<uint64_t> duration_ns(3);
       for (uint32_t rank = 0; rank < ranks; ++rank) {
-        Machine::ExpectOk(machine[rank].Copy(distinct, 3, duration_ns.data()));
+        Machine::ExpectOk(machine[rank].Copy(kPut, distinct, 3, duration_ns.data()));
         EXPECT_THAT(duration_ns, Each(Gt(0u)));
       }
       for (uint32_t rank = 0; rank < ranks; ++rank) {
@@ -96,7 +96,7 @@ TEST(Calibration, CopiesToTheNextRank) {
 TEST(Calibration, NamesTheRowThatDidNotArrive) {
   Machine machine(2);
   std::vector<uint64_t> duration_ns(1);
-  Machine::ExpectOk(machine[0].Copy(kRows, 1, duration_ns.data()));
+  Machine::ExpectOk(machine[0].Copy(kPut, kRows, 1, duration_ns.data()));
   machine.Landed(1, 4)[2 * 17] ^= 1;
   const Findings findings = Checked(machine[1], kRows);
   EXPECT_EQ(findings.wrong, 1u);
@@ -109,7 +109,7 @@ TEST(Calibration, NamesTheRowThatDidNotArrive) {
 
 TEST(Calibration, LandsBehindTheLayout) {
   Machine machine(2);
-  machine[0].Poison();
+  Machine::ExpectOk(machine[0].Poison());
   EXPECT_EQ(machine.engine(0).epochs().dispatch, 0u);
   std::vector<Status> statuses(2);
   std::thread other([&] { statuses[1] = machine.engine(1).RunFlags(5, nullptr); });
@@ -143,14 +143,24 @@ TEST(Calibration, StopsWhenAborted) {
   uint64_t duration_ns;
   machine.engine(0).Abort();
   EXPECT_EQ(machine[0].RoundTrips(1, &duration_ns).code(), Code::kAborted);
-  EXPECT_EQ(machine[0].Copy(1, 1, &duration_ns).code(), Code::kAborted);
+  EXPECT_EQ(machine[0].Copy(kPut, 1, 1, &duration_ns).code(), Code::kAborted);
 }
 
 TEST(Calibration, RefusesRowsThatItDoesNotHave) {
   Machine machine(1);
   uint64_t duration_ns;
-  EXPECT_EQ(machine[0].Copy(0, 1, &duration_ns).code(), Code::kInvalid);
-  EXPECT_EQ(machine[0].Copy(kRows + 1, 1, &duration_ns).code(), Code::kInvalid);
+  EXPECT_EQ(machine[0].Copy(kPut, 0, 1, &duration_ns).code(), Code::kInvalid);
+  EXPECT_EQ(machine[0].Copy(kPut, kRows + 1, 1, &duration_ns).code(), Code::kInvalid);
+}
+
+TEST(Calibration, CopiesNowhereElse) {
+  Machine machine(1);
+  uint64_t duration_ns;
+  Findings findings;
+  for (const Direction direction : {Direction::kGet, Direction::kLocal}) {
+    EXPECT_EQ(machine[0].Copy(direction, 1, 1, &duration_ns).code(), Code::kState);
+    EXPECT_EQ(machine[0].Check(direction, 1, &findings).code(), Code::kState);
+  }
 }
 
 // Runs `body` on every rank at once.
@@ -185,7 +195,9 @@ TEST(Detail, FreshAndChainedIterationsAreRight) {
   World<HostDevice> world({.shape = shape, .threads = 2});
   world.Begin();
   for (const Operations operations : {kDispatch, kCombine, kBoth}) {
-    for (uint32_t rank = 0; rank < shape.ranks; ++rank) Machine::ExpectOk(world.engine(rank).Poison());
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
+      Machine::ExpectOk(world.engine(rank).Poison());
+    }
     OnAllRanks(world, shape.ranks, [&](CpuEngine& engine) {
       std::vector<uint64_t> duration_ns(4);
       const Status status = engine.RunFresh(operations, duration_ns.size(), duration_ns.data());

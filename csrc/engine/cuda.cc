@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "csrc/engine/error_text.h"
+#include "csrc/engine/landing.h"
 #include "csrc/transport/cuda_status.h"
 
 namespace ep {
@@ -126,7 +127,10 @@ Status CudaEngine::Allocate() {
     status = CudaStatus(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking),
                         "make a stream");
   }
-  if (status.ok()) status = CudaRegion::Create(context_.layout.SizeBytes(), &region_);
+  if (status.ok()) {
+    const uint64_t landing_bytes = Landing(shape, config_.landing_rows).SizeBytes();
+    status = CudaRegion::Create(context_.layout.SizeBytes() + landing_bytes, &region_);
+  }
   if (status.ok()) status = DeviceMemory::Allocate(sizeof(State), "the rank's state", &state_);
   if (status.ok()) status = AllocateHandle();
   if (!status.ok()) return status;
@@ -210,9 +214,13 @@ Status CudaEngine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   return status;
 }
 
+Status CudaEngine::Use() const {
+  return CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+}
+
 Status CudaEngine::CanRun(bool wants_expert_rows) const {
   if (failed_.kind != ErrorKind::kNone) return ErrorText(failed_, context_);
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  Status status = Use();
   return status.ok() ? Ready(wants_expert_rows) : status;
 }
 
@@ -284,8 +292,8 @@ Status CudaEngine::Finish() {
   return failed_.kind == ErrorKind::kNone ? Status() : ErrorText(failed_, context_);
 }
 
-template <class Body>
-Status CudaEngine::Time(uint64_t iterations, uint64_t* duration_ns, Body body) {
+Status CudaEngine::Time(uint64_t iterations, uint64_t* duration_ns,
+                        const std::function<Status()>& body) {
   while (duration_ns != nullptr && events_.size() < 2 * std::min(iterations, kBatch)) {
     CudaEvent event;
     Status status = CudaStatus(cudaEventCreate(event.out()), "make an event");
@@ -387,7 +395,7 @@ Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64
 }
 
 Status CudaEngine::Fetch(Operations operations) {
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  Status status = Use();
   if (operations.dispatch && status.ok()) {
     const Shape& shape = context_.shape;
     status = CopyOut(handle_.destinations,
@@ -404,7 +412,7 @@ Status CudaEngine::Fetch(Operations operations) {
 }
 
 Status CudaEngine::PutExpertRows() {
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  Status status = Use();
   const uint64_t row_bytes = sizeof(Bf16) * context_.shape.hidden;
   for (const Mapping& rows : tensors_.expert_rows) {
     for (uint32_t x = 0; x < context_.shape.experts_per_rank && status.ok(); ++x) {
@@ -416,7 +424,7 @@ Status CudaEngine::PutExpertRows() {
 }
 
 Status CudaEngine::Poison() {
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  Status status = Use();
   checker_->ForEachTouched(
       {.dispatch = true, .combine = true},
       [&](const GuardedRows& rows, int64_t first, int64_t count) {
@@ -430,7 +438,7 @@ Status CudaEngine::Poison() {
 }
 
 Status CudaEngine::FlushCaches() {
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  Status status = Use();
   if (status.ok() && zeros_.bytes() == 0) {
     status = DeviceMemory::Allocate(kFlushBytes, "zeros to flush the caches", &zeros_);
   }
@@ -441,7 +449,7 @@ Status CudaEngine::FlushCaches() {
 }
 
 Status CudaEngine::Epochs(EpochState* epochs) {
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
+  Status status = Use();
   if (!status.ok()) return status;
   return CudaStatus(cudaMemcpyAsync(epochs, context_.epochs, sizeof(*epochs),
                                     cudaMemcpyDeviceToHost, stream_.get()),
@@ -450,6 +458,10 @@ Status CudaEngine::Epochs(EpochState* epochs) {
 
 void CudaEngine::Abort() {
   std::atomic_ref<uint32_t>(shared_->aborted).store(1, std::memory_order_relaxed);
+}
+
+bool CudaEngine::Aborted() const {
+  return std::atomic_ref<uint32_t>(shared_->aborted).load(std::memory_order_relaxed) != 0;
 }
 
 }  // namespace ep

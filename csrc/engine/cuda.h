@@ -9,6 +9,7 @@
 #include <cuda_runtime_api.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -27,6 +28,8 @@ struct CudaConfig {
   int gpu;
   // That share it, 1 or more.
   uint32_t ranks_on_gpu;
+  // Rows behind the layout for a calibration's copies.
+  uint32_t landing_rows = 0;
 };
 
 class CudaEngine : public Engine {
@@ -50,6 +53,21 @@ class CudaEngine : public Engine {
   Status FlushCaches() override;
   Status Epochs(EpochState* epochs) override;
   void Abort() override;
+
+  // For a calibration, which lays other work over the same memory, stream and clock.
+  uint8_t* region() const { return region_->data(); }
+  const RankContext& context() const { return context_; }
+  CudaKernels& kernels() { return *kernels_; }
+  cudaStream_t stream() const { return stream_.get(); }
+  // Set by Abort, where kernels see it, too.
+  const uint32_t* aborted_flag() const { return &shared_->aborted; }
+  bool Aborted() const;
+  // Makes its GPU the thread's current one.
+  Status Use() const;
+  // Enqueues `body` so many times, between events where `duration_ns` is not null, and waits.
+  Status Time(uint64_t iterations, uint64_t* duration_ns, const std::function<Status()>& body);
+  // Waits until the stream is empty, and says whether the operations ended well.
+  Status Finish();
 
  protected:
   Status Fetch(Operations operations) override;
@@ -93,11 +111,6 @@ class CudaEngine : public Engine {
   Status EnqueueDispatch(uint32_t set, kernels::Stamps* stamps);
   Status EnqueueCombine(uint32_t set, kernels::Stamps* stamps);
   Status EnqueueFlags();
-  // Enqueues `body` so many times, between events where `duration_ns` is not null.
-  template <class Body>
-  Status Time(uint64_t iterations, uint64_t* duration_ns, Body body);
-  // Waits until the stream is empty, and says whether the operations ended well.
-  Status Finish();
 
   RankContext context_;
   const CudaConfig config_;

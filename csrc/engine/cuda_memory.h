@@ -36,6 +36,8 @@ class DeviceMemory {
     if (!status.ok()) return status;
     made.bytes_ = bytes;
     status = CudaStatus(cudaMemset(made.data_, 0, bytes), doing);
+    // It is cleared when the GPU gets there, and streams that do not block do not wait for that.
+    if (status.ok()) status = CudaStatus(cudaStreamSynchronize(cudaStreamLegacy), doing);
     *memory = std::move(made);
     return status;
   }

@@ -86,11 +86,12 @@ struct CountArguments {
   uint32_t* tile_counts;
 };
 
-// ep_copy: any number of blocks, no shared memory. Multiples of 16 bytes.
+// ep_copy: any number of blocks, no shared memory. Multiples of 16 bytes, some distinct.
 struct CopyArguments {
   const uint8_t* from;
   uint8_t* to;
-  uint64_t bytes;
+  uint64_t bytes;           // altogether
+  uint64_t distinct_bytes;  // that they are: what is beyond is copied from their begin anew
 };
 
 // ep_round_trips: one block of one warp on each of two GPUs. Whoever is first flags turn + 1,
@@ -101,8 +102,8 @@ struct RoundTripArguments {
   uint64_t turn;
   uint32_t count;
   bool first;
-  uint64_t timeout_ns;
-  uint32_t* overdue;      // set if the peer falls silent
+  uint64_t timeout_ns;    // of each trip
+  uint32_t* overdue;      // set if the peer falls silent, or the host aborts
   uint64_t* duration_ns;  // [count]
   const uint32_t* aborted;
 };

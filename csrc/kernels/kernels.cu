@@ -73,15 +73,22 @@ extern "C" __global__ void __launch_bounds__(kThreads)
   constexpr uint32_t kVectors = 4;  // under way at a time, by each thread
   const uint64_t step = uint64_t{kThreads} * gridDim.x * sizeof(ptx::Vector);
   const uint64_t mine = (uint64_t{blockIdx.x} * kThreads + threadIdx.x) * sizeof(ptx::Vector);
+  // Where a vector lies among the distinct bytes, without a division of 64 bits for each.
+  const uint64_t stride = step % args.distinct_bytes;
+  uint64_t at = mine % args.distinct_bytes;
   for (uint64_t begin = mine; begin < args.bytes; begin += kVectors * step) {
     ptx::Vector held[kVectors];
+    uint64_t offset[kVectors];
 #pragma unroll
     for (uint32_t v = 0; v < kVectors; ++v) {
-      if (begin + v * step < args.bytes) held[v] = ptx::LoadPeer(args.from + begin + v * step);
+      offset[v] = at;
+      if (begin + v * step < args.bytes) held[v] = ptx::LoadPeer(args.from + at);
+      at += stride;
+      if (at >= args.distinct_bytes) at -= args.distinct_bytes;
     }
 #pragma unroll
     for (uint32_t v = 0; v < kVectors; ++v) {
-      if (begin + v * step < args.bytes) ptx::StoreVector(args.to + begin + v * step, held[v]);
+      if (begin + v * step < args.bytes) ptx::StoreVector(args.to + offset[v], held[v]);
     }
   }
 }
@@ -89,14 +96,13 @@ extern "C" __global__ void __launch_bounds__(kThreads)
 extern "C" __global__ void __launch_bounds__(32)
     ep_round_trips(const __grid_constant__ RoundTripArguments args) {
   if (threadIdx.x != 0) return;
-  const uint64_t begin = ptx::GlobalTimerNs();
-  uint64_t last = begin;
+  uint64_t last = ptx::GlobalTimerNs();
   for (uint32_t i = 0; i < args.count; ++i) {
     const uint64_t turn = args.turn + i + 1;
     if (args.first) ptx::StoreReleaseSystem(args.peers, turn);
     for (uint32_t misses = 1; ptx::LoadAcquireSystem(args.mine) != turn; ++misses) {
       if (misses % 64 != 0) continue;
-      if (ptx::GlobalTimerNs() - begin < args.timeout_ns &&
+      if (ptx::GlobalTimerNs() - last < args.timeout_ns &&
           ptx::LoadRelaxedSystem(args.aborted) == 0) {
         continue;
       }

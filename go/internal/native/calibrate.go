@@ -58,14 +58,14 @@ func (e *Engine) PoisonLanding() error { return e.failed(C.ep_poison_landing(e.e
 // Copy copies the case's rows to the next rank, the first distinct of them in turn.
 func (e *Engine) Copy(distinct, iterations int) ([]uint64, error) {
 	durationNS := make([]uint64, iterations)
-	return durationNS, e.failed(C.ep_copy_rows(e.engine, C.uint32_t(distinct), C.uint64_t(iterations),
-		(*C.uint64_t)(unsafe.SliceData(durationNS))))
+	return durationNS, e.failed(C.ep_copy_rows(e.engine, C.EP_PUT, C.uint32_t(distinct),
+		C.uint64_t(iterations), (*C.uint64_t)(unsafe.SliceData(durationNS))))
 }
 
 // CheckLanding compares the first distinct rows that the previous rank copied here.
 func (e *Engine) CheckLanding(distinct int) (*epperfv1.Check, error) {
 	var found C.ep_check_result
-	if err := e.failed(C.ep_check_landing(e.engine, C.uint32_t(distinct), &found)); err != nil {
+	if err := e.failed(C.ep_check_landing(e.engine, C.EP_PUT, C.uint32_t(distinct), &found)); err != nil {
 		return nil, err
 	}
 	return checkOf(&found), nil

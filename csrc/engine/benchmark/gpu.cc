@@ -105,7 +105,7 @@ double CopyRate(uint64_t bytes) {
   for (int i = 0; i < 20; ++i) {
     cudaEventRecord(begin.get(), stream.get());
     Require(kernels->Launch(
-        kernels::CopyArguments{.from = from.As(), .to = to.As(), .bytes = bytes}, stream.get()));
+        kernels::CopyArguments{.from = from.As(), .to = to.As(), .bytes = bytes, .distinct_bytes = bytes}, stream.get()));
     cudaEventRecord(end.get(), stream.get());
     Require(CudaStatus(cudaStreamSynchronize(stream.get()), "copy"));
     float ms = 0;

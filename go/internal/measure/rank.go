@@ -21,8 +21,6 @@ type Rank struct {
 	Open func(*epperfv1.Case) (Engine, error)
 	// Dump, where not nil, keeps what the last checked pair of a case left in its engine.
 	Dump func(*epperfv1.Case, Engine) error
-	// GPUState, where not nil, tells how this rank's GPU is, before the timed block and after it.
-	GPUState func() *epperfv1.GpuState
 	// OpenCalibrator makes the calibrator of a case that calibrates; nil in tests of others.
 	OpenCalibrator func(*epperfv1.Case) (Calibrator, error)
 }
@@ -56,8 +54,6 @@ type caseRun struct {
 	engine  Engine
 	traffic *epperfv1.Traffic
 	check   *epperfv1.Check
-	// Of this rank's GPU, around the timed block.
-	gpuBefore, gpuAfter *epperfv1.GpuState
 }
 
 func (r *caseRun) run(ctx context.Context) (err error) {
@@ -160,15 +156,7 @@ func (r *caseRun) warmUp(ctx context.Context) error {
 	if err := r.engine.Poison(); err != nil {
 		return err
 	}
-	r.gpuBefore = r.gpuState()
 	return r.engine.FlushCaches()
-}
-
-func (r *caseRun) gpuState() *epperfv1.GpuState {
-	if r.GPUState == nil {
-		return nil
-	}
-	return r.GPUState()
 }
 
 func (r *caseRun) measure(ctx context.Context) error {
@@ -179,7 +167,6 @@ func (r *caseRun) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.gpuAfter = r.gpuState()
 	// Checking costs CPU time that a slower rank's last iterations would pay for.
 	if err := r.Group.Barrier(ctx, "measured"); err != nil {
 		return err
@@ -220,8 +207,6 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Rank:      uint32(r.Rank.Rank),
 		Traffic:   r.traffic,
 		Check:     r.check,
-		GpuBefore: r.gpuBefore,
-		GpuAfter:  r.gpuAfter,
 	}
 	switch {
 	case err != nil:

@@ -64,7 +64,6 @@ func TestScreens(t *testing.T) {
 		"no_limit":     {run: withoutLimit, passed: true},
 		"no_limit_two": {run: withoutLimitOfTwo, passed: true},
 		"gpus":         {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
-		"throttled":    {run: throttledGPUs, passed: true},
 		"gpus_mixed":   {run: mixedGPUs, passed: true},
 		"gpus_unknown": {run: func(r *recordtest.Run) { r.OnGPUs(8); r.Header.Hosts[0].Gpus = nil }, passed: true},
 		"gpus_detail":  {run: detailedOnGPUs(8), passed: true},
@@ -176,12 +175,6 @@ func detailedOnGPUs(gpus int) func(*recordtest.Run) {
 		*r = *recordtest.DetailedOnGPUs(epperfv1.Mode_MODE_E2E, gpus)
 		r.Header.Limit = limit
 	}
-}
-
-func throttledGPUs(r *recordtest.Run) {
-	r.OnGPUs(8)
-	r.Results[3].GpuAfter = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x04))}
-	r.Results[5].GpuBefore = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x28))}
 }
 
 func mixedGPUs(r *recordtest.Run) {

@@ -290,9 +290,8 @@ ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* dur
 }
 
 ep_status ep_run_fresh(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
-  return Guarded(engine, [&] {
-    return engine->impl->RunFresh(ToOperations(op), iterations, duration_ns);
-  });
+  return Guarded(engine,
+                 [&] { return engine->impl->RunFresh(ToOperations(op), iterations, duration_ns); });
 }
 
 ep_status ep_run_chained(ep_engine* engine, ep_op op, uint64_t dropped, uint64_t iterations,
@@ -310,9 +309,8 @@ ep_status ep_run_graph(ep_engine* engine, ep_op op, uint64_t operations, uint64_
 }
 
 ep_status ep_run_kernels(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
-  return Guarded(engine, [&] {
-    return engine->impl->RunKernels(ToOperations(op), iterations, duration_ns);
-  });
+  return Guarded(
+      engine, [&] { return engine->impl->RunKernels(ToOperations(op), iterations, duration_ns); });
 }
 
 ep_status ep_next_epoch(ep_engine* engine, ep_op op, uint32_t* epoch) {

@@ -58,7 +58,7 @@ typedef struct ep_config {
   uint32_t threads;       // CPU: workers of this rank, 1 or more
   uint32_t gpu;           // CUDA: this rank's, as ep_describe_gpu counts
   uint32_t ranks_on_gpu;  // CUDA: that share it, 1 or more
-  uint64_t seed;     // of rows and expert outputs
+  uint64_t seed;          // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]
   const int32_t* topk_idx;         // [ranks, tokens, topk]; -1 selects nothing
@@ -71,8 +71,8 @@ typedef struct ep_engine ep_engine;
 // One GPU of this host.
 typedef struct ep_gpu {
   char name[256];
-  char uuid[48];       // GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx
-  char pci[16];        // dddd:bb:dd.f
+  char uuid[48];  // GPU-xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx
+  char pci[16];   // dddd:bb:dd.f
   uint64_t memory_bytes;
   uint32_t multiprocessors;
   uint32_t major, minor;    // compute capability

@@ -40,11 +40,10 @@ void Checker::ForEachTouched(Operations operations, const Touch& touch) const {
 }
 
 void Checker::Poison() {
-  ForEachTouched({.dispatch = true, .combine = true},
-                 [](const GuardedRows& rows, int64_t first, int64_t count) {
-                   std::memset(rows.Row(first), kPoison,
-                               static_cast<size_t>(count) * rows.row_bytes());
-                 });
+  ForEachTouched({.dispatch = true, .combine = true}, [](const GuardedRows& rows, int64_t first,
+                                                         int64_t count) {
+    std::memset(rows.Row(first), kPoison, static_cast<size_t>(count) * rows.row_bytes());
+  });
 }
 
 void Checker::CheckDispatch(uint32_t set, Findings* findings) {

@@ -230,8 +230,7 @@ template <class Device>
 Status BasicCpuEngine<Device>::RunFlags(uint64_t iterations, uint64_t* duration_ns) {
   Status status = CanRun(false);
   if (!status.ok()) return status;
-  return Time(iterations, duration_ns,
-              [&] { return RunDispatch(0, &no_rows_, no_rows_handle_); });
+  return Time(iterations, duration_ns, [&] { return RunDispatch(0, &no_rows_, no_rows_handle_); });
 }
 
 template <class Device>

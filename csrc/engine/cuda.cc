@@ -111,8 +111,8 @@ Status CudaEngine::AllocateHandle() {
                         OnGpuAs(handle_.places.counts)};
 
   const uint64_t words = shape.ranks + shape.Experts() + shape.experts_per_rank;
-  Status status = DeviceMemory::Allocate(sizeof(uint32_t) * words, "a handle without rows",
-                                         &no_rows_places_);
+  Status status =
+      DeviceMemory::Allocate(sizeof(uint32_t) * words, "a handle without rows", &no_rows_places_);
   uint32_t* at = no_rows_places_.As<uint32_t>();
   no_rows_handle_ = gpu_handle_;
   no_rows_handle_.tokens = 0;
@@ -279,10 +279,10 @@ Status CudaEngine::Enqueue(Operations operations, kernels::Stamps* stamps) {
 }
 
 Status CudaEngine::Finish() {
-  Status status = CudaStatus(cudaMemcpyAsync(&shared_->error, &state_.As<State>()->error,
-                                             sizeof(ErrorRecord), cudaMemcpyDeviceToHost,
-                                             stream_.get()),
-                             "read the kernels' error");
+  Status status =
+      CudaStatus(cudaMemcpyAsync(&shared_->error, &state_.As<State>()->error, sizeof(ErrorRecord),
+                                 cudaMemcpyDeviceToHost, stream_.get()),
+                 "read the kernels' error");
   if (status.ok()) {
     status = CudaStatus(cudaStreamSynchronize(stream_.get()),
                         "rank " + std::to_string(context_.rank) + ": wait for the kernels");
@@ -350,8 +350,8 @@ Status CudaEngine::RunGraph(Operations operations, uint64_t captured, uint64_t r
   CudaGraph graph;
   CudaGraphExec replayed;
   const std::string doing = "capture " + std::to_string(captured) + " iterations into a graph";
-  status = CudaStatus(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal),
-                      doing);
+  status =
+      CudaStatus(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), doing);
   if (!status.ok()) return status;
   for (uint64_t i = 0; i < captured && status.ok(); ++i) status = Enqueue(operations, nullptr);
   const Status ended = CudaStatus(cudaStreamEndCapture(stream_.get(), graph.out()), doing);
@@ -381,9 +381,9 @@ Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64
     }
     if (status.ok()) status = Finish();
     if (!status.ok()) return status;
-    status = CudaStatus(
-        cudaMemcpy(stamps.data(), stamps_.As(), stamps_.bytes(), cudaMemcpyDeviceToHost),
-        "read the stamps");
+    status =
+        CudaStatus(cudaMemcpy(stamps.data(), stamps_.As(), stamps_.bytes(), cudaMemcpyDeviceToHost),
+                   "read the stamps");
     for (uint64_t i = 0; i < count; ++i) {
       duration_ns[begin + i] = 0;
       for (const kernels::Stamps& stamp : {stamps[2 * i], stamps[2 * i + 1]}) {
@@ -398,15 +398,16 @@ Status CudaEngine::Fetch(Operations operations) {
   Status status = Use();
   if (operations.dispatch && status.ok()) {
     const Shape& shape = context_.shape;
-    status = CopyOut(handle_.destinations,
-                     sizeof(Destination) * shape.tokens * shape.MaxDestinations());
+    status =
+        CopyOut(handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations());
     if (status.ok()) status = CopyOut(handle_.destination_count, shape.tokens);
     if (status.ok()) {
       status = CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank);
     }
   }
   checker_->ForEachTouched(operations, [&](const GuardedRows& rows, int64_t first, int64_t count) {
-    if (status.ok()) status = CopyOut(rows.Row(first), static_cast<size_t>(count) * rows.row_bytes());
+    if (status.ok())
+      status = CopyOut(rows.Row(first), static_cast<size_t>(count) * rows.row_bytes());
   });
   return status.ok() ? Finish() : status;
 }
@@ -425,15 +426,14 @@ Status CudaEngine::PutExpertRows() {
 
 Status CudaEngine::Poison() {
   Status status = Use();
-  checker_->ForEachTouched(
-      {.dispatch = true, .combine = true},
-      [&](const GuardedRows& rows, int64_t first, int64_t count) {
-        if (!status.ok() || rows.row_bytes() == 0) return;
-        status = CudaStatus(cudaMemsetAsync(OnGpu(rows.Row(first)), kPoison,
-                                            static_cast<size_t>(count) * rows.row_bytes(),
-                                            stream_.get()),
-                            "poison the outputs");
-      });
+  checker_->ForEachTouched({.dispatch = true, .combine = true}, [&](const GuardedRows& rows,
+                                                                    int64_t first, int64_t count) {
+    if (!status.ok() || rows.row_bytes() == 0) return;
+    status =
+        CudaStatus(cudaMemsetAsync(OnGpu(rows.Row(first)), kPoison,
+                                   static_cast<size_t>(count) * rows.row_bytes(), stream_.get()),
+                   "poison the outputs");
+  });
   return status.ok() ? Finish() : status;
 }
 

@@ -202,9 +202,8 @@ TEST_F(Gpu, ASilentPeerIsNamed) {
 TEST_F(Gpu, AbortEndsAWait) {
   GpuWorld world({.shape = kShape, .wait_timeout_ns = 60'000'000'000});
   world.Begin();
-  std::thread rank0([&] {
-    EXPECT_EQ(world.engine(0).Run(kDispatch, 1, nullptr).code(), Code::kAborted);
-  });
+  std::thread rank0(
+      [&] { EXPECT_EQ(world.engine(0).Run(kDispatch, 1, nullptr).code(), Code::kAborted); });
   world.engine(0).Abort();
   rank0.join();
 }
@@ -215,10 +214,11 @@ TEST_F(Gpu, WrongIdsAndInfinitiesAreRefused) {
   routing.topk_idx[6] = routing.topk_idx[7];
   const std::vector<float> weights(kSets * 8 * 2, 0.5f);
   std::unique_ptr<CudaEngine> engine;
-  ExpectOk(CudaEngine::Create(
-      {.rank = 0, .wait_timeout_ns = config.wait_timeout_ns, .routing = routing,
-       .weights = weights.data()},
-      {.gpu = 0, .ranks_on_gpu = 1}, &engine));
+  ExpectOk(CudaEngine::Create({.rank = 0,
+                               .wait_timeout_ns = config.wait_timeout_ns,
+                               .routing = routing,
+                               .weights = weights.data()},
+                              {.gpu = 0, .ranks_on_gpu = 1}, &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   ExpectOk(engine->Connect({blob}));
   const Status status = engine->Run(kDispatch, 1, nullptr);

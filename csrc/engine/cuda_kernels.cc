@@ -38,10 +38,10 @@ Status CudaKernels::AllowSharedMemory(cudaKernel_t kernel, const char* name, uin
 Status CudaKernels::CountBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu,
                                 uint32_t* blocks) const {
   int fit = 0;
-  Status status = CudaStatus(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
-                                 &fit, reinterpret_cast<const void*>(kernel), kernels::kThreads,
-                                 shared_bytes_),
-                             "ask how many blocks fit on a multiprocessor");
+  Status status =
+      CudaStatus(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
+                     &fit, reinterpret_cast<const void*>(kernel), kernels::kThreads, shared_bytes_),
+                 "ask how many blocks fit on a multiprocessor");
   if (!status.ok()) return status;
   // Ranks that share a GPU wait for each other, in different kernels: with no more blocks than
   // multiprocessors in all, each finds one that is empty.
@@ -64,10 +64,11 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu,
   }
   if (!status.ok()) return status;
   if (properties.major < 9) {
-    return {Code::kInvalid, std::string(properties.name) +
-                                ": the kernels need compute capability 9.0 (H100) or newer, it has " +
-                                std::to_string(properties.major) + "." +
-                                std::to_string(properties.minor) + "; try --device=cpu"};
+    return {Code::kInvalid,
+            std::string(properties.name) +
+                ": the kernels need compute capability 9.0 (H100) or newer, it has " +
+                std::to_string(properties.major) + "." + std::to_string(properties.minor) +
+                "; try --device=cpu"};
   }
   status = CudaStatus(cudaLibraryLoadData(made->library_.out(), image_begin, nullptr, nullptr, 0,
                                           nullptr, nullptr, 0),
@@ -114,9 +115,8 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
   config.attrs = &together;
   config.numAttrs = geometry.together ? 1 : 0;
   void* parameters[] = {const_cast<void*>(arguments)};
-  return CudaStatus(
-      cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), parameters),
-      "launch a kernel of " + std::to_string(geometry.blocks) + " blocks");
+  return CudaStatus(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), parameters),
+                    "launch a kernel of " + std::to_string(geometry.blocks) + " blocks");
 }
 
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,

@@ -11,8 +11,8 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
   seed_ = config.routing.seed;
   const Shape shape = config.routing.shape;
   const uint32_t tokens = config.routing.tokens_of_rank[rank_];
-  Status status = tensors_.Allocate(shape, workers, tokens, config.routing.Selected(rank_, 0),
-                                    config.weights);
+  Status status =
+      tensors_.Allocate(shape, workers, tokens, config.routing.Selected(rank_, 0), config.weights);
   if (!status.ok()) return status;
   for (uint32_t set = 0; set < kSets; ++set) {
     Bf16* rows = tensors_.token_rows[set].As<Bf16>();

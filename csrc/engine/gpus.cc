@@ -61,8 +61,8 @@ uint64_t GpuPrivateBytes(const Shape& shape) {
   const Layout layout(shape);
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   const uint64_t packed = uint64_t{shape.experts_per_rank} * (shape.MaxRowsPerExpert() + 1) + 1;
-  const uint64_t per_packed = layout.RowBytes() + sizeof(float) * shape.ScalesPerRow() +
-                              sizeof(Source) + kSets * bf16_row;
+  const uint64_t per_packed =
+      layout.RowBytes() + sizeof(float) * shape.ScalesPerRow() + sizeof(Source) + kSets * bf16_row;
   const uint64_t per_token = (kSets + 1) * bf16_row +
                              (kSets * sizeof(float) + sizeof(int32_t)) * shape.topk +
                              sizeof(Destination) * shape.MaxDestinations();

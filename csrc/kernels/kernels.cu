@@ -64,8 +64,8 @@ extern "C" __global__ void __launch_bounds__(kThreads)
     ep_count_tiles(const __grid_constant__ CountArguments args) {
   GpuDevice device(nullptr);
   const SharedMemory memory(args.shape);
-  CountTile(device, args.shape, args.topk_idx, args.tokens, blockIdx.x,
-            memory.Words(shared_memory), args.tile_counts + blockIdx.x * TileCounts(args.shape));
+  CountTile(device, args.shape, args.topk_idx, args.tokens, blockIdx.x, memory.Words(shared_memory),
+            args.tile_counts + blockIdx.x * TileCounts(args.shape));
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads)

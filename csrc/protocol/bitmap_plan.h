@@ -127,8 +127,7 @@ class BitmapPlan {
     TokenPlan* plan = memory_.plan;
     const uint32_t lane = device.Lane();
     const uint32_t in_tile = token - first_token_;
-    const int32_t id =
-        lane < shape_.topk ? topk_idx_[uint64_t{token} * shape_.topk + lane] : -1;
+    const int32_t id = lane < shape_.topk ? topk_idx_[uint64_t{token} * shape_.topk + lane] : -1;
     const uint32_t expert = static_cast<uint32_t>(id);
     const bool selects = id != -1 && expert < shape_.Experts();
     // Lanes without a selection get numbers that nobody else has.
@@ -157,8 +156,8 @@ class BitmapPlan {
           selects ? static_cast<uint8_t>(destination) : TokenPlan::kNowhere;
     }
     if (selects) {
-      const uint32_t index = Begin(shape_.ranks + expert) +
-                             TileBits::CountBelow(bits_.OfExpert(expert), in_tile);
+      const uint32_t index =
+          Begin(shape_.ranks + expert) + TileBits::CountBelow(bits_.OfExpert(expert), in_tile);
       plan->placements[lane] = {
           static_cast<uint16_t>(expert - rank * shape_.experts_per_rank),
           static_cast<uint16_t>(index),

@@ -36,8 +36,7 @@ void SumSelections(Device& device, const Step& step, uint32_t home, uint32_t slo
   const RankContext& context = step.context;
   const RowMeta& meta = step.handle.Meta(context, home, slot);
   const float* weights = meta.Weights();
-  auto* partial =
-      context.In<Bf16>(context.rank, context.layout.Partial(step.bank, home, slot));
+  auto* partial = context.In<Bf16>(context.rank, context.layout.Partial(step.bank, home, slot));
   device.SumWeighted(
       partial + piece.first, piece.count, meta.selections,
       [&](uint32_t i) {

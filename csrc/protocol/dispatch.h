@@ -67,11 +67,11 @@ void PutMetas(Device& device, const Step& step, uint32_t token, const TokenPlan&
       all += same;
     }
     const Destination to = plan.destinations[d];
-    auto* meta = context.In<RowMeta>(to.rank, context.layout.Meta(step.bank, context.rank, to.slot));
+    auto* meta =
+        context.In<RowMeta>(to.rank, context.layout.Meta(step.bank, context.rank, to.slot));
     if (before == 0) device.Store(meta, RowMeta{token, all, {}});
     device.Store(meta->Placements() + before, plan.placements[j]);
-    device.Store(meta->Weights(all) + before,
-                 step.input.topk_weights[uint64_t{token} * topk + j]);
+    device.Store(meta->Weights(all) + before, step.input.topk_weights[uint64_t{token} * topk + j]);
   }
 }
 
@@ -105,7 +105,8 @@ void PutRows(Device& device, const Step& step, const TokenPlan& plan, const Row&
   }
 }
 
-// Pushes this crew's pieces of this worker's tiles. Returns false if this lane saw what must not be.
+// Pushes this crew's pieces of this worker's tiles. Returns false if this lane saw what must not
+// be.
 template <class Device, class Plan>
 bool PushRows(Device& device, const Step& step, Plan& plan) {
   const RankContext& context = step.context;
@@ -123,8 +124,8 @@ bool PushRows(Device& device, const Step& step, Plan& plan) {
     for (uint32_t i = share.crew; i < work; i += share.crews) {
       const uint32_t token = begin + i / pieces.Count();
       const Piece piece = pieces[i % pieces.Count()];
-      const auto channels = device.Fetch(
-          context.shape, input.rows + uint64_t{token} * context.shape.hidden, piece);
+      const auto channels =
+          device.Fetch(context.shape, input.rows + uint64_t{token} * context.shape.hidden, piece);
       const TokenPlan* found = plan.Find(device, token);
       if (found == nullptr) break;
       if (found->destination_count > 0) {
@@ -233,8 +234,7 @@ bool FanOutPiece(Device& device, const Step& step, const Places& places, uint32_
   const Layout& layout = context.layout;
   const uint64_t channel_bytes = layout.RowBytes() / context.shape.hidden;
   const uint64_t first_byte = piece.first * channel_bytes;
-  const auto& meta =
-      *context.In<const RowMeta>(context.rank, layout.Meta(step.bank, source, slot));
+  const auto& meta = *context.In<const RowMeta>(context.rank, layout.Meta(step.bank, source, slot));
   const auto* row = context.In<const uint8_t>(context.rank, layout.Row(step.bank, source, slot));
   const auto held = device.Read(row + first_byte, piece.count * channel_bytes);
   if (!InBounds(context, meta, source, places)) return false;
@@ -242,7 +242,8 @@ bool FanOutPiece(Device& device, const Step& step, const Places& places, uint32_
     device.Copy(step.handle.MetaBytes(context, source, slot), &meta, layout.MetaStride());
   }
   const uint32_t scales_per_row = context.shape.ScalesPerRow();
-  const auto* scales = context.In<const float>(context.rank, layout.Scales(step.bank, source, slot));
+  const auto* scales =
+      context.In<const float>(context.rank, layout.Scales(step.bank, source, slot));
   for (uint32_t i = 0; i < meta.selections; ++i) {
     const uint64_t to = step.handle.Row(context, places, source, meta.Placements()[i]);
     device.Write(step.output.rows + to * layout.RowBytes() + first_byte, held);
@@ -280,7 +281,8 @@ bool FanOut(Device& device, const Step& step, const Places& places) {
 }  // namespace dispatch
 
 // Runs one lane's part of a dispatch. `places` is working memory of the worker. Returns false, with
-// the reason in context.error, if the dispatch did not end well; this rank can do nothing more then.
+// the reason in context.error, if the dispatch did not end well; this rank can do nothing more
+// then.
 template <class Device, class Plan>
 bool Dispatch(Device& device, const RankContext& context, const DispatchInput& input, Plan& plan,
               const Places& places, const DispatchOutput& output, const Handle& handle) {

@@ -6,10 +6,12 @@
 // tokens in order with two arrays of counters; csrc/protocol/bitmap_plan.h is that of many lanes.
 //
 // A plan is a class with
-//   kTileTokens                      tokens that it can look at together; a worker takes a tile, its
+//   kTileTokens                      tokens that it can look at together; a worker takes a tile,
+//   its
 //                                    crews the tokens of it
-//   Load(device, ids, tokens, tile)  by all lanes of a worker, before tokens of the tile are looked up
-//   Find(device, token)              by all lanes of a crew, in ascending order: its TokenPlan, good
+//   Load(device, ids, tokens, tile)  by all lanes of a worker, before tokens of the tile are looked
+//   up Find(device, token)              by all lanes of a crew, in ascending order: its TokenPlan,
+//   good
 //                                    until the next Find; null if its ids are no set of experts
 //   Complete(device)                 by all lanes, after the last Find
 //   RowsToRank(r), SelectionsOfExpert(x)   totals, from then on
@@ -42,7 +44,7 @@ struct TokenPlan {
 struct TileShare {
   uint32_t first_tile;
   uint32_t tile_step;
-  uint32_t crew;   // of the crews that share a tile
+  uint32_t crew;  // of the crews that share a tile
   uint32_t crews;
 
   template <class Device>

@@ -57,11 +57,9 @@ std::unique_ptr<CudaEngine> OneRank(const Shape& shape) {
   }
   const std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
   std::unique_ptr<CudaEngine> engine;
-  Require(CudaEngine::Create({.rank = 0,
-                              .wait_timeout_ns = 10'000'000'000,
-                              .routing = routing,
-                              .weights = weights.data()},
-                             {.gpu = 0, .ranks_on_gpu = 1}, &engine));
+  Require(CudaEngine::Create(
+      {.rank = 0, .wait_timeout_ns = 10'000'000'000, .routing = routing, .weights = weights.data()},
+      {.gpu = 0, .ranks_on_gpu = 1}, &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   Require(engine->Connect({blob}));
   Require(engine->Run({.dispatch = true, .combine = false}, 1, nullptr));
@@ -105,7 +103,9 @@ double CopyRate(uint64_t bytes) {
   for (int i = 0; i < 20; ++i) {
     cudaEventRecord(begin.get(), stream.get());
     Require(kernels->Launch(
-        kernels::CopyArguments{.from = from.As(), .to = to.As(), .bytes = bytes, .distinct_bytes = bytes}, stream.get()));
+        kernels::CopyArguments{
+            .from = from.As(), .to = to.As(), .bytes = bytes, .distinct_bytes = bytes},
+        stream.get()));
     cudaEventRecord(end.get(), stream.get());
     Require(CudaStatus(cudaStreamSynchronize(stream.get()), "copy"));
     float ms = 0;

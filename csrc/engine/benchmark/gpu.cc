@@ -44,7 +44,8 @@ double MedianUs(std::vector<uint64_t> ns, double operations = 1) {
   return static_cast<double>(ns[ns.size() / 2]) * 1e-3 / operations;
 }
 
-std::unique_ptr<CudaEngine> OneRank(const Shape& shape) {
+// With `nothing`, no token selects an expert: the kernels plan, flag and wait, and move no row.
+std::unique_ptr<CudaEngine> OneRank(const Shape& shape, bool nothing = false) {
   reference::Routing routing = {shape, kSeed, {shape.tokens}, {}};
   std::mt19937 random(kSeed);
   std::vector<int32_t> experts(shape.Experts());
@@ -52,7 +53,7 @@ std::unique_ptr<CudaEngine> OneRank(const Shape& shape) {
   for (uint32_t token = 0; token < shape.tokens; ++token) {
     for (uint32_t j = 0; j < shape.topk; ++j) {
       std::swap(experts[j], experts[j + random() % (experts.size() - j)]);
-      routing.topk_idx.push_back(experts[j]);
+      routing.topk_idx.push_back(nothing ? -1 : experts[j]);
     }
   }
   const std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
@@ -85,6 +86,25 @@ Times Measure(CudaEngine& engine, Operations operations) {
   return times;
 }
 
+// What it costs to run a kernel of two blocks a multiprocessor that does nothing.
+double EmptyKernelUs(CudaKernels& kernels, cudaStream_t stream) {
+  CudaEvent begin;
+  CudaEvent end;
+  Require(CudaStatus(cudaEventCreate(begin.out()), "make an event"));
+  Require(CudaStatus(cudaEventCreate(end.out()), "make an event"));
+  std::vector<uint64_t> ns;
+  for (uint64_t i = 0; i < kIterations; ++i) {
+    cudaEventRecord(begin.get(), stream);
+    Require(kernels.Launch(kernels::CopyArguments{.from = nullptr, .to = nullptr, .bytes = 0, .distinct_bytes = 16}, stream));
+    cudaEventRecord(end.get(), stream);
+    Require(CudaStatus(cudaStreamSynchronize(stream), "run nothing"));
+    float ms = 0;
+    cudaEventElapsedTime(&ms, begin.get(), end.get());
+    ns.push_back(static_cast<uint64_t>(ms * 1e6f));
+  }
+  return MedianUs(ns);
+}
+
 // Bytes read and written a second by a copy within the GPU's memory, far beyond its caches.
 double CopyRate(uint64_t bytes) {
   std::unique_ptr<CudaKernels> kernels;
@@ -112,6 +132,8 @@ double CopyRate(uint64_t bytes) {
     cudaEventElapsedTime(&ms, begin.get(), end.get());
     ns.push_back(static_cast<uint64_t>(ms * 1e6f));
   }
+  std::printf("a kernel that does nothing, event: %.1f us\n",
+              EmptyKernelUs(*kernels, stream.get()));
   return 2.0 * static_cast<double>(bytes) / (MedianUs(ns) * 1e-6);
 }
 
@@ -126,8 +148,10 @@ double MovedBytes(const Shape& shape, bool dispatch) {
 }
 
 void Print(const Shape& shape, const char* what, const Times& times, double floor_us) {
-  std::printf("%6u  %-13s %8.1f %8.1f %8.1f %8.1f %7.2f\n", shape.tokens, what, times.event_us,
-              times.graph_us, times.kernel_us, floor_us, times.graph_us / floor_us);
+  std::printf("%6u  %-14s %8.1f %8.1f %8.1f", shape.tokens, what, times.event_us, times.graph_us,
+              times.kernel_us);
+  if (floor_us > 0) std::printf(" %8.1f %7.2f", floor_us, times.graph_us / floor_us);
+  std::printf("\n");
 }
 
 void Main(uint32_t hidden, uint32_t topk, uint32_t experts) {
@@ -137,7 +161,7 @@ void Main(uint32_t hidden, uint32_t topk, uint32_t experts) {
   std::printf("%s, %u multiprocessors; copy of 4 GiB: %.0f GB/s read and written\n",
               gpu.name.c_str(), gpu.multiprocessors, rate * 1e-9);
   std::printf("hidden %u, top-%u of %u experts, one rank\n", hidden, topk, experts);
-  std::printf("tokens                   event    graph   kernel    floor   ratio\n");
+  std::printf("tokens                    event    graph   kernel    floor   ratio\n");
   for (const uint32_t tokens : {1, 8, 32, 64, 128, 256, 512, 1024, 4096}) {
     for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
       const Shape shape = {1, tokens, hidden, experts, topk, dtype};
@@ -150,6 +174,9 @@ void Main(uint32_t hidden, uint32_t topk, uint32_t experts) {
       Print(shape, "combine", Measure(*engine, {.dispatch = false, .combine = true}),
             MovedBytes(shape, false) / rate * 1e6);
       if (tokens != 128) continue;
+      const std::unique_ptr<CudaEngine> idle = OneRank(shape, true);
+      Print(shape, "no rows, disp.", Measure(*idle, {.dispatch = true, .combine = false}), 0);
+      Print(shape, "no rows, comb.", Measure(*idle, {.dispatch = false, .combine = true}), 0);
       std::vector<uint64_t> ns(kIterations);
       Require(engine->RunFlags(kIterations, ns.data()));
       std::printf("        flags alone, one block, event: %.1f\n", MedianUs(ns));

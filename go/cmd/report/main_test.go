@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -68,6 +70,30 @@ func TestSeveralRecordsAreShownInOrder(t *testing.T) {
 	before, after, found := strings.Cut(stdout.String(), "\n\n"+strings.Repeat("=", 70)+"\nEP Data Plane")
 	if !found || !strings.HasSuffix(before, "Record: "+first) || !strings.HasSuffix(after, "Record: "+second+"\n") {
 		t.Errorf("stdout = %s", &stdout)
+	}
+}
+
+// Records of machines that tests do not have.
+func TestRecordsOfRealGPUs(t *testing.T) {
+	paths, err := filepath.Glob("../../../testdata/records/*.epperf")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no records: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			want, err := os.ReadFile(strings.TrimSuffix(path, ".epperf") + ".txt")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var stdout, stderr bytes.Buffer
+			if code := run([]string{"report", "show", path}, &stdout, &stderr); code != command.OK {
+				t.Errorf("exit code %d: %s", code, &stderr)
+			}
+			got := strings.ReplaceAll(stdout.String(), "Record: "+path, "Record: "+filepath.Base(path))
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
 	}
 }
 

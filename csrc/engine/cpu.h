@@ -1,5 +1,5 @@
 // The CPU engine: one rank whose workers are the calling thread and its helpers, over shared
-// memory.
+// memory or, with LinkDevice, a Link.
 //
 // It runs the very bodies of csrc/protocol that GPUs run. `Device` is the policy they are given;
 // tests put one in its place that breaks a rule and see the check notice.
@@ -7,10 +7,13 @@
 #define CSRC_ENGINE_CPU_H_
 
 #include <atomic>
+#include <concepts>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "csrc/base/mapping.h"
@@ -18,6 +21,8 @@
 #include "csrc/engine/engine.h"
 #include "csrc/engine/error_text.h"
 #include "csrc/engine/landing.h"
+#include "csrc/engine/link_device.h"
+#include "csrc/engine/messages.h"
 #include "csrc/engine/tensors.h"
 #include "csrc/host/clock.h"
 #include "csrc/host/device.h"
@@ -25,6 +30,7 @@
 #include "csrc/protocol/combine.h"
 #include "csrc/protocol/dispatch.h"
 #include "csrc/protocol/rank.h"
+#include "csrc/transport/link.h"
 #include "csrc/transport/shm_region.h"
 
 namespace ep {
@@ -41,14 +47,18 @@ struct CpuConfig {
 template <class Device>
 class BasicCpuEngine : public Engine {
  public:
+  // Over shared memory.
   static Status Create(RankConfig rank, const CpuConfig& config,
                        std::unique_ptr<BasicCpuEngine>* engine);
+  // Over a link made from MakeLinkConfig. Has no landing.
+  static Status Create(RankConfig rank, const CpuConfig& config, std::unique_ptr<Link> link,
+                       std::unique_ptr<BasicCpuEngine>* engine);
 
-  std::vector<uint8_t> Blob() const override { return region_->Blob(); }
+  std::vector<uint8_t> Blob() const override;
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override;
   // Ranks of one process use each other's memory as it is.
   Status ConnectInProcess(const std::vector<uint8_t*>& regions);
-  uint8_t* region() const { return region_->data(); }
+  uint8_t* region() const { return context_.regions[context_.rank]; }
 
   Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
   Status RunFlags(uint64_t iterations, uint64_t* duration_ns) override;
@@ -99,6 +109,15 @@ class BasicCpuEngine : public Engine {
   Status Time(uint64_t iterations, uint64_t* duration_ns, Body body);
   bool RunDispatch(uint32_t set, Tensors* tensors, const Handle& handle);
   bool RunCombine();
+  // The rest of Create, once the region is there.
+  Status Finish(RankConfig rank, const CpuConfig& config);
+  RegionHeader Header() const {
+    return {kRegionMagic, context_.layout.Hash(), context_.rank, 0};
+  }
+  Status ConnectLink(const std::vector<std::span<const uint8_t>>& blobs);
+  // Whether the operation ended well; over a link not before what it sent has arrived.
+  bool Done(Op op);
+  Status Failure() const;
   Status CanRun(bool wants_expert_rows) const;
 
   RankContext context_;
@@ -110,54 +129,114 @@ class BasicCpuEngine : public Engine {
   // One a worker.
   std::vector<std::unique_ptr<Device>> devices_;
   Handle handle_ = {};
-  std::unique_ptr<ShmRegion> region_;
+  // Shared memory, or a link.
+  std::unique_ptr<ShmRegion> shared_;
   std::vector<Mapping> peers_;
+  std::unique_ptr<Link> link_;
   // What dispatches without rows read and write.
   Tensors no_rows_;
   Handle no_rows_handle_ = {};
 };
 
 using CpuEngine = BasicCpuEngine<HostDevice>;
+using LinkEngine = BasicCpuEngine<LinkDevice>;
 
 template <class Device>
 Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
                                       std::unique_ptr<BasicCpuEngine>* engine) {
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
-  const Shape shape = rank.routing.shape;
-  const uint64_t landing_bytes = Landing(shape, config.landing_rows).SizeBytes();
+  const uint64_t landing_bytes = Landing(rank.routing.shape, config.landing_rows).SizeBytes();
   Status status =
-      ShmRegion::Create(made->context_.layout.SizeBytes() + landing_bytes, &made->region_);
+      ShmRegion::Create(made->context_.layout.SizeBytes() + landing_bytes, &made->shared_);
   if (!status.ok()) return status;
-  *reinterpret_cast<RegionHeader*>(made->region()) = {kRegionMagic, made->context_.layout.Hash(),
-                                                      rank.rank, 0};
-  status = made->Prepare(std::move(rank), config.threads);
+  made->context_.regions[rank.rank] = made->shared_->data();
+  *reinterpret_cast<RegionHeader*>(made->region()) = made->Header();
+  status = made->Finish(std::move(rank), config);
+  if (status.ok()) *engine = std::move(made);
+  return status;
+}
+
+template <class Device>
+Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
+                                      std::unique_ptr<Link> link,
+                                      std::unique_ptr<BasicCpuEngine>* engine) {
+  if (config.landing_rows != 0) {
+    return {Code::kInvalid, "calibrate: what it measures are copies over mapped memory; try "
+                            "--nvlink-backend=ipc"};
+  }
+  std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
+  made->link_ = std::move(link);
+  made->context_.regions[rank.rank] = made->link_->region();
+  for (auto& device : made->devices_) device->Use(made->link_.get(), &made->context_);
+  Status status = made->Finish(std::move(rank), config);
+  if (status.ok()) *engine = std::move(made);
+  return status;
+}
+
+template <class Device>
+Status BasicCpuEngine<Device>::Finish(RankConfig rank, const CpuConfig& config) {
+  const Shape shape = rank.routing.shape;
+  Status status = Prepare(std::move(rank), config.threads);
   if (!status.ok()) return status;
   Shape least = shape;
   least.tokens = 1;
   const std::vector<float> no_weights(uint64_t{kSets} * shape.topk);
-  status = made->no_rows_.Allocate(least, config.threads, 0, nullptr, no_weights.data());
+  status = no_rows_.Allocate(least, config.threads, 0, nullptr, no_weights.data());
   if (!status.ok()) return status;
-  made->handle_ = made->tensors_.MakeHandle();
-  made->no_rows_handle_ = made->no_rows_.MakeHandle();
-  *engine = std::move(made);
+  handle_ = tensors_.MakeHandle();
+  no_rows_handle_ = no_rows_.MakeHandle();
   return {};
+}
+
+// A peer's header lies in its region, where that is mapped; else it comes with the blob.
+template <class Device>
+std::vector<uint8_t> BasicCpuEngine<Device>::Blob() const {
+  if (link_ == nullptr) return shared_->Blob();
+  const RegionHeader header = Header();
+  std::vector<uint8_t> blob(sizeof(header));
+  std::memcpy(blob.data(), &header, sizeof(header));
+  const std::vector<uint8_t> rest = link_->Blob();
+  blob.insert(blob.end(), rest.begin(), rest.end());
+  return blob;
 }
 
 template <class Device>
 Status BasicCpuEngine<Device>::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
-  std::vector<uint8_t*> regions(context_.shape.ranks, region());
-  if (blobs.size() != regions.size()) {
+  if (blobs.size() != context_.shape.ranks) {
     return {Code::kInvalid, "connect: " + std::to_string(blobs.size()) + " blobs for " +
-                                std::to_string(regions.size()) + " ranks"};
+                                std::to_string(context_.shape.ranks) + " ranks"};
   }
+  if (link_ != nullptr) return ConnectLink(blobs);
+  std::vector<uint8_t*> regions(context_.shape.ranks, region());
   peers_.resize(regions.size());
   for (uint32_t rank = 0; rank < regions.size(); ++rank) {
     if (rank == context_.rank) continue;
-    Status status = region_->Map(blobs[rank], rank, &peers_[rank]);
+    Status status = shared_->Map(blobs[rank], rank, &peers_[rank]);
     if (!status.ok()) return status;
     regions[rank] = peers_[rank].data();
   }
   return ConnectInProcess(regions);
+}
+
+template <class Device>
+Status BasicCpuEngine<Device>::ConnectLink(const std::vector<std::span<const uint8_t>>& blobs) {
+  std::vector<std::span<const uint8_t>> rest;
+  for (uint32_t rank = 0; rank < blobs.size(); ++rank) {
+    RegionHeader header = {};
+    if (blobs[rank].size() >= sizeof(header)) {
+      std::memcpy(&header, blobs[rank].data(), sizeof(header));
+    }
+    Status status = CheckHeader(header, rank);
+    if (!status.ok()) return status;
+    rest.push_back(blobs[rank].subspan(sizeof(header)));
+  }
+  Status status = link_->Connect(rest);
+  if (!status.ok()) return status;
+  for (uint32_t rank = 0; rank < blobs.size(); ++rank) {
+    if (rank != context_.rank) context_.regions[rank] = link_->image(rank);
+  }
+  connected_ = true;
+  return {};
 }
 
 template <class Device>
@@ -172,9 +251,24 @@ Status BasicCpuEngine<Device>::ConnectInProcess(const std::vector<uint8_t*>& reg
 }
 
 template <class Device>
+Status BasicCpuEngine<Device>::Failure() const {
+  const Status status = ErrorText(error_, context_);
+  if (error_.kind != ErrorKind::kNetwork) return status;
+  uint32_t peer = 0;
+  return {status.code(), status.text() + ": " + link_->Failure(&peer).text()};
+}
+
+template <class Device>
 Status BasicCpuEngine<Device>::CanRun(bool wants_expert_rows) const {
-  if (error_.kind != ErrorKind::kNone) return ErrorText(error_, context_);
+  if (error_.kind != ErrorKind::kNone) return Failure();
   return Ready(wants_expert_rows);
+}
+
+template <class Device>
+bool BasicCpuEngine<Device>::Done(Op op) {
+  if (error_.kind != ErrorKind::kNone) return false;
+  if constexpr (std::derived_from<Device, LinkDevice>) return devices_[0]->Settle(op);
+  return true;
 }
 
 template <class Device>
@@ -186,7 +280,7 @@ bool BasicCpuEngine<Device>::RunDispatch(uint32_t set, Tensors* tensors, const H
     Dispatch(*devices_[worker], context_, input, plan, tensors->WorkingPlaces(worker), output,
              handle);
   });
-  return error_.kind == ErrorKind::kNone;
+  return Done(Op::kDispatch);
 }
 
 template <class Device>
@@ -197,7 +291,7 @@ bool BasicCpuEngine<Device>::RunCombine() {
     Combine(*devices_[worker], context_, handle_, tensors_.WorkingPlaces(worker).rows_from,
             expert_rows, combined);
   });
-  return error_.kind == ErrorKind::kNone;
+  return Done(Op::kCombine);
 }
 
 template <class Device>
@@ -207,7 +301,7 @@ Status BasicCpuEngine<Device>::Time(uint64_t iterations, uint64_t* duration_ns, 
     const uint64_t begin_ns = MonotonicNs();
     const bool good = body();
     const uint64_t end_ns = MonotonicNs();
-    if (!good) return ErrorText(error_, context_);
+    if (!good) return Failure();
     if (duration_ns != nullptr) duration_ns[i] = end_ns - begin_ns;
   }
   return {};

@@ -44,6 +44,13 @@ Status ErrorText(const ErrorRecord& error, const RankContext& context) {
     case ErrorKind::kInfiniteInput:
       return {Code::kInvalid, where + "token " + std::to_string(error.seen) +
                                   " holds an infinity, which has no FP8 scale; use --dtype=bf16"};
+    case ErrorKind::kUndelivered:
+      return {Code::kTimeout, where + "what goes to " + peer + " has not arrived there for " +
+                                  Seconds(error.waited_ns) +
+                                  ". Is it alive? --wait-timeout allows more"};
+    case ErrorKind::kNetwork:
+      // Whatever operation it was that noticed; who knows the link adds its text.
+      return {Code::kSystem, "the network to " + peer + " failed"};
   }
   return {Code::kState, where + "unknown error"};
 }

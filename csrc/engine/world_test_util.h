@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <concepts>
 #include <functional>
 #include <memory>
 #include <random>
@@ -26,6 +27,8 @@ struct WorldConfig {
   uint64_t seed = 7;
   // Workers of each rank.
   uint32_t threads = 1;
+  // With it ranks have links; without, each other's memory.
+  std::function<std::unique_ptr<Link>(const LinkConfig&)> make_link = {};
 };
 
 inline constexpr Operations kDispatch = {.dispatch = true, .combine = false};
@@ -61,21 +64,32 @@ class World {
     EXPECT_EQ(Problem(shape), nullptr);
     std::mt19937 random(static_cast<uint32_t>(config.seed) + 1);
     std::vector<uint8_t*> regions;
+    std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
       std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk);
       for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
+      const RankConfig of_rank = {.rank = rank,
+                                  .wait_timeout_ns = config.wait_timeout_ns,
+                                  .routing = routing,
+                                  .weights = weights.data()};
+      const CpuConfig cpu = {.threads = config.threads, .oversubscribed = true};
       std::unique_ptr<Engine> engine;
-      Status status = Engine::Create({.rank = rank,
-                                      .wait_timeout_ns = config.wait_timeout_ns,
-                                      .routing = routing,
-                                      .weights = weights.data()},
-                                     {.threads = config.threads, .oversubscribed = true}, &engine);
+      Status status;
+      if constexpr (std::derived_from<Device, LinkDevice>) {
+        const LinkConfig link = MakeLinkConfig(shape, rank, config.wait_timeout_ns);
+        status = Engine::Create(of_rank, cpu, config.make_link(link), &engine);
+      } else {
+        status = Engine::Create(of_rank, cpu, &engine);
+      }
       EXPECT_TRUE(status.ok()) << status.text();
       regions.push_back(engine->region());
+      blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }
     for (auto& engine : engines_) {
-      Status status = engine->ConnectInProcess(regions);
+      Status status = config.make_link
+                          ? engine->Connect({blobs.begin(), blobs.end()})
+                          : engine->ConnectInProcess(regions);
       EXPECT_TRUE(status.ok()) << status.text();
     }
   }

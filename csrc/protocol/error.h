@@ -21,6 +21,10 @@ enum class ErrorKind : uint32_t {
   kBadExpert = 4,
   // This rank's row holds an infinity, which has no FP8 scale.
   kInfiniteInput = 5,
+  // What this rank sent to `peer` has not arrived within the deadline.
+  kUndelivered = 6,
+  // The network between this rank and `peer` failed.
+  kNetwork = 7,
 };
 
 // Filled once, by the worker that fails first. Other workers stop when they see it claimed, and
@@ -29,9 +33,9 @@ struct ErrorRecord {
   ErrorKind kind;
   Op op;
   Epoch epoch;
-  // kTimeout, kAborted, kViolation: the rank waited for. Else unused.
+  // kBadExpert, kInfiniteInput: unused. Else the rank waited for or sent to.
   uint32_t peer;
-  // kTimeout, kAborted, kViolation: the word read last. Else the token.
+  // kTimeout, kAborted, kViolation: the word read last. kBadExpert, kInfiniteInput: the token.
   uint64_t seen;
   uint64_t waited_ns;
   // Set before the rest is; 0 while all is well.

@@ -67,10 +67,11 @@ class Link {
                     uint64_t value) = 0;
   // Moves on what is under way, in both directions; the words that have arrived are set in this
   // rank's region with release order. Call it whenever this rank waits: on some networks nothing
-  // arrives otherwise. Returns at once where another thread is at it.
-  virtual void Progress() = 0;
-  // Whether all messages have arrived.
-  virtual bool Idle() = 0;
+  // arrives otherwise. Returns at once where another thread is at it, and false once anything has
+  // failed.
+  virtual bool Progress() = 0;
+  // Whether all messages have arrived; else `peer` is one that has not got its own.
+  virtual bool Idle(uint32_t* peer) = 0;
   // The first failure since Connect, and the peer it was with; ok if none.
   virtual Status Failure(uint32_t* peer) = 0;
 };

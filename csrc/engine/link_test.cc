@@ -1,0 +1,144 @@
+// Ranks that reach each other over a link alone.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "csrc/engine/cpu.h"
+#include "csrc/engine/link_test_util.h"
+#include "csrc/engine/world_test_util.h"
+
+namespace ep {
+namespace {
+
+using Fate = TestNetwork::Fate;
+
+constexpr Shape kShape = {3, 12, 256, 4, 3, Dtype::kFp8};
+constexpr uint64_t kSoonNs = 200'000'000;
+
+WorldConfig Over(TestNetwork& network, const Shape& shape) {
+  return {.shape = shape,
+          .make_link = [&network](const LinkConfig& config) { return network.MakeLink(config); }};
+}
+
+class RandomRuns : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(RandomRuns, AreRightHoweverLateMessagesAre) {
+  std::mt19937 random(GetParam());
+  const auto up_to = [&](uint32_t most) { return static_cast<uint32_t>(1 + random() % most); };
+  TestNetwork network(GetParam());
+  Shape shape = {
+      up_to(5), up_to(20), 128 * up_to(4), up_to(5), 1, up_to(2) == 1 ? Dtype::kFp8 : Dtype::kBf16};
+  shape.topk = up_to(std::min(kMaxTopk, shape.Experts()));
+  WorldConfig config = Over(network, shape);
+  config.seed = GetParam();
+  config.threads = up_to(3);
+  config.empty_percent = up_to(2) == 1 ? 0 : 60;
+  World<LinkDevice> world(config);
+  world.Begin();
+  for (int round = 0; round < 4; ++round) {
+    World<LinkDevice>::ExpectOk(world.Run(up_to(2) == 1 ? kDispatch : kCombine, up_to(3)));
+    EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u) << "round " << round;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomRuns, ::testing::Range(1u, 33u));
+
+TEST(Link, AFlagThatOvertakesItsRowsIsFound) {
+  for (const Route route : {Route::kImageToRegion, Route::kRegionToImage}) {
+    TestNetwork network(1);
+    World<LinkDevice> world(Over(network, kShape));
+    world.Begin();
+    EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u);
+    network.fate = [&](const Message& message) {
+      return message.from == 1 && message.to == 2 && message.route == route ? Fate::kFlagComesFirst
+                                                                            : Fate::kArrives;
+    };
+    EXPECT_GT(WrongRows(world.RunChecked(kBoth)), 0u);
+  }
+}
+
+// What rank 1 says when something becomes of what it exchanges with rank 2.
+std::string FailureOfRank1(uint32_t from, uint32_t to, Fate fate) {
+  TestNetwork network(1);
+  WorldConfig config = Over(network, kShape);
+  config.wait_timeout_ns = kSoonNs;
+  World<LinkDevice> world(config);
+  world.Begin();
+  network.fate = [=](const Message& message) {
+    return message.from == from && message.to == to ? fate : Fate::kArrives;
+  };
+  std::string said = world.Run(kDispatch)[1].text();
+  EXPECT_EQ(world.Run(kDispatch)[1].text(), said) << "a rank that failed can do nothing more";
+  return said;
+}
+
+TEST(Link, ALostMessageNamesWhoseItIs) {
+  const std::string said = FailureOfRank1(2, 1, Fate::kIsLost);
+  EXPECT_NE(said.find("dispatch epoch 2: nothing from rank 2 for 0.2 s"), std::string::npos) << said;
+}
+
+TEST(Link, AMessageThatNeverArrivesNamesWhoseItWouldBe) {
+  const std::string said = FailureOfRank1(1, 2, Fate::kNeverEnds);
+  EXPECT_NE(said.find("dispatch epoch 2: what goes to rank 2 has not arrived there for 0.2 s"),
+            std::string::npos)
+      << said;
+}
+
+TEST(Link, ANetworkThatFailsSaysWhy) {
+  const std::string said = FailureOfRank1(1, 2, Fate::kFails);
+  EXPECT_EQ(said, "the network to rank 2 failed: the cable is cut");
+}
+
+TEST(Link, AbortEndsTheWaitForDelivery) {
+  TestNetwork network(1);
+  World<LinkDevice> world(Over(network, kShape));
+  world.Begin();
+  network.fate = [](const Message&) { return Fate::kNeverEnds; };
+  for (uint32_t rank = 0; rank < kShape.ranks; ++rank) world.engine(rank).Abort();
+  for (const Status& status : world.Run(kDispatch)) EXPECT_EQ(status.code(), Code::kAborted);
+}
+
+std::unique_ptr<LinkEngine> MakeRank0(TestNetwork& network, const Shape& shape, CpuConfig cpu,
+                                      Status* status) {
+  const WorldConfig config = {.shape = shape};
+  const std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk, 1.0f);
+  std::unique_ptr<LinkEngine> engine;
+  *status = LinkEngine::Create({.rank = 0,
+                                .wait_timeout_ns = kSoonNs,
+                                .routing = RandomRouting(config),
+                                .weights = weights.data()},
+                               cpu, network.MakeLink(MakeLinkConfig(shape, 0, kSoonNs)), &engine);
+  return engine;
+}
+
+TEST(Link, PeersOfAnotherLayoutAreRefused) {
+  Shape other = kShape;
+  other.tokens += 1;
+  TestNetwork network(1);
+  TestNetwork others(1);
+  Status status;
+  const auto engine = MakeRank0(network, kShape, {}, &status);
+  const auto stranger = MakeRank0(others, other, {}, &status);
+  ASSERT_NE(engine, nullptr);
+  ASSERT_NE(stranger, nullptr);
+  const std::vector<uint8_t> mine = engine->Blob();
+  const std::vector<uint8_t> theirs = stranger->Blob();
+  EXPECT_EQ(engine->Connect({mine, theirs, theirs}).code(), Code::kProtocol);
+  EXPECT_EQ(engine->Connect({mine, {}, {}}).code(), Code::kProtocol);
+  EXPECT_EQ(engine->Connect({mine}).code(), Code::kInvalid);
+}
+
+TEST(Link, HasNoLanding) {
+  TestNetwork network(1);
+  Status status;
+  EXPECT_EQ(MakeRank0(network, kShape, {.landing_rows = 4}, &status), nullptr);
+  EXPECT_NE(status.text().find("--nvlink-backend=ipc"), std::string::npos) << status.text();
+}
+
+}  // namespace
+}  // namespace ep

@@ -1,0 +1,175 @@
+// A network in one process, for tests: messages take their time, are read from the sender's memory
+// only when they move, and many of them only while the receiver, too, looks after the network; all
+// as with real ones.
+#ifndef CSRC_ENGINE_LINK_TEST_UTIL_H_
+#define CSRC_ENGINE_LINK_TEST_UTIL_H_
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "csrc/base/mapping.h"
+#include "csrc/transport/link.h"
+
+namespace ep {
+
+struct Message {
+  uint32_t from;
+  uint32_t to;
+  Route route;
+  std::vector<Extent> extents;
+  uint64_t flag;
+  uint64_t value;
+  uint32_t steps;  // calls of Progress before it moves
+  uint32_t by;     // whose calls: the sender's or the receiver's
+};
+
+class TestNetwork {
+ public:
+  explicit TestNetwork(uint32_t seed) : random_(seed) {}
+
+  // What becomes of a message: by default it arrives, after up to eight calls of Progress.
+  enum class Fate { kArrives, kIsLost, kFlagComesFirst, kNeverEnds, kFails };
+  std::function<Fate(const Message&)> fate = [](const Message&) { return Fate::kArrives; };
+
+  std::unique_ptr<Link> MakeLink(const LinkConfig& config);
+
+ private:
+  class End;
+
+  std::mutex mutex_;
+  std::minstd_rand random_;
+  std::vector<End*> ends_;
+  std::deque<Message> under_way_;
+};
+
+class TestNetwork::End : public Link {
+ public:
+  End(TestNetwork* network, const LinkConfig& config) : network_(network), config_(config) {
+    Status status = Mapping::Private(config.region_bytes * config.ranks, "images", &memory_);
+    if (!status.ok()) std::abort();
+  }
+
+  std::vector<uint8_t> Blob() const override { return {static_cast<uint8_t>(config_.rank)}; }
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override {
+    for (uint32_t rank = 0; rank < blobs.size(); ++rank) {
+      if (blobs[rank].size() != 1 || blobs[rank][0] != rank) {
+        return {Code::kInvalid, "connect: not the blob of rank " + std::to_string(rank)};
+      }
+    }
+    return {};
+  }
+  uint8_t* region() override { return image(config_.rank); }
+  uint8_t* image(uint32_t peer) override { return memory_.data() + peer * config_.region_bytes; }
+
+  void Send(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
+            uint64_t value) override {
+    const std::lock_guard lock(network_->mutex_);
+    const auto draw = static_cast<uint32_t>(network_->random_());
+    network_->under_way_.push_back({config_.rank,
+                                    peer,
+                                    route,
+                                    {extents.begin(), extents.end()},
+                                    flag,
+                                    value,
+                                    draw % 8,
+                                    draw / 8 % 2 == 0 ? config_.rank : peer});
+  }
+
+  bool Progress() override {
+    const std::lock_guard lock(network_->mutex_);
+    std::erase_if(network_->under_way_, [this](Message& message) {
+      return message.by == config_.rank && network_->ends_[message.from]->Move(message);
+    });
+    return !failed_;
+  }
+
+  bool Idle(uint32_t* peer) override {
+    const std::lock_guard lock(network_->mutex_);
+    for (const Message& message : network_->under_way_) {
+      if (message.from != config_.rank) continue;
+      *peer = message.to;
+      return false;
+    }
+    return true;
+  }
+
+  Status Failure(uint32_t* peer) override {
+    const std::lock_guard lock(network_->mutex_);
+    *peer = failed_with_;
+    return failed_ ? Status{Code::kSystem, "the cable is cut"} : Status{};
+  }
+
+ private:
+  // Moves a message of this end on by a step; whether it is over.
+  bool Move(Message& message) {
+    if (message.steps > 0) {
+      --message.steps;
+      return false;
+    }
+    switch (network_->fate(message)) {
+      case Fate::kIsLost: return true;
+      case Fate::kNeverEnds: return false;
+      case Fate::kFails:
+        failed_ = true;
+        failed_with_ = message.to;
+        return true;
+      case Fate::kFlagComesFirst:
+        SetFlag(message);
+        return true;
+      case Fate::kArrives: break;
+    }
+    End* to = network_->ends_[message.to];
+    const bool from_image = message.route == Route::kImageToRegion;
+    const uint8_t* source = from_image ? image(message.to) : region();
+    uint8_t* target = from_image ? to->region() : to->image(config_.rank);
+    for (const Extent& extent : message.extents) {
+      EXPECT_TRUE(Registered(from_image ? config_.image_extents : to->config_.image_extents, extent));
+      std::memcpy(target + extent.offset, source + extent.offset, extent.bytes);
+    }
+    SetFlag(message);
+    return true;
+  }
+
+  void SetFlag(const Message& message) {
+    auto* word =
+        reinterpret_cast<uint64_t*>(network_->ends_[message.to]->region() + message.flag);
+    std::atomic_ref<uint64_t>(*word).store(message.value, std::memory_order_release);
+  }
+
+  static bool Registered(const std::vector<Extent>& registered, const Extent& extent) {
+    return std::ranges::any_of(registered, [&](const Extent& all) {
+      return all.offset <= extent.offset &&
+             extent.offset + extent.bytes <= all.offset + all.bytes;
+    });
+  }
+
+  TestNetwork* const network_;
+  const LinkConfig config_;
+  Mapping memory_;
+  bool failed_ = false;
+  uint32_t failed_with_ = 0;
+};
+
+inline std::unique_ptr<Link> TestNetwork::MakeLink(const LinkConfig& config) {
+  ends_.resize(config.ranks);
+  auto end = std::make_unique<End>(this, config);
+  ends_[config.rank] = end.get();
+  return end;
+}
+
+}  // namespace ep
+
+#endif  // CSRC_ENGINE_LINK_TEST_UTIL_H_

@@ -23,6 +23,8 @@ namespace ep {
 struct Extent {
   uint64_t offset;
   uint64_t bytes;
+
+  bool operator==(const Extent&) const = default;
 };
 
 // Where a message's extents are read, and where they arrive.

@@ -19,11 +19,14 @@
 #include "csrc/engine/engine.h"
 #include "csrc/engine/gpus.h"
 #include "csrc/engine/landing.h"
+#include "csrc/engine/messages.h"
 #include "csrc/engine/sections.h"
+#include "csrc/transport/nixl_link.h"
 
 struct ep_engine {
   std::unique_ptr<ep::Engine> impl;
   std::unique_ptr<ep::Calibration> calibration;  // null without landing rows
+  const ep::NixlLink* network = nullptr;         // of impl; null where there is none
   std::string last_error;
 
   ep_status Return(const ep::Status& status) {
@@ -90,15 +93,35 @@ ep::Status ToConfig(const ep_config& from, ep::RankConfig* config) {
   return {};
 }
 
+ep::Status CreateOverNixl(const ep_config& from, const ep::CpuConfig& cpu, ep::RankConfig rank,
+                          ep_engine* made) {
+  const auto text = [](const char* given) { return given == nullptr ? "" : given; };
+  ep::NixlLinkConfig config = {
+      .link = ep::MakeLinkConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns),
+      .root = text(from.nixl_root),
+      .candidates = {},
+      .tcp_only = from.backend == EP_NONE,
+      .run_name = text(from.run_id)};
+  if (from.nixl_candidate != nullptr) config.candidates.emplace_back(from.nixl_candidate);
+  std::unique_ptr<ep::NixlLink> link;
+  ep::Status status = ep::NixlLink::Create(config, &link);
+  if (!status.ok()) return status;
+  made->network = link.get();
+  std::unique_ptr<ep::LinkEngine> engine;
+  status = ep::LinkEngine::Create(std::move(rank), cpu, std::move(link), &engine);
+  made->impl = std::move(engine);
+  return status;
+}
+
 ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
   if (from.threads < 1) return {ep::Code::kInvalid, "create a rank: it needs a thread"};
   const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
+  const ep::CpuConfig cpu = {.threads = from.threads,
+                             .oversubscribed = from.cpus < workers,
+                             .landing_rows = from.landing_rows};
+  if (from.backend != EP_IPC) return CreateOverNixl(from, cpu, std::move(rank), made);
   std::unique_ptr<ep::CpuEngine> engine;
-  ep::Status status = ep::CpuEngine::Create(std::move(rank),
-                                            {.threads = from.threads,
-                                             .oversubscribed = from.cpus < workers,
-                                             .landing_rows = from.landing_rows},
-                                            &engine);
+  ep::Status status = ep::CpuEngine::Create(std::move(rank), cpu, &engine);
   if (status.ok() && from.landing_rows > 0) {
     std::unique_ptr<ep::CpuCalibration> calibration;
     status = ep::CpuCalibration::Create(
@@ -112,6 +135,9 @@ ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* ma
 
 ep::Status CreateOnGpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
   if (from.ranks_on_gpu < 1) return {ep::Code::kInvalid, "create a rank: nobody is on its GPU"};
+  if (from.backend != EP_IPC) {
+    return {ep::Code::kInvalid, "create a rank: GPUs have no such backend; try --nvlink-backend=ipc"};
+  }
   std::unique_ptr<ep::CudaEngine> engine;
   ep::Status status = ep::CudaEngine::Create(std::move(rank),
                                              {.gpu = static_cast<int>(from.gpu),
@@ -133,6 +159,12 @@ void CopyText(const std::string& text, char* to, size_t capacity) {
   const size_t length = std::min(capacity - 1, text.size());
   std::memcpy(to, text.data(), length);
   to[length] = '\0';
+}
+
+std::string Lines(const std::vector<std::string>& items) {
+  std::string lines;
+  for (const std::string& item : items) lines += item + "\n";
+  return lines;
 }
 
 // Runs `body`, which returns a Status; memory that cannot be had must not cross into C as an
@@ -193,18 +225,20 @@ ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described) {
   return EP_OK;
 }
 
-ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory) {
+ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t received_selections,
+                           ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  *memory = {ep::Layout(checked).SizeBytes(), ep::PrivateBytes(checked, received_selections),
-             ep::kFlushBytes};
+  const uint64_t images = backend == EP_IPC ? 0 : ep::ImageBytes(checked);
+  *memory = {ep::Layout(checked).SizeBytes(),
+             ep::PrivateBytes(checked, received_selections) + images, ep::kFlushBytes, images};
   return EP_OK;
 }
 
 ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  *memory = {ep::Layout(checked).SizeBytes(), ep::GpuPrivateBytes(checked), ep::kFlushBytes};
+  *memory = {ep::Layout(checked).SizeBytes(), ep::GpuPrivateBytes(checked), ep::kFlushBytes, 0};
   return EP_OK;
 }
 
@@ -212,7 +246,7 @@ ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_mem
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0};
+  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0, 0};
   return EP_OK;
 }
 
@@ -220,7 +254,7 @@ ep_status ep_gpu_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0};
+  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0, 0};
   return EP_OK;
 }
 
@@ -241,6 +275,9 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
     ep::RankConfig rank = {};
     ep::Status result = ToConfig(*config, &rank);
     if (!result.ok()) return result;
+    if (config->backend < EP_IPC || config->backend > EP_NONE) {
+      return {ep::Code::kInvalid, "create a rank: no such backend"};
+    }
     switch (config->device) {
       case EP_CPU: return CreateOnCpu(*config, std::move(rank), made.get());
       case EP_CUDA: return CreateOnGpu(*config, std::move(rank), made.get());
@@ -275,6 +312,25 @@ ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* size
       blobs += sizes[i];
     }
     return engine->impl->Connect(split);
+  });
+}
+
+ep_status ep_describe_network(ep_engine* engine, ep_network* network) {
+  return Guarded(engine, [&]() -> ep::Status {
+    if (engine->network == nullptr) {
+      return {ep::Code::kState, "describe the network: the rank's backend has none"};
+    }
+    const ep::nixl::Description found = engine->network->Describe();
+    *network = {};
+    CopyText(found.ucx_version, network->ucx_version, sizeof(network->ucx_version));
+    CopyText(Lines(found.modules), network->modules, sizeof(network->modules));
+    CopyText(Lines(found.transports), network->transports, sizeof(network->transports));
+    std::vector<std::string> ours;
+    for (const ep::nixl::Setting& setting : engine->network->Settings()) {
+      if (setting.ours) ours.push_back(setting.name + "=" + setting.value);
+    }
+    CopyText(Lines(ours), network->environment, sizeof(network->environment));
+    return {};
   });
 }
 

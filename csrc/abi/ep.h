@@ -27,6 +27,13 @@ typedef enum ep_status {
 // What ranks compute on.
 typedef enum ep_device { EP_CPU = 1, EP_CUDA = 2 } ep_device;
 
+// How a rank reaches its peers.
+typedef enum ep_backend {
+  EP_IPC = 1,   // maps their memory; all ranks are on one host
+  EP_NIXL = 2,  // NIXL moves what they exchange, over whatever UCX finds; of EP_CPU only
+  EP_NONE = 3,  // as EP_NIXL, over TCP alone
+} ep_backend;
+
 typedef enum ep_dtype { EP_FP8 = 1, EP_BF16 = 2 } ep_dtype;
 
 typedef enum ep_op {
@@ -53,6 +60,12 @@ enum { EP_SETS = 3 };
 typedef struct ep_config {
   ep_shape shape;
   ep_device device;
+  ep_backend backend;
+  // Of EP_NIXL and EP_NONE. A folder with the layout of NIXL's wheel: one that the user named, else
+  // one that may have it, else (both null) the system's library.
+  const char* nixl_root;
+  const char* nixl_candidate;
+  const char* run_id;  // names this run's ranks to NIXL
   uint32_t rank;
   uint32_t cpus;          // CPU: that all ranks' workers share; fewer than workers: waits yield
   uint32_t threads;       // CPU: workers of this rank, 1 or more
@@ -86,14 +99,16 @@ ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity);
 // EP_INVALID: there is no such GPU.
 ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described);
 
-// Bytes that one rank needs: what peers map of it, and what is its own, the cache flush included,
+// Bytes that one rank needs: what peers reach of it, and what is its own, the cache flush included,
 // where it receives `received_selections` rows.
 typedef struct ep_memory {
   uint64_t region_bytes;
   uint64_t private_bytes;
   uint64_t flush_bytes;  // of private_bytes, for as long as ep_flush_caches runs
+  uint64_t image_bytes;  // of private_bytes, what is exchanged with peers that are not mapped
 } ep_memory;
-ep_status ep_memory_needed(const ep_shape* shape, uint64_t received_selections, ep_memory* memory);
+ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t received_selections,
+                           ep_memory* memory);
 
 // Bytes of a GPU's memory that one rank on it needs, in the same three parts. Tensors have their
 // full size there.
@@ -126,6 +141,17 @@ ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* siz
 // Maps all peers. `blobs` holds one blob a rank, in rank order, one after another; `sizes` their
 // lengths. Compares the peers' layouts with ours.
 ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count);
+
+// What the rank's network is, as it says itself; each list has an item a line.
+typedef struct ep_network {
+  char ucx_version[64];
+  char modules[1024];      // of UCX, as they are loaded
+  char transports[1024];   // that UCX chose; empty where it does not say
+  char environment[1024];  // UCX_* that this library set, as name=value; it sets none that is set
+} ep_network;
+
+// EP_STATE: not connected, or by a backend that has no network.
+ep_status ep_describe_network(ep_engine* engine, ep_network* network);
 
 // Runs `iterations` of `op` back to back. duration_ns[i], where not null, is how long the i-th
 // took: from right before its first instruction until this rank may read its output. A combine

@@ -33,7 +33,9 @@ Status ErrorText(const ErrorRecord& error, const RankContext& context) {
                                   "; " + Word(error.seen) +
                                   ". Is it alive? --wait-timeout allows more"};
     case ErrorKind::kAborted:
-      return {Code::kAborted, where + "told to stop while waiting for " + peer};
+      return {Code::kAborted, where + "told to stop while " +
+                                  (error.peer == context.rank ? "its rows were under way"
+                                                              : "waiting for " + peer)};
     case ErrorKind::kViolation:
       return {Code::kProtocol, where + peer + " wrote what it must not: word " +
                                    std::to_string(error.seen) + " (" + Word(error.seen) + ")"};
@@ -44,10 +46,6 @@ Status ErrorText(const ErrorRecord& error, const RankContext& context) {
     case ErrorKind::kInfiniteInput:
       return {Code::kInvalid, where + "token " + std::to_string(error.seen) +
                                   " holds an infinity, which has no FP8 scale; use --dtype=bf16"};
-    case ErrorKind::kUndelivered:
-      return {Code::kTimeout, where + "what goes to " + peer + " has not arrived there for " +
-                                  Seconds(error.waited_ns) +
-                                  ". Is it alive? --wait-timeout allows more"};
     case ErrorKind::kNetwork:
       // Whatever operation it was that noticed; who knows the link adds its text.
       return {Code::kSystem, "the network to " + peer + " failed"};

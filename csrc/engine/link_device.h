@@ -40,22 +40,16 @@ class LinkDevice : public HostDevice {
   }
 
   // Waits until all that this rank has sent in `op` has arrived, so that what it was sent from may
-  // change. The deadline is one more --wait-timeout. Returns false, with the reason in the
-  // context's error, if that cannot be.
+  // change. Returns false, with the reason in the context's error, if that cannot be. The deadline
+  // is the link's.
   bool Settle(Op op) {
     const RankContext& context = *context_;
-    const Epoch epoch = op == Op::kDispatch ? context.epochs->dispatch : context.epochs->combine;
-    const uint64_t begin_ns = NowNs();
-    uint32_t peer = 0;
-    for (uint32_t misses = 0; !link_->Idle(&peer); ++misses) {
+    for (uint32_t misses = 0; !link_->Idle(); ++misses) {
       MoveOn();
       if (Failed(context.error->claimed)) return false;
-      const uint64_t waited_ns = NowNs() - begin_ns;
-      ErrorKind kind = ErrorKind::kNone;
-      if (waited_ns > context.wait_timeout_ns) kind = ErrorKind::kUndelivered;
-      if (Aborted()) kind = ErrorKind::kAborted;
-      if (kind != ErrorKind::kNone) {
-        Fail(*this, context, {kind, op, epoch, peer, 0, waited_ns, 0});
+      if (Aborted()) {
+        const Epoch epoch = op == Op::kDispatch ? context.epochs->dispatch : context.epochs->combine;
+        Fail(*this, context, {ErrorKind::kAborted, op, epoch, context.rank, 0, 0, 0});
         return false;
       }
       HostDevice::Relax(misses);
@@ -79,9 +73,9 @@ class LinkDevice : public HostDevice {
   }
 
   void MoveOn() {
-    if (link_->Progress()) return;
+    link_->Progress();
     uint32_t peer = 0;
-    (void)link_->Failure(&peer);  // its text is for who reports the error
+    if (link_->Failure(&peer).ok()) return;  // its text is for who reports the error
     Fail(*this, *context_, {ErrorKind::kNetwork, {}, {}, peer, 0, 0, 0});
   }
 

@@ -82,13 +82,6 @@ TEST(Link, ALostMessageNamesWhoseItIs) {
   EXPECT_NE(said.find("dispatch epoch 2: nothing from rank 2 for 0.2 s"), std::string::npos) << said;
 }
 
-TEST(Link, AMessageThatNeverArrivesNamesWhoseItWouldBe) {
-  const std::string said = FailureOfRank1(1, 2, Fate::kNeverEnds);
-  EXPECT_NE(said.find("dispatch epoch 2: what goes to rank 2 has not arrived there for 0.2 s"),
-            std::string::npos)
-      << said;
-}
-
 TEST(Link, ANetworkThatFailsSaysWhy) {
   const std::string said = FailureOfRank1(1, 2, Fate::kFails);
   EXPECT_EQ(said, "the network to rank 2 failed: the cable is cut");

@@ -88,22 +88,18 @@ class TestNetwork::End : public Link {
                                     draw / 8 % 2 == 0 ? config_.rank : peer});
   }
 
-  bool Progress() override {
+  void Progress() override {
     const std::lock_guard lock(network_->mutex_);
     std::erase_if(network_->under_way_, [this](Message& message) {
       return message.by == config_.rank && network_->ends_[message.from]->Move(message);
     });
-    return !failed_;
   }
 
-  bool Idle(uint32_t* peer) override {
+  bool Idle() override {
     const std::lock_guard lock(network_->mutex_);
-    for (const Message& message : network_->under_way_) {
-      if (message.from != config_.rank) continue;
-      *peer = message.to;
-      return false;
-    }
-    return true;
+    return !failed_ && std::ranges::none_of(network_->under_way_, [this](const Message& message) {
+      return message.from == config_.rank;
+    });
   }
 
   Status Failure(uint32_t* peer) override {

@@ -53,6 +53,13 @@ inline LinkConfig MakeLinkConfig(const Shape& shape, uint32_t rank, uint64_t wai
   return config;
 }
 
+// What a rank touches of its images of all peers.
+inline uint64_t ImageBytes(const Shape& shape) {
+  uint64_t of_one = 0;
+  for (const Extent& extent : MakeLinkConfig(shape, 0, 0).image_extents) of_one += extent.bytes;
+  return (shape.ranks - 1) * of_one;
+}
+
 }  // namespace ep
 
 #endif  // CSRC_ENGINE_MESSAGES_H_

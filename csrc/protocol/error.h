@@ -13,7 +13,7 @@ enum class ErrorKind : uint32_t {
   kNone = 0,
   // `peer` has not flagged `epoch` within the deadline.
   kTimeout = 1,
-  // The host asked to stop waiting for `peer`.
+  // The host asked to stop waiting for `peer`, or, if that is this rank, for what it has sent.
   kAborted = 2,
   // `peer` wrote a flag, count or row description that it must not.
   kViolation = 3,
@@ -21,10 +21,8 @@ enum class ErrorKind : uint32_t {
   kBadExpert = 4,
   // This rank's row holds an infinity, which has no FP8 scale.
   kInfiniteInput = 5,
-  // What this rank sent to `peer` has not arrived within the deadline.
-  kUndelivered = 6,
   // The network between this rank and `peer` failed.
-  kNetwork = 7,
+  kNetwork = 6,
 };
 
 // Filled once, by the worker that fails first. Other workers stop when they see it claimed, and

@@ -23,6 +23,8 @@ namespace ep {
 struct Extent {
   uint64_t offset;
   uint64_t bytes;
+
+  bool operator==(const Extent&) const = default;
 };
 
 // Where a message's extents are read, and where they arrive.
@@ -40,7 +42,7 @@ struct LinkConfig {
   // The parts of this rank's images that messages leave from or arrive in, the same in each. An
   // image is mostly empty: nothing else of it is registered with the network, or ever touched.
   std::vector<Extent> image_extents;
-  // Bounds each wait.
+  // Bounds each wait; a message that takes longer is a failure.
   uint64_t wait_timeout_ns;
 };
 
@@ -67,11 +69,10 @@ class Link {
                     uint64_t value) = 0;
   // Moves on what is under way, in both directions; the words that have arrived are set in this
   // rank's region with release order. Call it whenever this rank waits: on some networks nothing
-  // arrives otherwise. Returns at once where another thread is at it, and false once anything has
-  // failed.
-  virtual bool Progress() = 0;
-  // Whether all messages have arrived; else `peer` is one that has not got its own.
-  virtual bool Idle(uint32_t* peer) = 0;
+  // arrives otherwise. Returns at once where another thread is at it.
+  virtual void Progress() = 0;
+  // Whether all messages have arrived. Never again after a failure.
+  virtual bool Idle() = 0;
   // The first failure since Connect, and the peer it was with; ok if none.
   virtual Status Failure(uint32_t* peer) = 0;
 };

@@ -21,13 +21,24 @@ _PIP_OPTIONS = [
     "--disable-pip-version-check",
 ]
 
+def _target(rctx):
+    """Returns what makes pip take one wheel whichever Python runs it."""
+    if not rctx.attr.python:
+        return []
+    return [
+        "--implementation=cp",
+        "--python-version=" + rctx.attr.python,
+        "--abi=cp" + rctx.attr.python.replace(".", ""),
+        "--platform=" + rctx.attr.platform,
+    ]
+
 def _unpacked_wheels_impl(rctx):
     requirements = rctx.path(rctx.attr.requirements)
     rctx.watch(requirements)
     python = rctx.which("python3")
     if not python:
         fail("@%s: fetching wheels needs python3 with pip on PATH" % rctx.name)
-    download = [python, "-m", "pip", "download"] + _PIP_OPTIONS + ["-r", str(requirements)]
+    download = [python, "-m", "pip", "download"] + _PIP_OPTIONS + _target(rctx) + ["-r", str(requirements)]
     folder = rctx.getenv("EPPERF_WHEELS")
     offline = ["--no-index", "--find-links=" + folder] if folder else []
     rctx.report_progress("pip download")
@@ -48,7 +59,9 @@ def _unpacked_wheels_impl(rctx):
 
 _ATTRS = {
     "build_file": attr.label(mandatory = True, doc = "Becomes the repository's BUILD.bazel."),
-    "prefix": attr.string(mandatory = True, doc = "The folder inside the wheels that becomes the root."),
+    "platform": attr.string(doc = "With python: the platform in the wheels' names."),
+    "prefix": attr.string(mandatory = True, doc = "The folder inside the wheels that becomes the root; all of them if empty."),
+    "python": attr.string(doc = "The CPython, as 3.11, whose wheels are meant where there is one for each; the user's own may be another."),
     "requirements": attr.label(mandatory = True, doc = "pip requirements, each with its hash."),
 }
 
@@ -64,7 +77,9 @@ def _wheels_impl(mctx):
             _unpacked_wheels(
                 name = tag.name,
                 build_file = tag.build_file,
+                platform = tag.platform,
                 prefix = tag.prefix,
+                python = tag.python,
                 requirements = tag.requirements,
             )
 

@@ -1,4 +1,4 @@
-"""Unpacks the files below PREFIX of all wheels in a folder: unpack.py WHEELS PREFIX DEST"""
+"""Unpacks the files below PREFIX, "" for all, of all wheels in a folder: unpack.py WHEELS PREFIX DEST"""
 
 import os
 import shutil
@@ -13,8 +13,10 @@ def main():
             continue
         with zipfile.ZipFile(os.path.join(wheels, name)) as wheel:
             for info in wheel.infolist():
-                path = info.filename.removeprefix(prefix + "/")
-                if info.is_dir() or path == info.filename or ".." in path.split("/"):
+                if info.is_dir() or ".." in info.filename.split("/"):
+                    continue
+                path = info.filename.removeprefix(prefix + "/") if prefix else info.filename
+                if prefix and path == info.filename:
                     continue
                 target = os.path.join(dest, path)
                 os.makedirs(os.path.dirname(target) or ".", exist_ok=True)

@@ -22,10 +22,11 @@ func calibrateCommand() *cli.Command {
 	d := plan.CalibrationDefaults()
 	return &cli.Command{
 		Name:      "calibrate",
-		Usage:     "measure what this machine can do at best: memory copies and flags between ranks",
+		Usage:     "measure what this machine can do at best: memory copies and flags between ranks, on GPUs or CPUs",
 		UsageText: "perf calibrate [flags]",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
+			&cli.StringFlag{Name: "device", Value: d.Device, Usage: "whose memory: cpu, cuda, or auto for GPUs if this host has any"},
 			&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "channels of a copied row, two bytes each"},
 			&cli.Uint64Flag{Name: "working-set", Value: d.WorkingSetBytes >> 20, Usage: "MiB that a rank reads and writes in one iteration, more than caches hold"},
 			&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations of each way to copy; figures leave out the first"},
@@ -46,8 +47,13 @@ func calibrate(c *cli.Context) error {
 	if c.String("output") == "" {
 		return command.Usagef("--output: a folder is missing")
 	}
+	// What counts GPUs is the same as of a run.
+	counted := countGPUs(plan.Options{Device: c.String("device")})
 	p, err := plan.NewCalibration(plan.CalibrationOptions{
 		NumProcesses:    c.Int("num-processes"),
+		Device:          counted.Device,
+		GPUs:            counted.GPUs,
+		NoGPU:           counted.NoGPU,
 		Hidden:          c.Int("hidden"),
 		WorkingSetBytes: min(c.Uint64("working-set"), 1<<40) << 20,
 		Iters:           c.Int("iters"),
@@ -80,6 +86,10 @@ func limitFrom(path string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	if !ok {
 		return nil, command.Usagef("--calibration=%s: not a calibration that passed; perf calibrate makes one", path)
 	}
+	if device := kept.Header.GetPlan().GetDevice(); device != p.GetDevice() {
+		return nil, command.Usagef("--calibration=%s: of device %s, this run is on %s; perf calibrate --device=%s makes one",
+			path, epperfv1.Name(device), epperfv1.Name(p.GetDevice()), epperfv1.Name(p.GetDevice()))
+	}
 	if ranks := limit.GetCase().GetRanks(); ranks != p.GetRanksPerHost() {
 		return nil, command.Usagef("--calibration=%s: of %d ranks, this run has %d on a host; perf calibrate --num-processes=%d makes one",
 			path, ranks, p.GetRanksPerHost(), p.GetRanksPerHost())
@@ -102,7 +112,7 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	this := system.Describe()
 	for _, name := range slices.Backward(names) {
 		kept, err := record.Read(name)
-		if err != nil || len(kept.Header.GetHosts()) != 1 || !host.Same(kept.Header.GetHosts()[0], this) {
+		if err != nil || kept.Header.GetPlan().GetDevice() != p.GetDevice() || len(kept.Header.GetHosts()) != 1 || !host.Same(kept.Header.GetHosts()[0], this) {
 			continue
 		}
 		if limit, ok := record.LimitOf(kept); ok && limit.GetCase().GetRanks() == p.GetRanksPerHost() {

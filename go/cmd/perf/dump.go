@@ -14,14 +14,6 @@ import (
 // dumpFlag names the folder to a user's perf, and again to the ranks that it starts.
 const dumpFlag = "dump"
 
-// rankArguments are those of every rank.
-func (m measurement) rankArguments() []string {
-	if m.dump == "" {
-		return []string{rankName}
-	}
-	return []string{rankName, "--" + dumpFlag + "=" + m.dump}
-}
-
 // prepareDump makes sure, before anything starts, that there is a place for it.
 func (m measurement) prepareDump() error {
 	if m.dump == "" {

@@ -96,7 +96,7 @@ func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (
 	var most rankMemory
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		needed, err := memoryOf(p.GetDevice(), p.GetCases()[0], routing, rank)
+		needed, err := memoryOf(p, p.GetCases()[0], routing, rank)
 		if err != nil {
 			return nil, err
 		}
@@ -104,10 +104,14 @@ func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (
 			most = needed
 		}
 	}
-	return []report.Part{
-		{Name: "inputs, outputs, handle", Bytes: most.PrivateBytes - most.FlushBytes},
+	parts := []report.Part{
+		{Name: "inputs, outputs, handle", Bytes: most.PrivateBytes - most.FlushBytes - most.ImageBytes},
 		{Name: "cache flush, while it lasts", Bytes: most.FlushBytes},
 		{Name: "routing of all ranks", Bytes: most.routingBytes},
 		{Name: "process", Bytes: processBytes},
-	}, nil
+	}
+	if most.ImageBytes > 0 {
+		parts = append(parts, report.Part{Name: "images of peers' regions", Bytes: most.ImageBytes})
+	}
+	return parts, nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/launch"
+	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
@@ -23,6 +24,7 @@ type measurement struct {
 	limit  *epperfv1.Limit // what the run is held against; nil if nothing
 	output string
 	dump   string // where ranks leave their tensors; may be empty
+	nixl   native.NIXL
 	stdout io.Writer
 	stderr io.Writer
 	quiet  bool
@@ -98,6 +100,15 @@ func (m measurement) do(ctx context.Context) (err error) {
 		failure = m.describeDump()
 	}
 	return m.conclude(kept, failure)
+}
+
+// rankArguments are those of every rank of this host.
+func (m measurement) rankArguments() []string {
+	arguments := []string{rankName}
+	if m.dump != "" {
+		arguments = append(arguments, "--"+dumpFlag+"="+m.dump)
+	}
+	return append(arguments, nixlArguments(m.nixl)...)
 }
 
 // conclude closes the record and prints it. Of an interrupted run there is one line.

@@ -40,7 +40,7 @@ func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, err
 	var sum uint64
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		needed, err := memoryOf(p.GetDevice(), c, routing, rank)
+		needed, err := memoryOf(p, c, routing, rank)
 		if err != nil {
 			return 0, err
 		}
@@ -61,13 +61,13 @@ func (m rankMemory) total() uint64 {
 }
 
 // memoryOf returns what a rank takes of its host's memory.
-func memoryOf(device epperfv1.Device, c *epperfv1.Case, routing *workload.Routing, rank int) (rankMemory, error) {
-	engine, err := native.MemoryNeeded(c, routing.ReceivedSelections(rank))
+func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (rankMemory, error) {
+	engine, err := native.MemoryNeeded(c, p.GetNvlinkBackend(), routing.ReceivedSelections(rank))
 	if err != nil {
 		return rankMemory{}, err
 	}
 	ids := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of a rank; or its weights of a set
-	if device == epperfv1.Device_DEVICE_CUDA {
+	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
 		engine.RegionBytes = 0 // a GPU's; the check has a copy of the tensors here
 	}
 	return rankMemory{engine, ids * (uint64(c.GetRanks()) + workload.Sets)}, nil

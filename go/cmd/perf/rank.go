@@ -29,15 +29,16 @@ func rankCommand() *cli.Command {
 		Usage:        "one rank of a run; perf starts it",
 		Hidden:       true,
 		HideHelp:     true,
-		Flags:        []cli.Flag{&cli.StringFlag{Name: dumpFlag}},
+		Flags:        append(nixlFlags(), &cli.StringFlag{Name: dumpFlag}),
 		OnUsageError: command.OnUsageError,
-		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag)) },
+		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag), nixlOf(c)) },
 	}
 }
 
-// rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty. What goes wrong while it measures is in the result that it sends;
-// the rest it prints.
-func rank(dumpTo string) error {
+// rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty, and nixl is
+// where that may be. What goes wrong while it measures is in the result that it sends; the rest it
+// prints.
+func rank(dumpTo string, nixl native.NIXL) error {
 	// Its Go does one thing at a time, and the core has threads of its own. With more, Go would wake
 	// a second thread for each message, which takes CPU time from the rank beside it.
 	runtime.GOMAXPROCS(1)
@@ -74,14 +75,14 @@ func rank(dumpTo string) error {
 		Group: conn,
 		Sink:  conn,
 		Open: func(c *epperfv1.Case) (measure.Engine, error) {
-			engine, err := openEngine(c, start, system.UsableCPUs())
+			engine, err := openEngine(c, start, system.UsableCPUs(), nixl)
 			if err != nil {
 				return nil, err // not a nil *Engine in an interface
 			}
 			return engine, nil
 		},
 		OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
-			engine, err := openEngine(c, start, system.UsableCPUs())
+			engine, err := openEngine(c, start, system.UsableCPUs(), nixl)
 			if err != nil {
 				return nil, err
 			}
@@ -96,7 +97,7 @@ func rank(dumpTo string) error {
 }
 
 // openEngine makes one case's engine from its routing.
-func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (*native.Engine, error) {
+func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int, nixl native.NIXL) (*native.Engine, error) {
 	routing, err := workload.New(c)
 	if err != nil {
 		return nil, err
@@ -106,6 +107,9 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int) (*native.Engi
 		Case:        c,
 		Rank:        int(start.GetRank()),
 		Device:      p.GetDevice(),
+		Backend:     p.GetNvlinkBackend(),
+		NIXL:        nixl,
+		RunID:       p.GetRunId(),
 		CPUs:        cpus,
 		Threads:     max(1, int(p.GetThreadsPerRank())),
 		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),

@@ -25,7 +25,8 @@ func runFlags() []cli.Flag {
 		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 128"},
 		&cli.IntFlag{Name: "experts-per-rank", Value: d.ExpertsPerRank, Usage: "experts on each rank"},
 		&cli.IntFlag{Name: "topk", Value: d.Topk, Usage: "experts that each token selects"},
-		&cli.StringFlag{Name: "nvlink-backend", Value: d.NvlinkBackend, Usage: "how rows reach ranks of the same host: ipc, nixl or none"},
+		&cli.StringFlag{Name: "nvlink-backend", Value: d.NvlinkBackend, Usage: "how rows reach other ranks: ipc maps memory of one host, nixl and none move them with NIXL, none over TCP alone on CPUs"},
+		&cli.StringFlag{Name: nixlRootFlag, EnvVars: []string{"EPPERF_NIXL_ROOT"}, Usage: "folder of an unpacked NIXL wheel; without, the one that was built with, then the system's"},
 		&cli.IntFlag{Name: "warmup", Value: d.Warmup, Usage: "iterations before the timed ones"},
 		&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations; figures leave out the first"},
 		&cli.BoolFlag{Name: "skip-nic-discovery", Usage: "leave the choice of NICs to UCX; on CPUs there is none to make"},
@@ -120,6 +121,10 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	nixl, err := findNIXL(p, c.String(nixlRootFlag))
+	if err != nil {
+		return err
+	}
 	ctx, stop := untilSignal(context.Background())
 	defer stop()
 	return measurement{
@@ -128,6 +133,7 @@ func run(c *cli.Context) error {
 		limit:  limit,
 		output: c.String("output"),
 		dump:   c.String(dumpFlag),
+		nixl:   nixl,
 		stdout: c.App.Writer,
 		stderr: c.App.ErrWriter,
 		quiet:  c.Bool("quiet"),
@@ -144,13 +150,16 @@ func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 		return nil, command.Usagef("--calibration: nothing is compared with it; add --detail")
 	case path != "" && p.GetDevice() != epperfv1.Device_DEVICE_CPU:
 		return nil, command.Usagef("--calibration: a calibration is of CPUs and their memory; try --device=cpu")
+	case path != "" && p.GetNvlinkBackend() != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC:
+		return nil, command.Usagef("--calibration: a calibration is of mapped memory; try --nvlink-backend=ipc")
 	case path != "" && plan.HostCount(p) > 1:
 		return nil, command.Usagef("--calibration: a calibration is of one launcher's ranks; try --nnodes=1")
 	case path != "" && p.GetThreadsPerRank() > 1:
 		return nil, command.Usagef("--calibration: a calibration copies with one thread a rank; try --threads=1")
 	case path != "":
 		return limitFrom(path, p)
-	case c.Bool("detail") && p.GetDevice() == epperfv1.Device_DEVICE_CPU && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
+	case c.Bool("detail") && p.GetDevice() == epperfv1.Device_DEVICE_CPU &&
+		p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
 		return newestLimit(c.String("output"), p)
 	}
 	return nil, nil

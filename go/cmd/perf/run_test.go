@@ -86,8 +86,6 @@ func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
 		"no output":         {[]string{"--output="}, 2, "--output: a folder is missing"},
 		"bad device":        {[]string{"--device=tpu"}, 2, `--device="tpu"`},
 		"shared CPUs":       {[]string{"--device=cpu", "--shared-gpu"}, 2, "--device=cpu: --shared-gpu is for GPUs; try --device=cuda"},
-		"no nixl yet":       {[]string{"--nvlink-backend=nixl"}, 1, "not in this build"},
-		"no tcp yet":        {[]string{"--nvlink-backend=none"}, 1, "not in this build"},
 		"bad routing":       {[]string{"--routing=best"}, 2, `--routing="best": not one of uniform, balanced`},
 		"no such file":      {[]string{"--routing=file:none.npy"}, 2, "--routing=file:none.npy: cannot be read"},
 		"tokens of some":    {[]string{"--tokens=1,2"}, 2, "--tokens=1,2: has 2 numbers for 8 ranks"},

@@ -17,16 +17,29 @@ type Calibrator interface {
 	Close() error
 	// PoisonLanding overwrites what was copied to this rank.
 	PoisonLanding() error
-	// Copy copies the case's number of rows to the next rank, iterations times, and returns how
-	// long each took. Only the first distinct rows are copied, in turn.
-	Copy(distinct, iterations int) ([]uint64, error)
-	// CheckLanding compares the first distinct rows that the previous rank copied here.
-	CheckLanding(distinct int) (*epperfv1.Check, error)
+	// Copy copies the case's number of rows, iterations times, and returns how long each took. Only
+	// the first distinct rows are copied, in turn.
+	Copy(direction Direction, distinct, iterations int) ([]uint64, error)
+	// CheckLanding compares the first distinct rows that copies in this direction brought to this
+	// rank: of Put, those of the previous one.
+	CheckLanding(direction Direction, distinct int) (*epperfv1.Check, error)
 	// RoundTrips is for ranks 0 and 1: they flag each other in turn, count times there and back.
 	RoundTrips(count int) ([]uint64, error)
 	// RunFlags runs epochs of nothing but flags.
 	RunFlags(epochs int) (Block, error)
 }
+
+// A Direction is from where to where a rank copies.
+type Direction int
+
+const (
+	// Put is from a rank's own memory to the next rank.
+	Put Direction = iota + 1
+	// Get is from the next rank, where Put left the same rows, back. On GPUs only.
+	Get
+	// Local is within a rank's own memory. On GPUs only.
+	Local
+)
 
 // A calibration is a case that calibrates on this rank.
 type calibration struct {
@@ -49,20 +62,31 @@ func (c *calibration) run(ctx context.Context) (err error) {
 
 	rows := int(c.of.GetCalibration().GetRows())
 	cached := int(c.of.GetCalibration().GetCachedRows())
-	for _, step := range []struct {
+	type step struct {
 		name string
 		do   func(context.Context) error
-	}{
+	}
+	steps := []step{
 		{"connect", c.connect},
-		{"copy alone", c.copies(epperfv1.Samples_BLOCK_COPY_ALONE, rows, c.inTurn)},
-		{"copy", c.copies(epperfv1.Samples_BLOCK_COPY_ALL, rows, c.together)},
-		{"cached copy alone", c.copies(epperfv1.Samples_BLOCK_CACHED_COPY_ALONE, cached, c.inTurn)},
-		{"cached copy", c.copies(epperfv1.Samples_BLOCK_CACHED_COPY_ALL, cached, c.together)},
+		{"copy alone", c.copies(epperfv1.Samples_BLOCK_COPY_ALONE, Put, rows, c.inTurn)},
+		{"copy", c.copies(epperfv1.Samples_BLOCK_COPY_ALL, Put, rows, c.together)},
+		{"cached copy alone", c.copies(epperfv1.Samples_BLOCK_CACHED_COPY_ALONE, Put, cached, c.inTurn)},
+		{"cached copy", c.copies(epperfv1.Samples_BLOCK_CACHED_COPY_ALL, Put, cached, c.together)},
+	}
+	if c.Plan.GetDevice() == epperfv1.Device_DEVICE_CUDA {
+		steps = append(steps, []step{
+			{"get alone", c.copies(epperfv1.Samples_BLOCK_GET_ALONE, Get, rows, c.inTurn)},
+			{"get", c.copies(epperfv1.Samples_BLOCK_GET_ALL, Get, rows, c.together)},
+			{"local copy", c.copies(epperfv1.Samples_BLOCK_LOCAL_COPY, Local, rows, c.together)},
+		}...)
+	}
+	steps = append(steps, []step{
 		{"flag round trip", c.roundTrips},
 		{"flags-only epochs", c.flags},
 		// Nobody unmaps a region that a peer may still write to.
 		{"clean up", func(ctx context.Context) error { return c.Group.Barrier(ctx, "cleanup") }},
-	} {
+	}...)
+	for _, step := range steps {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
@@ -87,7 +111,9 @@ func (c *calibration) connect(ctx context.Context) error {
 
 // copies times one way to copy and checks what arrived. Poisoning also touches every page of the
 // landing, on the rank that owns it, so that no copy has to wait for one.
-func (c *calibration) copies(kind epperfv1.Samples_Block, distinct int, how func(context.Context, int) ([]uint64, error)) func(context.Context) error {
+func (c *calibration) copies(kind epperfv1.Samples_Block, direction Direction, distinct int,
+	how func(context.Context, Direction, int) ([]uint64, error),
+) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if err := c.calibrator.PoisonLanding(); err != nil {
 			return err
@@ -95,14 +121,19 @@ func (c *calibration) copies(kind epperfv1.Samples_Block, distinct int, how func
 		if err := c.Group.Barrier(ctx, "warmup"); err != nil {
 			return err
 		}
-		durationNS, err := how(ctx, distinct)
+		if direction == Get {
+			if err := c.putOnce(ctx, distinct); err != nil {
+				return err
+			}
+		}
+		durationNS, err := how(ctx, direction, distinct)
 		if err != nil {
 			return err
 		}
 		if err := c.Group.Barrier(ctx, "copied"); err != nil {
 			return err
 		}
-		found, err := c.calibrator.CheckLanding(distinct)
+		found, err := c.calibrator.CheckLanding(direction, distinct)
 		if err != nil {
 			return err
 		}
@@ -111,11 +142,19 @@ func (c *calibration) copies(kind epperfv1.Samples_Block, distinct int, how func
 	}
 }
 
+// putOnce leaves with the next rank what is then fetched from there.
+func (c *calibration) putOnce(ctx context.Context, distinct int) error {
+	if _, err := c.calibrator.Copy(Put, distinct, 1); err != nil {
+		return err
+	}
+	return c.Group.Barrier(ctx, "put")
+}
+
 // inTurn lets one rank after the other copy, while the others wait without using a CPU.
-func (c *calibration) inTurn(ctx context.Context, distinct int) (durationNS []uint64, err error) {
+func (c *calibration) inTurn(ctx context.Context, direction Direction, distinct int) (durationNS []uint64, err error) {
 	for rank := range int(c.of.GetRanks()) {
 		if rank == c.Rank.Rank {
-			if durationNS, err = c.calibrator.Copy(distinct, int(c.of.GetIterations())); err != nil {
+			if durationNS, err = c.calibrator.Copy(direction, distinct, int(c.of.GetIterations())); err != nil {
 				return nil, err
 			}
 		}
@@ -127,11 +166,11 @@ func (c *calibration) inTurn(ctx context.Context, distinct int) (durationNS []ui
 }
 
 // together lets all ranks copy at once; a flags-only epoch aligns them.
-func (c *calibration) together(_ context.Context, distinct int) ([]uint64, error) {
+func (c *calibration) together(_ context.Context, direction Direction, distinct int) ([]uint64, error) {
 	if _, err := c.calibrator.RunFlags(1); err != nil {
 		return nil, err
 	}
-	return c.calibrator.Copy(distinct, int(c.of.GetIterations()))
+	return c.calibrator.Copy(direction, distinct, int(c.of.GetIterations()))
 }
 
 // roundTrips are reported by rank 0, which begins each.

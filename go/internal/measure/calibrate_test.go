@@ -16,13 +16,15 @@ type calibrator struct{ *script }
 
 func (c calibrator) PoisonLanding() error { return c.step("poison landing") }
 
-func (c calibrator) Copy(distinct, n int) ([]uint64, error) {
-	return make([]uint64, n), c.step("copy %d x%d", distinct, n)
+func (c calibrator) Copy(direction measure.Direction, distinct, n int) ([]uint64, error) {
+	return make([]uint64, n), c.step("%s %d x%d", names[direction], distinct, n)
 }
 
-func (c calibrator) CheckLanding(distinct int) (*epperfv1.Check, error) {
-	return &epperfv1.Check{Rows: uint64(distinct)}, c.step("check landing %d", distinct)
+func (c calibrator) CheckLanding(direction measure.Direction, distinct int) (*epperfv1.Check, error) {
+	return &epperfv1.Check{Rows: uint64(distinct)}, c.step("check %s %d", names[direction], distinct)
 }
+
+var names = map[measure.Direction]string{measure.Put: "put", measure.Get: "get", measure.Local: "local"}
 
 func (c calibrator) RoundTrips(n int) ([]uint64, error) {
 	return make([]uint64, n), c.step("round trips x%d", n)
@@ -33,8 +35,12 @@ func (c calibrator) RunFlags(n int) (measure.Block, error) {
 }
 
 func (s *script) calibrate(ctx context.Context, rank int) error {
+	return s.calibrateOn(ctx, epperfv1.Device_DEVICE_CPU, rank)
+}
+
+func (s *script) calibrateOn(ctx context.Context, device epperfv1.Device, rank int) error {
 	return measure.Rank{
-		Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{{
+		Plan: &epperfv1.Plan{Device: device, Cases: []*epperfv1.Case{{
 			Mode: epperfv1.Mode_MODE_CALIBRATE, Ranks: 3, Iterations: 4,
 			Calibration: &epperfv1.Calibration{Rows: 40, CachedRows: 5, RoundTrips: 6, Epochs: 7},
 		}}},
@@ -54,14 +60,14 @@ func TestACalibrationGoesInOrder(t *testing.T) {
 	var want []string
 	for _, part := range [][]string{
 		{"open", "blob", "exchange", "connect 2", "meet connected"},
-		{"poison landing", "meet warmup", "meet turn", "copy 40 x4", "meet turn", "meet turn", "meet copied"},
-		{"check landing 40", "BLOCK_COPY_ALONE: 4 from epoch 0"},
-		{"poison landing", "meet warmup", "flags x1", "copy 40 x4", "meet copied"},
-		{"check landing 40", "BLOCK_COPY_ALL: 4 from epoch 0"},
-		{"poison landing", "meet warmup", "meet turn", "copy 5 x4", "meet turn", "meet turn", "meet copied"},
-		{"check landing 5", "BLOCK_CACHED_COPY_ALONE: 4 from epoch 0"},
-		{"poison landing", "meet warmup", "flags x1", "copy 5 x4", "meet copied"},
-		{"check landing 5", "BLOCK_CACHED_COPY_ALL: 4 from epoch 0"},
+		{"poison landing", "meet warmup", "meet turn", "put 40 x4", "meet turn", "meet turn", "meet copied"},
+		{"check put 40", "BLOCK_COPY_ALONE: 4 from epoch 0"},
+		{"poison landing", "meet warmup", "flags x1", "put 40 x4", "meet copied"},
+		{"check put 40", "BLOCK_COPY_ALL: 4 from epoch 0"},
+		{"poison landing", "meet warmup", "meet turn", "put 5 x4", "meet turn", "meet turn", "meet copied"},
+		{"check put 5", "BLOCK_CACHED_COPY_ALONE: 4 from epoch 0"},
+		{"poison landing", "meet warmup", "flags x1", "put 5 x4", "meet copied"},
+		{"check put 5", "BLOCK_CACHED_COPY_ALL: 4 from epoch 0"},
 		{"meet round trips", "round trips x6"},
 		{"meet epochs", "flags x7", "BLOCK_FLAGS: 7 from epoch 2"},
 		{"meet cleanup", "close", "result"},
@@ -73,6 +79,26 @@ func TestACalibrationGoesInOrder(t *testing.T) {
 	}
 	if !s.result.GetPassed() || s.result.GetCheck().GetRows() != 90 {
 		t.Errorf("result %v, want 90 rows checked and passed", s.result)
+	}
+}
+
+// What is fetched must lie where it is fetched from, though poison has gone over it.
+func TestGPUsAlsoCopyBackAndWithinThemselves(t *testing.T) {
+	var s script
+	if err := s.calibrateOn(t.Context(), epperfv1.Device_DEVICE_CUDA, 1); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Join([]string{
+		"poison landing", "meet warmup", "put 40 x1", "meet put", "meet turn", "get 40 x4", "meet turn", "meet turn", "meet copied",
+		"check get 40", "BLOCK_GET_ALONE: 4 from epoch 0",
+		"poison landing", "meet warmup", "put 40 x1", "meet put", "flags x1", "get 40 x4", "meet copied",
+		"check get 40", "BLOCK_GET_ALL: 4 from epoch 0",
+		"poison landing", "meet warmup", "flags x1", "local 40 x4", "meet copied",
+		"check local 40", "BLOCK_LOCAL_COPY: 4 from epoch 0",
+		"meet round trips",
+	}, ",")
+	if got := strings.Join(s.steps, ","); !strings.Contains(got, want) {
+		t.Errorf("steps %s, want among them %s", got, want)
 	}
 }
 
@@ -94,7 +120,7 @@ func TestRankZeroReportsRoundTrips(t *testing.T) {
 func TestAFailureEndsTheCalibrationAndIsReported(t *testing.T) {
 	for _, failAt := range []string{
 		"open", "blob", "exchange", "connect 2", "meet connected", "poison landing", "meet warmup", "meet turn",
-		"copy 40 x4", "meet copied", "check landing 40", "BLOCK_COPY_ALONE: 4 from epoch 0", "flags x1", "copy 5 x4",
+		"put 40 x4", "meet copied", "check put 40", "BLOCK_COPY_ALONE: 4 from epoch 0", "flags x1", "put 5 x4",
 		"meet round trips", "round trips x6", "meet epochs", "flags x7", "meet cleanup", "close",
 	} {
 		t.Run(failAt, func(t *testing.T) {

@@ -18,6 +18,9 @@ type Engine interface {
 	Blob() ([]byte, error)
 	// Connect maps all peers, given one blob a rank in rank order.
 	Connect(blobs [][]byte) error
+	// Paths says how this rank reaches each rank, and over which network; nil if over none. It is
+	// known once connected.
+	Paths() ([]epperfv1.Path, *epperfv1.Network, error)
 	// MakeExpertRows makes the experts' outputs, once, from where the last dispatch put their
 	// inputs. A combine needs it.
 	MakeExpertRows() error

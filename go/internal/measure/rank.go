@@ -52,6 +52,8 @@ type caseRun struct {
 	index   uint32
 	of      *epperfv1.Case
 	engine  Engine
+	paths   []epperfv1.Path
+	network *epperfv1.Network
 	traffic *epperfv1.Traffic
 	check   *epperfv1.Check
 }
@@ -114,6 +116,10 @@ func (r *caseRun) connect(ctx context.Context) error {
 	}
 	// The routing never changes, so one dispatch says where every expert's inputs lie.
 	if _, err := r.engine.Run(epperfv1.Mode_MODE_DISPATCH, 1); err != nil {
+		return err
+	}
+	// A network may choose how it goes when it first has to.
+	if r.paths, r.network, err = r.engine.Paths(); err != nil {
 		return err
 	}
 	return r.engine.MakeExpertRows()
@@ -203,10 +209,12 @@ func (r *caseRun) found(found *epperfv1.Check) {
 
 func (r *caseRun) result(err error) *epperfv1.RankResult {
 	result := &epperfv1.RankResult{
-		CaseIndex: r.index,
-		Rank:      uint32(r.Rank.Rank),
-		Traffic:   r.traffic,
-		Check:     r.check,
+		CaseIndex:  r.index,
+		Rank:       uint32(r.Rank.Rank),
+		Traffic:    r.traffic,
+		Check:      r.check,
+		PathToRank: r.paths,
+		Network:    r.network,
 	}
 	switch {
 	case err != nil:

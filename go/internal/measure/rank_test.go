@@ -69,6 +69,10 @@ func (s *script) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
 	return check, s.step("check %s", epperfv1.Name(mode))
 }
 
+func (s *script) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
+	return []epperfv1.Path{epperfv1.Path_PATH_OWN, epperfv1.Path_PATH_MAPPED}, nil, s.step("paths")
+}
+
 func (s *script) Traffic() (*epperfv1.Traffic, error) {
 	return &epperfv1.Traffic{Selections: 4}, s.step("traffic")
 }
@@ -118,7 +122,7 @@ func TestARunGoesInOrder(t *testing.T) {
 	checked := times(6, "poison", "meet check", "run e2e x1", "check e2e")
 	var want []string
 	for _, part := range [][]string{
-		{"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "make expert rows"},
+		{"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "paths", "make expert rows"},
 		checked,
 		{"traffic", "meet checked", "run combine x3", "poison", "flush"},
 		{"meet warmup", "run combine x20", "meet measured", "check combine", "samples 20 from epoch 9"},
@@ -137,7 +141,7 @@ func TestARunGoesInOrder(t *testing.T) {
 
 func TestAFailureEndsTheCaseAndIsReported(t *testing.T) {
 	for _, failAt := range []string{
-		"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "make expert rows",
+		"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "paths", "make expert rows",
 		"poison", "check e2e", "traffic", "meet checked", "run combine x3", "flush", "meet warmup",
 		"run combine x20", "meet measured", "check combine", "samples 20 from epoch 9", "meet cleanup", "close",
 	} {

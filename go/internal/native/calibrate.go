@@ -55,17 +55,20 @@ func (e *Engine) RunFlags(epochs int) (measure.Block, error) {
 // PoisonLanding overwrites what peers have copied to this rank.
 func (e *Engine) PoisonLanding() error { return e.failed(C.ep_poison_landing(e.engine)) }
 
-// Copy copies the case's rows to the next rank, the first distinct of them in turn.
-func (e *Engine) Copy(distinct, iterations int) ([]uint64, error) {
+// The core and measure number directions alike.
+var _ [measure.Local]struct{} = [C.EP_LOCAL]struct{}{}
+
+// Copy copies the case's rows, the first distinct of them in turn.
+func (e *Engine) Copy(direction measure.Direction, distinct, iterations int) ([]uint64, error) {
 	durationNS := make([]uint64, iterations)
-	return durationNS, e.failed(C.ep_copy_rows(e.engine, C.EP_PUT, C.uint32_t(distinct),
+	return durationNS, e.failed(C.ep_copy_rows(e.engine, C.ep_direction(direction), C.uint32_t(distinct),
 		C.uint64_t(iterations), (*C.uint64_t)(unsafe.SliceData(durationNS))))
 }
 
-// CheckLanding compares the first distinct rows that the previous rank copied here.
-func (e *Engine) CheckLanding(distinct int) (*epperfv1.Check, error) {
+// CheckLanding compares the first distinct rows that copies in a direction brought here.
+func (e *Engine) CheckLanding(direction measure.Direction, distinct int) (*epperfv1.Check, error) {
 	var found C.ep_check_result
-	if err := e.failed(C.ep_check_landing(e.engine, C.EP_PUT, C.uint32_t(distinct), &found)); err != nil {
+	if err := e.failed(C.ep_check_landing(e.engine, C.ep_direction(direction), C.uint32_t(distinct), &found)); err != nil {
 		return nil, err
 	}
 	return checkOf(&found), nil

@@ -43,17 +43,25 @@ type Memory struct {
 	PrivateBytes uint64
 	// FlushBytes is, of PrivateBytes, what the cache flush takes while it lasts.
 	FlushBytes uint64
+	// ImageBytes are, of PrivateBytes, for what is exchanged with peers that are not mapped.
+	ImageBytes uint64
 }
 
-// MemoryNeeded returns what a rank of the case needs where it receives receivedSelections rows.
-func MemoryNeeded(c *epperfv1.Case, receivedSelections uint64) (Memory, error) {
+// MemoryNeeded returns what a rank of the case needs where it reaches its peers by backend and
+// receives receivedSelections rows.
+func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, receivedSelections uint64) (Memory, error) {
 	shape := shapeOf(c)
 	var memory, landing C.ep_memory
-	if C.ep_memory_needed(&shape, C.uint64_t(receivedSelections), &memory) != C.EP_OK {
+	if C.ep_memory_needed(&shape, backendOf(backend), C.uint64_t(receivedSelections), &memory) != C.EP_OK {
 		return Memory{}, refused(c)
 	}
 	if c.GetCalibration() == nil {
-		return Memory{uint64(memory.region_bytes), uint64(memory.private_bytes), uint64(memory.flush_bytes)}, nil
+		return Memory{
+			RegionBytes:  uint64(memory.region_bytes),
+			PrivateBytes: uint64(memory.private_bytes),
+			FlushBytes:   uint64(memory.flush_bytes),
+			ImageBytes:   uint64(memory.image_bytes),
+		}, nil
 	}
 	if C.ep_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {
 		return Memory{}, refused(c)

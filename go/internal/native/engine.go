@@ -33,6 +33,12 @@ type Config struct {
 	Case   *epperfv1.Case
 	Rank   int
 	Device epperfv1.Device
+	// Backend is how the rank reaches its peers.
+	Backend epperfv1.NvlinkBackend
+	// NIXL is where its library is. Not of backend ipc.
+	NIXL NIXL
+	// RunID names the run's ranks to NIXL. Not of backend ipc.
+	RunID string
 	// GPU is where the rank computes, as DescribeGPU counts. Of device cuda only.
 	GPU int
 	// RanksOnGPU share that GPU, this rank among them: 1 or more. Of device cuda only.
@@ -47,9 +53,19 @@ type Config struct {
 	Routing *workload.Routing
 }
 
+// NIXL is folders with the layout of its wheel; empty where there is none.
+type NIXL struct {
+	// Root is one that the user named: it must have the library.
+	Root string
+	// Candidate may have it; else the system must.
+	Candidate string
+}
+
 // An Engine is one rank's data plane. It implements measure.Engine.
 type Engine struct {
-	of *epperfv1.Case
+	of      *epperfv1.Case
+	rank    int
+	backend epperfv1.NvlinkBackend
 
 	// Guards engine against Close while Abort runs; the other calls come from one goroutine.
 	mu     sync.Mutex
@@ -66,12 +82,20 @@ func Open(config Config) (*Engine, error) {
 	}
 	var pins runtime.Pinner
 	defer pins.Unpin()
+	root, candidate, runID := optional(config.NIXL.Root), optional(config.NIXL.Candidate), C.CString(config.RunID)
+	defer C.free(unsafe.Pointer(root))
+	defer C.free(unsafe.Pointer(candidate))
+	defer C.free(unsafe.Pointer(runID))
 	pins.Pin(&c.TokensOfRank[0])
 	pins.Pin(&ids[0])
 	pins.Pin(&weights[0])
 	args := C.ep_config{
 		shape:           shapeOf(c),
 		device:          C.ep_device(config.Device),
+		backend:         backendOf(config.Backend),
+		nixl_root:       root,
+		nixl_candidate:  candidate,
+		run_id:          runID,
 		gpu:             C.uint32_t(config.GPU),
 		ranks_on_gpu:    C.uint32_t(config.RanksOnGPU),
 		rank:            C.uint32_t(config.Rank),
@@ -84,7 +108,7 @@ func Open(config Config) (*Engine, error) {
 		topk_weights:    (*C.float)(&weights[0]),
 		landing_rows:    C.uint32_t(c.GetCalibration().GetRows()),
 	}
-	engine := &Engine{of: c}
+	engine := &Engine{of: c, rank: config.Rank, backend: config.Backend}
 	var text [512]C.char
 	if status := C.ep_create(&args, &engine.engine, &text[0], C.size_t(len(text))); status != C.EP_OK {
 		return nil, &Error{Kind: kindOf(status), Text: C.GoString(&text[0])}

@@ -37,7 +37,7 @@ func open(t *testing.T, c *epperfv1.Case, rank int, waitTimeout time.Duration) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Rank: rank, CPUs: 1, Threads: 1, WaitTimeout: waitTimeout, Routing: routing})
+	engine, err := native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: rank, CPUs: 1, Threads: 1, WaitTimeout: waitTimeout, Routing: routing})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +154,7 @@ func runs(t *testing.T, c *epperfv1.Case) {
 			Group: g,
 			Sink:  g,
 			Open: func(c *epperfv1.Case) (measure.Engine, error) {
-				return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Rank: r, CPUs: 1, Threads: 2, WaitTimeout: 10 * time.Second, Routing: routing})
+				return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, Threads: 2, WaitTimeout: 10 * time.Second, Routing: routing})
 			},
 		}
 		running.Go(func() {
@@ -235,7 +235,7 @@ func TestACalibrationRunsAndIsRight(t *testing.T) {
 			err := measure.Rank{
 				Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{c}}, Rank: r, Group: g, Sink: g,
 				OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
-					return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Rank: r, CPUs: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
+					return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
 				},
 			}.Run(t.Context())
 			if err != nil {
@@ -259,7 +259,7 @@ func TestACalibrationRunsAndIsRight(t *testing.T) {
 
 func TestOnlyACalibrationCopies(t *testing.T) {
 	engine := connected(t, smallCase(), time.Second)[0]
-	_, err := engine.Copy(1, 1)
+	_, err := engine.Copy(measure.Put, 1, 1)
 	var failure *native.Error
 	if !errors.As(err, &failure) || failure.Kind != native.KindState {
 		t.Errorf("Copy = %v, want an error of state", err)
@@ -280,7 +280,7 @@ func TestSectionsAreTheRegion(t *testing.T) {
 			c := smallCase()
 			c.Ranks, c.TokensOfRank, c.Dtype = 8, slices.Repeat([]uint32{test.tokens}, 8), test.dtype
 			c.Hidden, c.ExpertsPerRank, c.Topk = test.hidden, test.experts, test.topk
-			memory, err := native.MemoryNeeded(c, 0)
+			memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -301,12 +301,12 @@ func TestSectionsAreTheRegion(t *testing.T) {
 
 func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 	c := smallCase()
-	plain, err := native.MemoryNeeded(c, 0)
+	plain, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Calibration = &epperfv1.Calibration{Rows: 1000, CachedRows: 1}
-	landing, err := native.MemoryNeeded(c, 0)
+	landing, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -323,7 +323,7 @@ func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 	c := smallCase()
 	c.Ranks, c.TokensOfRank, c.Hidden, c.ExpertsPerRank, c.Topk = 8, []uint32{128, 128, 128, 128, 128, 128, 128, 128}, 7168, 36, 8
-	memory, err := native.MemoryNeeded(c, 1024)
+	memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,8 +335,28 @@ func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 		t.Errorf("a rank has %d bytes of its own, want some 315 MB", memory.PrivateBytes)
 	}
 	c.Hidden = 100
-	if _, err := native.MemoryNeeded(c, 1024); err == nil {
+	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1024); err == nil {
 		t.Error("a hidden size of 100 was accepted")
+	}
+}
+
+func TestWithoutMappedMemoryPeersHaveImages(t *testing.T) {
+	c := smallCase()
+	c.Ranks, c.TokensOfRank = 3, []uint32{4, 4, 4}
+	mapped, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A region holds what three ranks share of it; an image what one does.
+	if sent.ImageBytes == 0 || sent.ImageBytes > sent.RegionBytes*2/3 {
+		t.Errorf("images of two peers have %d bytes, a region of three ranks %d", sent.ImageBytes, sent.RegionBytes)
+	}
+	if mapped.ImageBytes != 0 || sent.PrivateBytes != mapped.PrivateBytes+sent.ImageBytes || sent.RegionBytes != mapped.RegionBytes {
+		t.Errorf("mapped: %+v, sent: %+v", mapped, sent)
 	}
 }
 

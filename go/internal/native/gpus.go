@@ -51,9 +51,14 @@ func DescribeGPU(gpu int) (*epperfv1.Gpu, error) {
 // GPUMemoryNeeded returns what a rank of the case needs of its GPU's memory.
 func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
 	shape := shapeOf(c)
-	var memory C.ep_memory
-	if C.ep_gpu_memory_needed(&shape, &memory) != C.EP_OK {
+	var memory, landing C.ep_memory
+	if C.ep_gpu_memory_needed(&shape, &memory) != C.EP_OK ||
+		C.ep_gpu_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {
 		return Memory{}, refused(c)
 	}
-	return Memory{uint64(memory.region_bytes), uint64(memory.private_bytes), uint64(memory.flush_bytes)}, nil
+	return Memory{
+		RegionBytes:  uint64(memory.region_bytes + landing.region_bytes),
+		PrivateBytes: uint64(memory.private_bytes + landing.private_bytes),
+		FlushBytes:   uint64(memory.flush_bytes),
+	}, nil
 }

@@ -56,7 +56,7 @@ func TestARankOfNoDeviceIsRefused(t *testing.T) {
 
 func TestAGPUHoldsAtLeastTheRegion(t *testing.T) {
 	c := smallCase()
-	host, err := native.MemoryNeeded(c, 0)
+	host, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

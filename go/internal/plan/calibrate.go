@@ -54,7 +54,10 @@ type CalibrationOptions struct {
 	WorkingSetBytes uint64
 	// Iters is the number of timed iterations of each way to copy; figures leave out the first.
 	Iters int
-	// Timeout and WaitTimeout are those of Options.
+	// Device, GPUs and NoGPU, Timeout and WaitTimeout are those of Options.
+	Device               string
+	GPUs                 int
+	NoGPU                string
 	Timeout, WaitTimeout time.Duration
 	// RunID names the run; NewCalibration makes one if it is empty.
 	RunID string
@@ -69,6 +72,7 @@ func CalibrationDefaults() CalibrationOptions {
 		Hidden:          d.Hidden,
 		WorkingSetBytes: 256 << 20,
 		Iters:           11,
+		Device:          d.Device,
 		Timeout:         d.Timeout,
 		WaitTimeout:     d.WaitTimeout,
 	}
@@ -87,12 +91,13 @@ const (
 	bytesOfRow = 4
 )
 
-// NewCalibration returns the plan of a calibration on one host. The error is a *UsageError.
+// NewCalibration returns the plan of a calibration on one host. The error is a *UsageError or a
+// *NoGPUError.
 func NewCalibration(o CalibrationOptions) (*epperfv1.Plan, error) {
 	general := Defaults()
 	general.NumProcesses, general.Hidden, general.Iters = o.NumProcesses, o.Hidden, o.Iters
 	general.Timeout, general.WaitTimeout, general.RunID = o.Timeout, o.WaitTimeout, o.RunID
-	general.Device = epperfv1.Name(epperfv1.Device_DEVICE_CPU) // whose copies and flags they are
+	general.Device, general.GPUs, general.NoGPU = o.Device, o.GPUs, o.NoGPU
 	general.Tokens, general.ExpertsPerRank, general.Topk, general.Warmup = "1", 1, 1, 0
 	general.Dtype = epperfv1.Name(epperfv1.Dtype_DTYPE_BF16)
 	p, err := general.plan()
@@ -118,7 +123,10 @@ func NewCalibration(o CalibrationOptions) (*epperfv1.Plan, error) {
 	if c.GetRanks() == 1 {
 		c.Calibration.RoundTrips = 0
 	}
-	return p, Validate(p)
+	if err := Validate(p); err != nil {
+		return nil, err
+	}
+	return p, general.enoughGPUs(p)
 }
 
 // parseMode reads a --mode. A calibration is a mode of plans and a command of its own.

@@ -21,7 +21,7 @@ func (e *UsageError) Error() string {
 // Misuse says to commands whose error it is.
 func (*UsageError) Misuse() {}
 
-// A NotInBuildError says that a value is a good one but that this build cannot run it. Commands
+// A NotInBuildError says that a value is a good one but that this build cannot run it on GPUs. Commands
 // exit with 1.
 type NotInBuildError struct {
 	// Flag is the flag's name without dashes.
@@ -33,7 +33,7 @@ type NotInBuildError struct {
 }
 
 func (e *NotInBuildError) Error() string {
-	return line(e.Flag, e.Value, "not in this build", e.Try)
+	return line(e.Flag, e.Value, "not on GPUs in this build", e.Try)
 }
 
 func line(flag, value, problem, try string) string {

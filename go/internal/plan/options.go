@@ -229,7 +229,8 @@ func tokensOfRank(text string, ranks int) ([]uint32, error) {
 
 // inBuild returns a *NotInBuildError for what is a plan but nothing that this build can run.
 func inBuild(p *epperfv1.Plan) error {
-	if backend := p.GetNvlinkBackend(); backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+	backend := p.GetNvlinkBackend()
+	if backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC && p.GetDevice() != epperfv1.Device_DEVICE_CPU {
 		return &NotInBuildError{"nvlink-backend", epperfv1.Name(backend), "--nvlink-backend=ipc"}
 	}
 	return nil

@@ -203,12 +203,12 @@ func TestGoodValuesThatThisBuildDoesNotHave(t *testing.T) {
 		want   string
 	}{
 		"nixl": {
-			func(o *plan.Options) { o.NvlinkBackend = "nixl" },
-			"--nvlink-backend=nixl: not in this build; try --nvlink-backend=ipc",
+			func(o *plan.Options) { o.NvlinkBackend, o.Device = "nixl", "cuda" },
+			"--nvlink-backend=nixl: not on GPUs in this build; try --nvlink-backend=ipc",
 		},
 		"none": {
-			func(o *plan.Options) { o.NvlinkBackend = "none" },
-			"--nvlink-backend=none: not in this build; try --nvlink-backend=ipc",
+			func(o *plan.Options) { o.NvlinkBackend, o.Device = "none", "cuda" },
+			"--nvlink-backend=none: not on GPUs in this build; try --nvlink-backend=ipc",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,13 +14,17 @@ type CalibrationSummary struct {
 	// Spreads of the rate of a rank in bytes per nanosecond, which is decimal GB/s: while all others
 	// rest, and while all copy at once.
 	Alone, All, CachedAlone, CachedAll *Spread
+	// OnGPUs says that there is Get, from the next rank, and Local, within a rank's own memory, where
+	// a byte that is copied is one read and one written.
+	OnGPUs                  bool
+	GetAlone, GetAll, Local *Spread
 	// RoundTrip is of a flag to rank 1 and its answer.
 	RoundTrip *Quantiles
 	// Epoch is of nothing but flags; the longest duration of any rank in each.
 	Epoch *Quantiles
 }
 
-func summarizeCalibration(c *epperfv1.Case, ranks []RankRecord) *CalibrationSummary {
+func summarizeCalibration(c *epperfv1.Case, onGPUs bool, ranks []RankRecord) *CalibrationSummary {
 	rates := func(block epperfv1.Samples_Block) *Spread {
 		var blocks [][]int64
 		for _, rank := range ranks {
@@ -41,6 +45,10 @@ func summarizeCalibration(c *epperfv1.Case, ranks []RankRecord) *CalibrationSumm
 		All:         rates(epperfv1.Samples_BLOCK_COPY_ALL),
 		CachedAlone: rates(epperfv1.Samples_BLOCK_CACHED_COPY_ALONE),
 		CachedAll:   rates(epperfv1.Samples_BLOCK_CACHED_COPY_ALL),
+		OnGPUs:      onGPUs,
+		GetAlone:    rates(epperfv1.Samples_BLOCK_GET_ALONE),
+		GetAll:      rates(epperfv1.Samples_BLOCK_GET_ALL),
+		Local:       rates(epperfv1.Samples_BLOCK_LOCAL_COPY),
 		RoundTrip:   quantiles(stats.NewDistribution(roundTrips)),
 		Epoch:       quantiles(slowestOf(epochs)),
 	}

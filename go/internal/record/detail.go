@@ -44,7 +44,7 @@ type Share struct {
 
 func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *DetailSummary {
 	detail := &DetailSummary{Pairs: int(c.GetDetail().GetPairs())}
-	onGPU := r.Header.GetPlan().GetDevice() == epperfv1.Device_DEVICE_CUDA
+	onGPU := onGPUs(r.Header.GetPlan())
 	if onGPU {
 		detail.GPU = &GPUDetail{
 			GraphOperations: int(c.GetDetail().GetGraphOperations()),

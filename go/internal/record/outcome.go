@@ -8,8 +8,8 @@ import (
 )
 
 // addOutcome counts how one rank ended the case, and what its checks found.
-func (s *CaseSummary) addOutcome(rank int, left RankRecord, c *epperfv1.Case) {
-	have, want := samplesOf(c, rank, left)
+func (s *CaseSummary) addOutcome(rank int, left RankRecord, p *epperfv1.Plan, c *epperfv1.Case) {
+	have, want := samplesOf(p, c, rank, left)
 	finished := left.Result != nil && have == want
 	if finished {
 		s.Finished++

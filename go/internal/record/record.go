@@ -140,7 +140,7 @@ func (r *Record) addSamples(samples *epperfv1.Samples, offset int64) error {
 			index, rank, samples.GetFirstIteration(), have)
 	}
 	c := r.Header.GetPlan().GetCases()[index]
-	planned := plannedSamples(c, samples.Block)
+	planned := plannedSamples(r.Header.GetPlan(), c, samples.Block)
 	if have+more > planned {
 		return damaged(offset, "%d samples of case %d, rank %d for %d iterations", have+more, index, rank, planned)
 	}

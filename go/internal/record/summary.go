@@ -98,6 +98,8 @@ type CaseSummary struct {
 	// BytesPerRank is the mean over all ranks, rounded. Nil unless the traffic of all is known.
 	BytesPerRank *Bytes
 	Check        CheckSummary
+	// Network is nil where ranks map each other's memory.
+	Network *NetworkSummary
 	// Detail is nil unless the case has one.
 	Detail *DetailSummary
 	// Calibration is nil unless the case is one. It has no bandwidth and no latency then.
@@ -162,14 +164,15 @@ func (s *Summary) addHosts(header *epperfv1.Header) {
 	s.Hosts = len(workers)
 	for at, usable := range cpus {
 		s.CPUs += usable
-		onCPUs := header.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CUDA
-		s.Oversubscribed = s.Oversubscribed || onCPUs && usable > 0 && workers[at] > usable
+		s.Oversubscribed = s.Oversubscribed || !onGPUs(header.GetPlan()) && usable > 0 && workers[at] > usable
 	}
 	if header.PartOfNode != nil {
 		node := int(header.GetPartOfNode())
 		s.PartOfNode = &node
 	}
 }
+
+func onGPUs(p *epperfv1.Plan) bool { return p.GetDevice() == epperfv1.Device_DEVICE_CUDA }
 
 // identity tells machines apart.
 type identity struct{ bootID, hostID string }
@@ -212,10 +215,11 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	ranks := make([]RankRecord, s.Ranks)
 	for rank := range ranks {
 		ranks[rank] = r.Rank(index, rank)
-		s.addOutcome(rank, ranks[rank], c)
+		s.addOutcome(rank, ranks[rank], r.Header.GetPlan(), c)
 	}
+	s.Network = summarizeNetwork(ranks)
 	if c.GetCalibration() != nil {
-		s.Calibration = summarizeCalibration(c, ranks)
+		s.Calibration = summarizeCalibration(c, onGPUs(r.Header.GetPlan()), ranks)
 		return s
 	}
 	s.BytesPerRank = meanBytes(c, ranks)

@@ -39,14 +39,25 @@ func writeCalibration(text *bytes.Buffer, s *record.Summary, c *record.CaseSumma
 		}
 		return quantiles(q, func(ns float64) string { return fmt.Sprintf("%.2f", ns/1e3) })
 	}
-	for _, line := range []struct{ name, figure string }{
+	type line struct{ name, figure string }
+	lines := []line{
 		{"Copy, one rank alone (GB/s):", rate(of.Alone)},
 		{"Copy, all ranks at once (GB/s):", rate(of.All)},
 		{"Cached copy, one rank alone (GB/s):", rate(of.CachedAlone)},
 		{"Cached copy, all ranks at once (GB/s):", rate(of.CachedAll)},
-		{"Flag round trip (μs):", duration(of.RoundTrip)},
-		{"Flags-only epoch (μs):", duration(of.Epoch)},
-	} {
+	}
+	if of.OnGPUs {
+		lines = append(lines,
+			line{"Copy back, one rank alone (GB/s):", rate(of.GetAlone)},
+			line{"Copy back, all ranks at once (GB/s):", rate(of.GetAll)},
+			line{"Copy within a GPU, all at once (GB/s):", rate(of.Local)},
+		)
+	}
+	lines = append(lines,
+		line{"Flag round trip (μs):", duration(of.RoundTrip)},
+		line{"Flags-only epoch (μs):", duration(of.Epoch)},
+	)
+	for _, line := range lines {
 		fmt.Fprintf(text, "%-38s %s\n", line.name, line.figure)
 	}
 	fmt.Fprintln(text)

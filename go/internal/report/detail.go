@@ -45,6 +45,8 @@ func share(s *record.Summary, c *record.CaseSummary) string {
 			100*of.OfTime, thousands(uint64(of.LeastBytes)), of.Rate, printable(of.RunID))
 	case s.Device != "cpu":
 		return "n/a (a calibration is of CPUs and their memory)"
+	case s.Backend != "ipc":
+		return "n/a (a calibration is of mapped memory)"
 	case s.Hosts > 1:
 		return "n/a (a calibration is of one launcher's ranks)"
 	case s.Threads > 1:

@@ -15,7 +15,7 @@ type Explanation struct {
 	Routing string
 	Dtype   string
 	Seed    uint64
-	// Region is what all ranks map of each other, part by part.
+	// Region is what all ranks reach of each other, part by part.
 	Region []Part
 	// Private is what a rank has besides, at most, part by part.
 	Private []Part
@@ -55,7 +55,11 @@ func (e *Explanation) Text() []byte {
 		where = "Memory of a rank on its GPU (bytes)"
 	}
 	fmt.Fprintln(&text, where)
-	writeParts(&text, "region, mapped by every rank", e.Region)
+	region := "region, mapped by every rank"
+	if e.Summary.Backend != "ipc" {
+		region = "region, written by every rank"
+	}
+	writeParts(&text, region, e.Region)
 	writeParts(&text, "of its own, at most", e.Private)
 	fmt.Fprintln(&text)
 	memory := "Memory"

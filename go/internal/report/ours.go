@@ -33,7 +33,21 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 	} else {
 		fmt.Fprintln(text, "Bytes a rank: n/a")
 	}
+	if n := c.Network; n != nil {
+		writeNetwork(text, n)
+	}
 	writeChecked(text, c)
+}
+
+// writeNetwork says what moved rows, in UCX's own words.
+func writeNetwork(text *bytes.Buffer, n *record.NetworkSummary) {
+	list := func(items []string, none string) string {
+		return printable(cmp.Or(strings.Join(items, ", "), none))
+	}
+	fmt.Fprintf(text, "Network: UCX %s (modules: %s)\n", list(n.UCXVersions, "of unknown version"), list(n.Modules, "none"))
+	for _, transport := range n.Transports {
+		fmt.Fprintf(text, "Transport: %s\n", printable(transport))
+	}
 }
 
 // writeChecked says what was compared, and what was wrong with which rank.

@@ -69,8 +69,11 @@ func TestScreens(t *testing.T) {
 		"gpus_detail":  {run: detailedOnGPUs(8), passed: true},
 		"shared_gpu":   {run: detailedOnGPUs(1), passed: true},
 		"calibration":  {run: calibrated, passed: true},
+		"calibration_gpus": {run: calibratedGPUs, passed: true},
 		"lonely":       {run: lonely, passed: true},
 		"copied_wrong": {run: copiedWrong},
+		"network":      {run: overNetwork, passed: true},
+		"networks":     {run: overNetworks, passed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
@@ -216,6 +219,39 @@ func hostileText(r *recordtest.Run) {
 	r.Results[0].Passed = false
 	r.Results[0].Error = "first line\nChecked: 8/8 ranks\x1b[2J\u202e"
 	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "\x07bell"
+}
+
+func calibratedGPUs(r *recordtest.Run) {
+	calibrated(r)
+	r.OnGPUs(2)
+	for rank := range uint32(2) {
+		for kind, ns := range map[epperfv1.Samples_Block]uint64{
+			epperfv1.Samples_BLOCK_GET_ALONE:  50_000,
+			epperfv1.Samples_BLOCK_GET_ALL:    100_000,
+			epperfv1.Samples_BLOCK_LOCAL_COPY: 10_000,
+		} {
+			r.Samples = append(r.Samples, &epperfv1.Samples{Rank: rank, Block: kind.Enum(), DurationNs: []uint64{9e9, ns, ns}})
+		}
+	}
+}
+
+// overNetwork has ranks that all say the same of their network.
+func overNetwork(r *recordtest.Run) {
+	r.Header.Plan.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL
+	for _, result := range r.Results {
+		result.Network = &epperfv1.Network{
+			UcxVersion: "1.23.0",
+			Modules:    []string{"cma"},
+			Transports: []string{"intra-node rma(sysv/memory cma/memory) am(sysv/memory)"},
+		}
+	}
+}
+
+// overNetworks has one rank with another UCX that says little, and one that says hostile things.
+func overNetworks(r *recordtest.Run) {
+	overNetwork(r)
+	r.Results[3].Network = &epperfv1.Network{}
+	r.Results[5].Network = &epperfv1.Network{UcxVersion: "1.22.0\x1b[2J", Modules: []string{"ib", "cma"}}
 }
 
 func TestShowWritesNothingAboutAFileThatIsNoRecord(t *testing.T) {

@@ -1,0 +1,160 @@
+#include "csrc/nixl/agent.h"
+
+#include <cstdlib>
+
+namespace ep::nixl {
+namespace {
+
+constexpr char kPlugin[] = "UCX";
+
+}  // namespace
+
+Agent::Agent(std::shared_ptr<const Library> library, std::string name)
+    : library_(std::move(library)), name_(std::move(name)) {}
+
+Agent::~Agent() = default;
+
+Status Agent::Create(std::shared_ptr<const Library> library, const Options& options,
+                     std::unique_ptr<Agent>* agent) {
+  std::unique_ptr<Agent> made(new Agent(std::move(library), options.name));
+  const capi::AgentConfig config = {.progress_thread = false,
+                                    .listen_thread = false,
+                                    .listen_port = 0,
+                                    .thread_sync = capi::kSyncReadWrite,
+                                    .workers = 1,
+                                    .progress_thread_delay_us = 0,
+                                    .listen_thread_delay_us = 0,
+                                    .capture_telemetry = false};
+  const capi::Functions& f = made->functions();
+  Status status =
+      made->library_->Check(Make(&made->agent_, f.destroy_agent, f.create_configured_agent,
+                                 options.name.c_str(), &config),
+                            "create the NIXL agent " + options.name);
+  if (status.ok()) status = made->CreateBackend(options);
+  if (status.ok()) {
+    status = made->library_->Check(
+        Make(&made->notifications_, f.destroy_notif_map, f.create_notif_map),
+        "make room for notifications");
+  }
+  if (status.ok()) *agent = std::move(made);
+  return status;
+}
+
+Status Agent::CreateBackend(const Options& options) {
+  const capi::Functions& f = functions();
+  capi::MemoryList* memories = nullptr;
+  capi::Parameters* defaults = nullptr;
+  Status status = library_->Check(f.get_plugin_params(agent_.get(), kPlugin, &memories, &defaults),
+                                  "find NIXL's UCX plugin (is NIXL_PLUGIN_DIR right?)");
+  if (!status.ok()) return status;
+  const Handle<capi::MemoryList> memory_list(memories, {f.destroy_mem_list});
+  const Handle<capi::Parameters> parameters(defaults, {f.destroy_params});
+  for (const auto& [key, value] : options.parameters) {
+    status = library_->Check(f.params_add(parameters.get(), key.c_str(), value.c_str()),
+                             "set NIXL's parameter " + key + " to " + value);
+    if (!status.ok()) return status;
+  }
+  std::string what = "create NIXL's UCX backend";
+  if (const char* tls = std::getenv("UCX_TLS")) what += std::string(" with UCX_TLS=") + tls;
+  status = library_->Check(Make(&backend_, f.destroy_backend, f.create_backend, agent_.get(),
+                                kPlugin, parameters.get()),
+                           what);
+  if (!status.ok()) return status;
+  status = library_->Check(Make(&arguments_, f.destroy_opt_args, f.create_opt_args),
+                           "make NIXL's arguments");
+  if (!status.ok()) return status;
+  return library_->Check(f.opt_args_add_backend(arguments_.get(), backend_.get()),
+                         "choose NIXL's UCX backend");
+}
+
+Status Agent::RegistrationList(std::span<const Range> ranges,
+                               Handle<capi::RegistrationList>* list) const {
+  const capi::Functions& f = functions();
+  capi::Code code = Make(list, f.destroy_reg_dlist, f.create_reg_dlist, capi::kDram);
+  for (size_t i = 0; i < ranges.size() && code == capi::kSuccess; ++i) {
+    code = f.reg_dlist_add_desc(list->get(), ranges[i].address, ranges[i].bytes, 0, nullptr, 0);
+  }
+  return library_->Check(code, "list " + std::to_string(ranges.size()) + " ranges of memory");
+}
+
+Status Agent::Register(std::span<const Range> ranges) {
+  Handle<capi::RegistrationList> list;
+  if (Status status = RegistrationList(ranges, &list); !status.ok()) return status;
+  uint64_t bytes = 0;
+  for (const Range& range : ranges) bytes += range.bytes;
+  return library_->Check(functions().register_mem(agent_.get(), list.get(), arguments_.get()),
+                         "register " + std::to_string(bytes) + " bytes in " +
+                             std::to_string(ranges.size()) +
+                             " ranges with NIXL (does `ulimit -l` allow so much?)");
+}
+
+Status Agent::Deregister(std::span<const Range> ranges) {
+  Handle<capi::RegistrationList> list;
+  if (Status status = RegistrationList(ranges, &list); !status.ok()) return status;
+  return library_->Check(functions().deregister_mem(agent_.get(), list.get(), arguments_.get()),
+                         "deregister memory from NIXL (was it registered?)");
+}
+
+Status Agent::Metadata(std::vector<uint8_t>* metadata) const {
+  void* data = nullptr;
+  size_t bytes = 0;
+  Status status = library_->Check(functions().get_local_md(agent_.get(), &data, &bytes),
+                                  "get the metadata of " + name_);
+  if (!status.ok()) return status;
+  const auto* begin = static_cast<const uint8_t*>(data);
+  metadata->assign(begin, begin + bytes);
+  std::free(data);
+  return {};
+}
+
+Status Agent::LoadPeer(std::span<const uint8_t> metadata, std::string* peer) {
+  char* name = nullptr;
+  Status status = library_->Check(
+      functions().load_remote_md(agent_.get(), metadata.data(), metadata.size(), &name),
+      "load a peer's " + std::to_string(metadata.size()) +
+          " bytes of metadata (has it ended, or does it run another NIXL?)");
+  if (!status.ok()) return status;
+  *peer = name;
+  std::free(name);
+  return {};
+}
+
+Status Agent::Connect(const std::string& peer) {
+  return library_->Check(
+      functions().agent_make_connection(agent_.get(), peer.c_str(), arguments_.get()),
+      "connect to " + peer + " (has it ended, or do the UCX_* variables of both differ?)");
+}
+
+Status Agent::ForgetPeer(const std::string& peer) {
+  return library_->Check(functions().invalidate_remote_md(agent_.get(), peer.c_str()),
+                         "forget " + peer);
+}
+
+Status Agent::ReleaseView(capi::MemoryView* view) {
+  return library_->Check(functions().release_mem_view(agent_.get(), view), "release a memory view");
+}
+
+Status Agent::ViewOf(std::span<const Range> local, capi::MemoryView** view) {
+  Handle<capi::TransferList> list;
+  if (Status status = TransferList(local, &list); !status.ok()) return status;
+  return library_->Check(
+      functions().prep_mem_view_local(agent_.get(), list.get(), view, arguments_.get()),
+      "make a memory view of our memory (only a GPU's has views)");
+}
+
+Status Agent::ViewOf(const std::string& peer, std::span<const Range> remote,
+                     capi::MemoryView** view) {
+  const capi::Functions& f = functions();
+  Handle<capi::RemoteList> list;
+  capi::Code code = Make(&list, f.destroy_remote_dlist, f.create_remote_dlist, capi::kDram);
+  for (size_t i = 0; i < remote.size() && code == capi::kSuccess; ++i) {
+    code = f.remote_dlist_add_desc(list.get(), remote[i].address, remote[i].bytes, 0, peer.c_str());
+  }
+  if (code == capi::kSuccess) {
+    code = f.prep_mem_view_remote(agent_.get(), list.get(), view, arguments_.get());
+  }
+  return library_->Check(
+      code, "make a memory view of the memory of " + peer + " (only a GPU's has views)");
+}
+
+}  // namespace ep::nixl

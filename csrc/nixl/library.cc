@@ -1,0 +1,159 @@
+#include "csrc/nixl/library.h"
+
+#include <dlfcn.h>
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "csrc/nixl/ucx.h"
+
+namespace ep::nixl {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kCapi[] = "libnixl_capi.so";
+constexpr char kHowToGet[] =
+    "NIXL comes with `pip install nixl-cu13`: name the folder it was installed in (site-packages) "
+    "with --nixl-root or EPPERF_NIXL_ROOT";
+
+// Where the parts lie below a root.
+struct Layout {
+  const char* libraries;
+  const char* ucx_modules;
+};
+constexpr Layout kLayouts[] = {
+    {".nixl_cu13.mesonpy.libs", "nixl_cu13.libs/ucx"},
+    {".nixl_cu12.mesonpy.libs", "nixl_cu12.libs/ucx"},
+    {"", nullptr},
+};
+
+struct Found {
+  std::string path = kCapi;
+  std::vector<Setting> settings;
+};
+
+bool FindIn(const std::string& root, Found* found) {
+  std::error_code none;
+  for (const Layout& layout : kLayouts) {
+    // Not resolved: a tree of links has the layout that the files behind it may not have.
+    const fs::path folder = fs::absolute(root, none) / layout.libraries;
+    if (!fs::exists(folder / kCapi, none)) continue;
+    found->path = folder / kCapi;
+    found->settings = {{"NIXL_PLUGIN_DIR", folder / "plugins"}};
+    if (layout.ucx_modules != nullptr) {
+      found->settings.push_back({"UCX_MODULE_DIR", fs::absolute(root, none) / layout.ucx_modules});
+    }
+    return true;
+  }
+  return false;
+}
+
+Status Find(const Library::Options& options, Found* found) {
+  if (!options.root.empty()) {
+    if (FindIn(options.root, found)) return {};
+    return {Code::kInvalid, "find NIXL in " + options.root + ": it has neither " +
+                                kLayouts[0].libraries + "/" + kCapi + " nor " + kCapi + ". " +
+                                kHowToGet};
+  }
+  for (const std::string& candidate : options.candidates) {
+    if (FindIn(candidate, found)) return {};
+  }
+  return {};
+}
+
+// Where nobody directs UCX's log, it goes to memory: it tells which transports were chosen, and why
+// a call failed, which NIXL's codes do not.
+Fd CaptureLog(std::vector<Setting>* wanted) {
+  if (std::getenv("UCX_LOG_LEVEL") != nullptr || std::getenv("UCX_LOG_FILE") != nullptr) return {};
+  Fd log(memfd_create("epperf-ucx-log", MFD_CLOEXEC));
+  if (!log.ok()) return {};
+  wanted->push_back({"UCX_LOG_LEVEL", "info"});
+  wanted->push_back({"UCX_LOG_FILE", "/proc/self/fd/" + std::to_string(log.get())});
+  return log;
+}
+
+// On a host without InfiniBand UCX's modules for it find nothing, and one of the libraries that
+// they bring has crashed at exit there (UCX 1.23.0 in NIXL 1.5.1, 2026-11).
+bool HasInfiniband() {
+  std::error_code none;
+  return fs::directory_iterator("/sys/class/infiniband", none) != fs::directory_iterator();
+}
+
+const char* Text(capi::Code code) {
+  switch (code) {
+    case capi::kSuccess: return "success";
+    case capi::kInProgress: return "in progress";
+    case capi::kInvalidParam: return "invalid parameter";
+    case capi::kBackend: return "error in the backend";
+    case capi::kInvalidState: return "invalid state";
+    case capi::kException: return "exception";
+    case capi::kNoTelemetry: return "no telemetry";
+    case capi::kNotFound: return "not found: no metadata of that agent, or no backend for it";
+  }
+  return "unknown status";
+}
+
+}  // namespace
+
+Status Library::Load(const Options& options, std::shared_ptr<const Library>* library) {
+  Found found;
+  if (Status status = Find(options, &found); !status.ok()) return status;
+  std::shared_ptr<Library> loaded(new Library);
+  std::vector<Setting> wanted = options.settings;
+  wanted.insert(wanted.end(), found.settings.begin(), found.settings.end());
+  if (!HasInfiniband()) wanted.push_back({"UCX_MODULES", "^ib"});
+  loaded->log_ = CaptureLog(&wanted);
+  loaded->settings_ = SetWhereUnset(wanted);
+
+  void* handle = dlopen(found.path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    std::string text = std::string("load NIXL: ") + dlerror();
+    if (found.path == kCapi) {
+      text += "; looked in the loader's folders";
+      for (const std::string& candidate : options.candidates) text += ", " + candidate;
+    }
+    return {Code::kSystem, text + ". " + kHowToGet};
+  }
+  void* is_stub = dlsym(handle, "nixl_capi_is_stub");
+  if (is_stub != nullptr && reinterpret_cast<bool (*)()>(is_stub)()) {
+    return {Code::kSystem, "load NIXL: " + found.path + " is a stub of it. " + kHowToGet};
+  }
+  const char* missing = nullptr;
+#define EP_NIXL_RESOLVE(name, arguments)                                 \
+  loaded->functions_.name = reinterpret_cast<decltype(capi::Functions::name)>( \
+      dlsym(handle, "nixl_capi_" #name));                                \
+  if (loaded->functions_.name == nullptr) missing = "nixl_capi_" #name;
+  EP_NIXL_CAPI(EP_NIXL_RESOLVE)
+#undef EP_NIXL_RESOLVE
+  if (missing != nullptr) {
+    return {Code::kSystem, "load NIXL: " + found.path + " lacks " + missing +
+                               ", so it is older than 1.5.1. " + kHowToGet};
+  }
+  Dl_info info;
+  const bool known = dladdr(reinterpret_cast<void*>(loaded->functions_.destroy_agent), &info) != 0;
+  loaded->path_ = known ? info.dli_fname : found.path;
+  *library = std::move(loaded);
+  return {};
+}
+
+Status Library::Check(capi::Code code, const std::string& what) const {
+  if (code == capi::kSuccess) return {};
+  std::string text = what + ": NIXL's status " + std::to_string(code) + ", " + Text(code);
+  if (const std::string tail = LogTail(); !tail.empty()) text += "; UCX: " + tail;
+  return {code == capi::kInvalidParam ? Code::kInvalid : Code::kSystem, text};
+}
+
+Description Library::Describe() const {
+  return {.library = path_,
+          .ucx_version = UcxVersion(),
+          .modules = UcxModules(),
+          .transports = UcxTransports(ReadUcxLog(log_))};
+}
+
+std::string Library::LogTail() const { return LastUcxError(ReadUcxLog(log_)); }
+
+}  // namespace ep::nixl

@@ -1,0 +1,118 @@
+// A link over NIXL, between host memories: shared memory, cross-memory attach, TCP or whatever
+// else UCX finds.
+//
+// A message is one write of all its extents with a notification that says which word to set. The
+// notification follows the bytes, wherever a network would let a flag overtake them, and the
+// word is set by its owner. So nothing arrives at a rank that does not call Progress.
+#ifndef CSRC_TRANSPORT_NIXL_LINK_H_
+#define CSRC_TRANSPORT_NIXL_LINK_H_
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "csrc/base/mapping.h"
+#include "csrc/nixl/agent.h"
+#include "csrc/transport/link.h"
+
+namespace ep {
+
+struct NixlLinkConfig {
+  LinkConfig link;
+  // Where NIXL is, as in nixl::Library::Options.
+  std::string root;
+  std::vector<std::string> candidates;
+  // Nothing but TCP, unless the user has set UCX_TLS.
+  bool tcp_only;
+  // Tells this run's agents from others'.
+  std::string run_name;
+};
+
+class NixlLink final : public Link {
+ public:
+  static Status Create(const NixlLinkConfig& config, std::unique_ptr<NixlLink>* link);
+
+  std::vector<uint8_t> Blob() const override { return blob_; }
+  // Ok once bytes have arrived from and at every peer, so it takes all of them to return.
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override;
+
+  uint8_t* region() override { return region_.data(); }
+  uint8_t* image(uint32_t peer) override { return images_.data() + peer * config_.region_bytes; }
+
+  void Send(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
+            uint64_t value) override;
+  void Progress() override;
+  // False for ever after a failure.
+  bool Idle() override { return under_way_.load(std::memory_order_acquire) == 0; }
+  Status Failure(uint32_t* peer) override;
+
+  // What was loaded and what UCX chose; the latter is complete once connected.
+  nixl::Description Describe() const { return agent_->library().Describe(); }
+  std::vector<nixl::Setting> Settings() const { return agent_->library().Settings(); }
+
+ private:
+  struct Peer {
+    std::string agent;
+    uint64_t region = 0;  // addresses in its process
+    uint64_t our_image = 0;
+    uint64_t our_word = 0;
+    bool answered = false;
+  };
+  // A write is made once for each list of extents. Epochs of the same routing alternate between
+  // two, one a bank.
+  struct Made {
+    std::vector<Extent> extents;
+    nixl::Write write;
+  };
+  struct Channel {
+    Made made[2];
+    uint32_t replace_next = 0;
+    // What is under way; null if nothing is.
+    nixl::Write* write = nullptr;
+    uint32_t peer = 0;
+    uint64_t begun_ns = 0;
+  };
+
+  explicit NixlLink(const LinkConfig& config);
+
+  Status Allocate();
+  Status MakeBlob();
+  Status Meet(uint32_t rank, std::span<const uint8_t> blob);
+  Status Greet(uint32_t rank);
+  Status AwaitAnswers();
+  Status Check(uint32_t peer, std::span<const Extent> extents, uint64_t flag) const;
+  Status Begin(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
+               uint64_t value);
+  Status Find(Channel& channel, Route route, std::span<const Extent> extents, Made** made);
+  Status Post(Channel& channel, nixl::Write& write, uint64_t flag, uint64_t value);
+  void MoveOn();
+  void Arrived(std::string_view agent, std::span<const uint8_t> notification);
+  void Fail(uint32_t peer, Status status);
+
+  const LinkConfig config_;
+  // The memory outlives the agent, which may write to it until it ends, and the agent its writes.
+  Mapping region_;
+  Mapping images_;
+  Mapping words_;  // one a rank, for what has no extents
+  std::unique_ptr<nixl::Agent> agent_;
+  std::vector<uint8_t> blob_;
+
+  std::mutex mutex_;  // guards all below, and the agent
+  std::vector<Peer> peers_;
+  std::vector<Channel> channels_;  // [peer][route]
+  std::vector<Channel*> active_;
+  bool connected_ = false;
+  Status failure_;
+  uint32_t failed_peer_ = 0;
+
+  std::atomic<uint32_t> under_way_ = 0;
+  std::atomic<bool> failed_ = false;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_TRANSPORT_NIXL_LINK_H_

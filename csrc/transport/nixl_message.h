@@ -1,0 +1,64 @@
+// What ranks tell each other over NIXL, and when they lose patience. All ranks are the same binary, so plain bytes will do.
+#ifndef CSRC_TRANSPORT_NIXL_MESSAGE_H_
+#define CSRC_TRANSPORT_NIXL_MESSAGE_H_
+
+#include <time.h>
+
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string>
+
+namespace ep {
+
+inline constexpr uint64_t kWordBytes = sizeof(uint64_t);
+
+// A rank's blob: this, its agent's name, its agent's metadata.
+struct NixlBlob {
+  static constexpr uint64_t kVersion = 0x6570'6e69'786c'0001;
+
+  uint64_t version;
+  uint32_t rank;
+  uint32_t ranks;
+  uint64_t region_bytes;
+  // Addresses in the rank's process.
+  uint64_t region;
+  uint64_t images;
+  uint64_t words;
+  uint64_t name_bytes;
+};
+
+// What arrives with a write: set the word at `flag` of the receiver's region to `value`.
+struct NixlNotification {
+  // Instead of an offset: nothing is to be set, the sender has connected.
+  static constexpr uint64_t kGreeting = ~uint64_t{0};
+
+  uint64_t rank;
+  uint64_t flag;
+  uint64_t value;
+};
+
+inline uint64_t NowNs() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+inline std::string Milliseconds(uint64_t ns) { return std::to_string(ns / 1'000'000) + " ms"; }
+
+template <class T>
+std::span<const uint8_t> BytesOf(const T& value) {
+  return {reinterpret_cast<const uint8_t*>(&value), sizeof(value)};
+}
+
+// Copies a T out of the beginning of `bytes`, which may be aligned in any way.
+template <class T>
+bool ReadFrom(std::span<const uint8_t> bytes, T* value) {
+  if (bytes.size() < sizeof(T)) return false;
+  std::memcpy(value, bytes.data(), sizeof(T));
+  return true;
+}
+
+}  // namespace ep
+
+#endif  // CSRC_TRANSPORT_NIXL_MESSAGE_H_

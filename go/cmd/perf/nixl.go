@@ -1,0 +1,78 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/native"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+const (
+	// nixlRootFlag names NIXL's folder to a user's perf, and again to the ranks that it starts.
+	nixlRootFlag = "nixl-root"
+	// nixlCandidateFlag is for ranks alone.
+	nixlCandidateFlag = "nixl-candidate"
+	// nixlLibrary is a file of NIXL, below its root.
+	nixlLibrary = ".nixl_cu13.mesonpy.libs/libnixl_capi.so"
+)
+
+// nixlFlags are those of a rank.
+func nixlFlags() []cli.Flag {
+	return []cli.Flag{&cli.StringFlag{Name: nixlRootFlag}, &cli.StringFlag{Name: nixlCandidateFlag}}
+}
+
+// nixlArguments are what nixlOf reads.
+func nixlArguments(nixl native.NIXL) []string {
+	var arguments []string
+	if nixl.Root != "" {
+		arguments = append(arguments, "--"+nixlRootFlag+"="+nixl.Root)
+	}
+	if nixl.Candidate != "" {
+		arguments = append(arguments, "--"+nixlCandidateFlag+"="+nixl.Candidate)
+	}
+	return arguments
+}
+
+func nixlOf(c *cli.Context) native.NIXL {
+	return native.NIXL{Root: c.String(nixlRootFlag), Candidate: c.String(nixlCandidateFlag)}
+}
+
+// findNIXL says where ranks may find NIXL: as the user says, else with what this program was built
+// with; else the system may have it, which ranks find out.
+func findNIXL(p *epperfv1.Plan, root string) (native.NIXL, error) {
+	if p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+		return native.NIXL{}, nil
+	}
+	if root != "" {
+		absolute, err := filepath.Abs(root)
+		if err != nil {
+			return native.NIXL{}, fmt.Errorf("--%s: %w", nixlRootFlag, err)
+		}
+		return native.NIXL{Root: absolute}, nil
+	}
+	for _, runfiles := range runfilesFolders() {
+		// Bazel decorates the repository's name, each version in its own way.
+		found, err := filepath.Glob(filepath.Join(runfiles, "*nixl", nixlLibrary))
+		if err == nil && len(found) > 0 {
+			return native.NIXL{Candidate: filepath.Dir(filepath.Dir(found[0]))}, nil
+		}
+	}
+	return native.NIXL{}, nil
+}
+
+// runfilesFolders are where Bazel may have put what this program needs at run time: beside it, or
+// where a test keeps all its data, programs among them. Bazel's own library for this question would
+// bring a dozen modules.
+func runfilesFolders() []string {
+	folders := []string{os.Getenv("RUNFILES_DIR")}
+	program, err := os.Executable()
+	if err == nil {
+		folders = append(folders, program+".runfiles")
+	}
+	return slices.DeleteFunc(folders, func(folder string) bool { return folder == "" })
+}

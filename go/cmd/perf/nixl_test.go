@@ -1,0 +1,115 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// Real NIXL, as Bazel put it beside the program.
+
+func TestRowsTravelOverNIXL(t *testing.T) {
+	for _, test := range []struct {
+		backend   string
+		arguments []string
+	}{
+		{"nixl", []string{"--num-processes=2", "--mode=dispatch"}},
+		{"nixl", []string{"--num-processes=2", "--mode=combine", "--dtype=bf16", "--detail"}},
+		{"nixl", []string{"--num-processes=8", "--threads=2", "--routing=zipf:1.2", "--tokens=0,1,2,3,4,5,6,7"}},
+		{"none", []string{"--num-processes=2"}},
+		{"none", []string{"--num-processes=8"}},
+	} {
+		t.Run(test.backend+strings.Join(test.arguments, ""), func(t *testing.T) {
+			p := newProgram(t, with(with(small, "--nvlink-backend="+test.backend), test.arguments...)...)
+			if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
+				t.Fatalf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
+			}
+			if !regexp.MustCompile(`\nNetwork: UCX 1\.\d+\.\d+ \(modules: .+\)\nTransport: `).Match(p.stdout.Bytes()) {
+				t.Errorf("stdout:\n%s", &p.stdout)
+			}
+			kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
+			for rank := range int(kept.Header.GetPlan().GetCases()[0].GetRanks()) {
+				result := kept.Rank(0, rank).Result
+				for peer, path := range result.GetPathToRank() {
+					if own := peer == rank; own != (path == epperfv1.Path_PATH_OWN) || !own && path != epperfv1.Path_PATH_NETWORK {
+						t.Errorf("rank %d reaches rank %d by %v", rank, peer, path)
+					}
+				}
+				network := result.GetNetwork()
+				if !slices.Contains(network.GetModules(), "cma") { // without it UCX is ten times slower, and silent
+					t.Errorf("rank %d: modules %q", rank, network.GetModules())
+				}
+				transports := strings.Join(network.GetTransports(), "\n")
+				if strings.Contains(transports, "tcp") != (test.backend == "none") {
+					t.Errorf("rank %d: transports %q", rank, transports)
+				}
+			}
+		})
+	}
+}
+
+func TestAUsersWayToSetUCXWins(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl")...)
+	p.Env = append(p.Env, "UCX_TLS=tcp,self")
+	if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), "tcp") {
+		t.Fatalf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
+	}
+	kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
+	if got := kept.Header.GetHosts()[0].GetUcxEnvironment(); !slices.Contains(got, "UCX_TLS=tcp,self") {
+		t.Errorf("the record knows of %q", got)
+	}
+	for _, set := range kept.Rank(0, 0).Result.GetNetwork().GetEnvironment() {
+		if strings.HasPrefix(set, "UCX_TLS=") {
+			t.Errorf("it says that we set %s", set)
+		}
+	}
+}
+
+func TestNIXLThatIsMissingOrBroken(t *testing.T) {
+	broken := t.TempDir()
+	library := filepath.Join(broken, ".nixl_cu13.mesonpy.libs", "libnixl_capi.so")
+	if err := os.MkdirAll(filepath.Dir(library), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(library, []byte("no library"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for name, test := range map[string]struct{ root, want string }{
+		"missing": {filepath.Join(broken, "nowhere"), "nowhere"},
+		"broken":  {broken, "libnixl_capi.so"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl", "--nixl-root="+test.root)...)
+			if code := p.run(t); code != 1 || !strings.Contains(p.last(), test.want) {
+				t.Errorf("exit code %d, stderr:\n%s", code, &p.stderr)
+			}
+		})
+	}
+}
+
+func TestARankIsKilledWhileNIXLWritesToIt(t *testing.T) {
+	for _, backend := range []string{"nixl", "none"} {
+		t.Run(backend, func(t *testing.T) {
+			p := newProgram(t, with(endless, "--nvlink-backend="+backend)...)
+			p.until(t, "warmup")
+			for victim := range p.ranks(t, 4) {
+				syscall.Kill(victim, syscall.SIGKILL)
+				break
+			}
+			began := time.Now()
+			<-p.rest
+			code := p.end(t)
+			within(t, time.Second, time.Since(began), p.last())
+			if code != 1 || !regexp.MustCompile(`rank [0-3] \(pid \d+ on .+\): killed by signal 9`).MatchString(p.last()) {
+				t.Errorf("exit code %d, stderr:\n%s", code, &p.stderr)
+			}
+		})
+	}
+}

@@ -1,0 +1,58 @@
+package native
+
+/*
+#include <stdlib.h>
+
+#include "csrc/abi/ep.h"
+*/
+import "C"
+
+import (
+	"strings"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// The core and the plan number backends alike.
+var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE]struct{} = [C.EP_NONE]struct{}{}
+
+// backendOf leaves it to the core to refuse what is none.
+func backendOf(backend epperfv1.NvlinkBackend) C.ep_backend { return C.ep_backend(backend) }
+
+// Paths says how this rank reaches each rank, and over which network; nil if over none.
+func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
+	paths := make([]epperfv1.Path, e.of.GetRanks())
+	for rank := range paths {
+		paths[rank] = epperfv1.Path_PATH_MAPPED
+		if e.backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+			paths[rank] = epperfv1.Path_PATH_NETWORK
+		}
+	}
+	paths[e.rank] = epperfv1.Path_PATH_OWN
+	if e.backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+		return paths, nil, nil
+	}
+	var network C.ep_network
+	if err := e.failed(C.ep_describe_network(e.engine, &network)); err != nil {
+		return nil, nil, err
+	}
+	return paths, &epperfv1.Network{
+		UcxVersion:  C.GoString(&network.ucx_version[0]),
+		Modules:     lines(&network.modules[0]),
+		Transports:  lines(&network.transports[0]),
+		Environment: lines(&network.environment[0]),
+	}, nil
+}
+
+// lines splits a list of the core's.
+func lines(text *C.char) []string {
+	return strings.FieldsFunc(C.GoString(text), func(r rune) bool { return r == '\n' })
+}
+
+// optional copies text into C, nothing as null; free it.
+func optional(text string) *C.char {
+	if text == "" {
+		return nil
+	}
+	return C.CString(text)
+}

@@ -39,6 +39,7 @@ class GpuDevice {
     __syncthreads();
     bool last = false;
     if (threadIdx.x == 0) {
+      FenceIfConservative();
       last = ptx::AddAcquireReleaseDevice(ticket, 1) + 1 == gridDim.x;
       if (last) ptx::StoreRelaxedDevice(ticket, 0);
     }
@@ -49,6 +50,7 @@ class GpuDevice {
     if (mine == 0) return false;
     __syncwarp();
     if (Lane() != 0) return false;
+    FenceIfConservative();
     if (ptx::AddAcquireReleaseDevice(counter, mine) + mine != all) return false;
     ptx::StoreRelaxedDevice(counter, 0);
     return true;
@@ -183,6 +185,13 @@ class GpuDevice {
   bool Failed(const uint32_t& claimed) const { return ptx::LoadRelaxedDevice(&claimed) != 0; }
 
  private:
+  // The chain above needs none; csrc/kernels/BUILD.bazel says what for.
+  static void FenceIfConservative() {
+#ifdef EP_FENCE_CONSERVATIVE
+    ptx::FenceAcquireReleaseSystem();
+#endif
+  }
+
   static constexpr uint32_t kAll = 0xFFFFFFFF;
   static constexpr uint32_t kLaneChannels = kPieceChannels / kLanes;
   static constexpr uint32_t kCrewBytes = kLanes * sizeof(ptx::Vector);

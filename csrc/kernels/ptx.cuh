@@ -48,6 +48,8 @@ inline void StoreReleaseSystem(uint64_t* to, uint64_t value) {
   asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
 }
 
+inline void FenceAcquireReleaseSystem() { asm volatile("fence.acq_rel.sys;" ::: "memory"); }
+
 inline uint32_t LoadRelaxedSystem(const uint32_t* from) {
   uint32_t value;
   asm volatile("ld.relaxed.sys.global.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");

@@ -92,7 +92,7 @@ def _cuda_image_impl(ctx):
         for dep in ctx.attr.deps
     ]).to_list()
     images = {
-        arch: compile_device(ctx, ctx.file.src, hdrs, arch)
+        arch: compile_device(ctx, ctx.file.src, hdrs, arch, ctx.attr.defines)
         for arch in ctx.attr.architectures
     }
     fatbin = _join(ctx, images)
@@ -132,6 +132,7 @@ by name, so they are extern "C".
             doc = "sm_N gives machine code for that GPU alone, compute_N PTX, which the driver " +
                   "compiles for GPUs that are not named.",
         ),
+        "defines": attr.string_list(doc = "Macros of the device code, as NAME or NAME=VALUE."),
         "deps": attr.label_list(
             doc = "Libraries whose headers `src` includes; nothing of them is linked.",
             providers = [CcInfo],

@@ -10,7 +10,7 @@ NVRTC_ATTRS = {
     "_library": attr.label(default = "@cuda//:nvrtc", cfg = "exec"),
 }
 
-def compile_device(ctx, src, hdrs, arch):
+def compile_device(ctx, src, hdrs, arch, defines = []):
     """Declares the compilation of one file of device code.
 
     Args:
@@ -18,6 +18,7 @@ def compile_device(ctx, src, hdrs, arch):
       src: the File to compile.
       hdrs: the Files that it includes, by paths from the repository's root.
       arch: sm_N for a cubin, compute_N for PTX.
+      defines: macros, as NAME or NAME=VALUE.
 
     Returns:
       The File of the compiled image.
@@ -32,6 +33,7 @@ def compile_device(ctx, src, hdrs, arch):
     args = ctx.actions.args()
     args.add_all([library, src, image, "-arch=" + arch] + _OPTIONS)
     args.add_all([include, include + "/cccl"], format_each = "-I%s")
+    args.add_all(defines, format_each = "-D%s")
     ctx.actions.run(
         executable = ctx.executable._compiler,
         arguments = [args],

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -112,4 +113,25 @@ func TestARankIsKilledWhileNIXLWritesToIt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// --host-id stands in for hosts: what is refused of mapped memory works over a network.
+func TestLaunchersOfSeveralHosts(t *testing.T) {
+	e := coordinator(t)
+	launchers := e.three(t, "r1", with(small, "--nvlink-backend=none")...)
+	for node, p := range launchers {
+		p.Args = append(p.Args, "--host-id="+strconv.Itoa(node))
+		p.start(t)
+	}
+	for node, p := range launchers {
+		if code := p.end(t); code != 0 || p.stderr.Len() > 0 {
+			t.Errorf("node %d: exit code %d: %s", node, code, &p.stderr)
+		}
+	}
+	for _, want := range []string{"Device: cpu (6 ranks on ", " of 3 hosts", "Checked: 6/6 ranks, "} {
+		if !strings.Contains(launchers[0].stdout.String(), want) {
+			t.Errorf("node 0 does not print %q:\n%s", want, &launchers[0].stdout)
+		}
+	}
+	e.untouched(t, time.Second)
 }

@@ -38,7 +38,7 @@ func gpusOf(path string) ([]topology.GPU, error) {
 	}
 	library := nvml.New(nvml.WithLibraryPath(path))
 	if result := library.Init(); result != nvml.SUCCESS {
-		return nil, &NoDriverError{"the driver does not start: " + library.ErrorString(result)}
+		return nil, &NoDriverError{"the driver does not start: " + result.Error()}
 	}
 	defer library.Shutdown()
 	return list(library)
@@ -59,7 +59,7 @@ func bind(path string) bool {
 func list(library nvml.Interface) ([]topology.GPU, error) {
 	count, result := library.DeviceGetCount()
 	if result != nvml.SUCCESS {
-		return nil, fmt.Errorf("count GPUs: %s", library.ErrorString(result))
+		return nil, fmt.Errorf("count GPUs: %w", result)
 	}
 	devices := make([]nvml.Device, count)
 	gpus := make([]topology.GPU, count)
@@ -67,9 +67,9 @@ func list(library nvml.Interface) ([]topology.GPU, error) {
 	for i := range count {
 		device, result := library.DeviceGetHandleByIndex(i)
 		if result != nvml.SUCCESS {
-			return nil, fmt.Errorf("GPU %d: open it: %s", i, library.ErrorString(result))
+			return nil, fmt.Errorf("GPU %d: open it: %w", i, result)
 		}
-		gpu, err := describe(library, device)
+		gpu, err := describe(device)
 		if err != nil {
 			return nil, fmt.Errorf("GPU %d: %w", i, err)
 		}
@@ -89,11 +89,11 @@ func list(library nvml.Interface) ([]topology.GPU, error) {
 	return gpus, nil
 }
 
-func describe(library nvml.Interface, device nvml.Device) (topology.GPU, error) {
+func describe(device nvml.Device) (topology.GPU, error) {
 	var gpu topology.GPU
 	pci, result := device.GetPciInfo()
 	if result != nvml.SUCCESS {
-		return gpu, fmt.Errorf("find its PCI address: %s", library.ErrorString(result))
+		return gpu, fmt.Errorf("find its PCI address: %w", result)
 	}
 	var err error
 	if gpu.PCI, err = topology.ParsePCI(text(pci.BusId[:])); err != nil {

@@ -71,10 +71,14 @@ Legend:
   N/A   not told
 `
 
-// Text returns the table, its legends, and which NICs each GPU should use.
+// Text returns the table, its legends, and which NICs each GPU should use; nothing of a host with
+// neither.
 func (t *Topology) Text(nicsPerGPU int) string {
 	var text bytes.Buffer
 	m := t.Matrix()
+	if len(m.Names) == 0 {
+		return ""
+	}
 	table := newTable(&text)
 	header := ""
 	for column := range m.Names {
@@ -123,8 +127,8 @@ func (t *Topology) writeNICs(text *bytes.Buffer) {
 			if port.GigabitsPerSecond > 0 {
 				rate = strconv.FormatFloat(port.GigabitsPerSecond, 'f', -1, 64) + " Gb/s"
 			}
-			fmt.Fprintf(table, "%s\tport %d %s\t%s\t%s\t%s\t%s\tNUMA %s\n", name, port.Number, port.State,
-				told(port.LinkLayer), told(rate), told(strings.Join(nic.NetDevices, ",")), told(string(nic.PCI)), nodeText(nic.NUMA))
+			fmt.Fprintf(table, "%s\tport %d %s\t%s\t%s\t%s\t%s\tNUMA %s\tCPUs %s\n", name, port.Number, port.State,
+				told(port.LinkLayer), told(rate), told(strings.Join(nic.NetDevices, ",")), told(string(nic.PCI)), nodeText(nic.NUMA), told(nic.CPUs))
 		}
 		if len(nic.Ports) == 0 {
 			fmt.Fprintf(table, "  NIC%d: %s\tno port\n", i, nic.Name)

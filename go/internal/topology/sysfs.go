@@ -38,7 +38,7 @@ func readNIC(sys fs.FS, folder, name string) NIC {
 	if nic.PCI == "" {
 		device = folder + "/device"
 	}
-	nic.NUMA = numaOf(sys, device)
+	nic.NUMA, nic.CPUs = numaOf(sys, device), line(sys, device+"/local_cpulist")
 	if driver, err := fs.ReadLink(sys, device+"/driver"); err == nil {
 		nic.Driver = path.Base(driver)
 	}

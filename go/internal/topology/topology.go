@@ -38,6 +38,7 @@ type NIC struct {
 	Driver string `json:"driver,omitempty"`
 	PCI    PCI    `json:"pci,omitempty"` // empty of one that lies on no PCI bus
 	NUMA   *int   `json:"numa_node,omitempty"`
+	CPUs   string `json:"cpus,omitempty"`
 	// NetDevices are its network interfaces; none where it has no IP.
 	NetDevices []string `json:"net_devices,omitempty"`
 	Ports      []Port   `json:"ports"`

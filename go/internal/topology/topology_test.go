@@ -1,9 +1,12 @@
 package topology_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/epperf/epperf/go/internal/topology"
 	"github.com/epperf/epperf/go/internal/topology/topologytest"
@@ -105,22 +108,47 @@ PHB PHB N/A PHB X`
 }
 
 func TestAMachineWithoutAnyIsNoError(t *testing.T) {
-	for name, sys := range map[string]topologytest.Sys{
-		"nothing":          topologytest.New(),
-		"a folder for it":  {MapFS: fstest.MapFS{"class/infiniband/.keep": nil}},
-		"a NIC in no port": withNIC(topologytest.NIC{Way: "pci0000:00/0000:00:06.0", Name: "mlx5_0", Driver: "mlx5_core"}),
-	} {
-		host := read(t, sys)
-		if len(host.GPUs) > 0 || host.Text(1) == "" {
-			t.Errorf("%s: %+v", name, host)
-		}
+	if host := read(t, topologytest.New()); len(host.GPUs)+len(host.NICs) > 0 || host.Text(1) != "" {
+		t.Errorf("%+v", host)
 	}
 }
 
-func withNIC(nic topologytest.NIC) topologytest.Sys {
+// NICs of several drivers, one of them software's: on no bus, and so at no known distance.
+func TestWhatIsKnownOfANIC(t *testing.T) {
+	s := topologytest.FourAndTwo("DOWN")
+	s.MapFS["class/infiniband/rxe0/ports/1/state"] = &fstest.MapFile{Data: []byte("4: ACTIVE\n")}
+	host := read(t, s)
+	if len(host.NICs) != 3 {
+		t.Fatalf("%+v", host.NICs)
+	}
+	node := 1
+	want := []topology.NIC{
+		{
+			Name: "bnxt_re1", Driver: "bnxt_en", PCI: "0000:83:00.0", NUMA: &node, CPUs: "48-95", NetDevices: []string{"ens2"},
+			Ports: []topology.Port{{Number: 1, State: "DOWN", LinkLayer: "Ethernet", GigabitsPerSecond: 200}},
+		},
+		{Name: "rxe0", Ports: []topology.Port{{Number: 1, State: "ACTIVE"}}},
+	}
+	if diff := cmp.Diff(want, host.NICs[1:]); diff != "" {
+		t.Errorf("NICs (-want +got):\n%s", diff)
+	}
+	if got := host.GPUToNIC(0, 2); got != topology.Unknown {
+		t.Errorf("a NIC on no bus is at %v", got)
+	}
+}
+
+func TestNICsAreInTheOrderOfTheirNumbers(t *testing.T) {
 	s := topologytest.New()
-	s.NIC(nic)
-	return s
+	for i, name := range []string{"mlx5_10", "mlx5_2", "bnxt_re0", "mlx5_bond_0"} {
+		s.NIC(topologytest.NIC{Way: fmt.Sprintf("pci0000:00/0000:00:0%d.0", i), Name: name})
+	}
+	var names []string
+	for _, nic := range read(t, s).NICs {
+		names = append(names, nic.Name)
+	}
+	if diff := cmp.Diff([]string{"bnxt_re0", "mlx5_2", "mlx5_10", "mlx5_bond_0"}, names); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }
 
 func TestAddressesAreReadAsDriversWriteThem(t *testing.T) {

@@ -26,7 +26,7 @@ const libraryName = "libnvidia-ml.so.1"
 // A NoDriverError says that this host has no driver, or none that works.
 type NoDriverError struct{ Reason string }
 
-func (e *NoDriverError) Error() string { return "no GPU is asked: " + e.Reason }
+func (e *NoDriverError) Error() string { return "there is no driver to ask about GPUs: " + e.Reason }
 
 // GPUs returns the host's GPUs in the driver's order, which CUDA_VISIBLE_DEVICES does not change. The
 // error is a *NoDriverError where nobody can be asked.
@@ -34,7 +34,7 @@ func GPUs() ([]topology.GPU, error) { return gpusOf(libraryName) }
 
 func gpusOf(path string) ([]topology.GPU, error) {
 	if !bind(path) {
-		return nil, &NoDriverError{path + " of the driver is not found"}
+		return nil, &NoDriverError{path + " is not found"}
 	}
 	library := nvml.New(nvml.WithLibraryPath(path))
 	if result := library.Init(); result != nvml.SUCCESS {

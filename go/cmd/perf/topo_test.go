@@ -104,11 +104,11 @@ func TestTopoIsHeldAgainstATable(t *testing.T) {
 
 func TestWhatMakesNoSenseOfNICsIsNamed(t *testing.T) {
 	for arguments, want := range map[string]string{
-		"topo --format=yaml":       `perf: --format="yaml": not one of text, json; see perf --help`,
-		"topo --nics-per-gpu=0":    "perf: --nics-per-gpu=0: must be at least 1; see perf --help",
-		"topo now":                 `perf: topo: "now": takes no arguments; see perf --help`,
-		"--nics-per-gpu=0":         "perf: --nics-per-gpu=0: must be at least 1; try --skip-nic-discovery for none; see perf --help",
-		"--nic-map=mlx5_0":         `perf: --nic-map: "mlx5_0" is no GPU with its NICs; try 0=mlx5_0 or 1=mlx5_1+mlx5_2; see perf --help`,
+		"topo --format=yaml":                      `perf: --format="yaml": not one of text, json; see perf --help`,
+		"topo --nics-per-gpu=0":                   "perf: --nics-per-gpu=0: must be at least 1; see perf --help",
+		"topo now":                                `perf: topo: "now": takes no arguments; see perf --help`,
+		"--nics-per-gpu=0":                        "perf: --nics-per-gpu=0: must be at least 1; try --skip-nic-discovery for none; see perf --help",
+		"--nic-map=mlx5_0":                        `perf: --nic-map: "mlx5_0" is no GPU with its NICs; try 0=mlx5_0 or 1=mlx5_1+mlx5_2; see perf --help`,
 		"--device=cpu --nic-map=0=mlx5_0":         "perf: --nic-map: ranks of this run use no NIC; leave it out, or try --device=cuda --nvlink-backend=none; see perf --help",
 		"--skip-nic-discovery --nic-map=0=mlx5_0": "perf: --nic-map: --skip-nic-discovery leaves NICs to UCX; leave out one of the two; see perf --help",
 		"--nic-map=0=mlx5_0 UCX_NET_DEVICES=all":  "perf: --nic-map: UCX_NET_DEVICES=all is set, and what is set stays; unset it or leave out the flag; see perf --help",

@@ -40,9 +40,9 @@ type host struct {
 	lost    chan struct{}
 	samples []*epperfv1.Samples
 	results []*epperfv1.RankResult
-	full    error // of the sink
+	full    error    // of the sink
 	others  [][]byte // the blobs of a host before this one
-	alone   bool  // barriers wait for a host that does not come
+	alone   bool     // barriers wait for a host that does not come
 }
 
 func (h *host) Exchange(_ context.Context, _ string, blobs [][]byte) ([][]byte, error) {

@@ -99,10 +99,10 @@ func TestRanksGetWhatTheMapSaysAndElseWhatIsNear(t *testing.T) {
 	// As CUDA_VISIBLE_DEVICES=5,0 counts them, and one that /sys does not have.
 	gpus := []topology.PCI{host.GPUs[5].PCI, host.GPUs[0].PCI, "0000:ee:00.0"}
 	for text, want := range map[string]string{
-		"":                                "mlx5_5:1 mlx5_0:1 ",
-		"0=mlx5_2":                        "mlx5_2:1 mlx5_0:1 ",
-		"1=mlx5_6+mlx5_7,2=mlx5_1":        "mlx5_5:1 mlx5_6:1,mlx5_7:1 mlx5_1:1",
-		"0=mlx5_0,1=mlx5_0,2=mlx5_0":      "mlx5_0:1 mlx5_0:1 mlx5_0:1",
+		"":                           "mlx5_5:1 mlx5_0:1 ",
+		"0=mlx5_2":                   "mlx5_2:1 mlx5_0:1 ",
+		"1=mlx5_6+mlx5_7,2=mlx5_1":   "mlx5_5:1 mlx5_6:1,mlx5_7:1 mlx5_1:1",
+		"0=mlx5_0,1=mlx5_0,2=mlx5_0": "mlx5_0:1 mlx5_0:1 mlx5_0:1",
 	} {
 		wanted, err := topology.ParseMap(text)
 		if err != nil {
@@ -119,16 +119,16 @@ func TestAWrongMapIsNamed(t *testing.T) {
 	host := read(t, topologytest.FourAndTwo("DOWN"))
 	gpus := []topology.PCI{host.GPUs[0].PCI, host.GPUs[1].PCI}
 	for text, want := range map[string]string{
-		"mlx5_0":                   `"mlx5_0" is no GPU with its NICs`,
-		"0:mlx5_0":                 `"0:mlx5_0" is no GPU with its NICs`,
-		"0=":                       `"0=" is no GPU with its NICs`,
-		"-1=mlx5_0":                `"-1=mlx5_0" is no GPU with its NICs`,
-		"0=bnxt_re0,":              `"" is no GPU with its NICs`,
-		"0=bnxt_re0,0=bnxt_re0":    "GPU 0 has two entries; join its NICs with +",
-		"0=bnxt_re0+bnxt_re0":      "GPU 0: it has NIC bnxt_re0 twice",
-		"2=bnxt_re0":               "there is no GPU 2 among the 2 that ranks of this host use",
-		"0=mlx5_0":                 "GPU 0: there is no NIC mlx5_0; try bnxt_re0",
-		"0=bnxt_re0,1=bnxt_re1":    "GPU 1: no port of NIC bnxt_re1 is active; try bnxt_re0",
+		"mlx5_0":                `"mlx5_0" is no GPU with its NICs`,
+		"0:mlx5_0":              `"0:mlx5_0" is no GPU with its NICs`,
+		"0=":                    `"0=" is no GPU with its NICs`,
+		"-1=mlx5_0":             `"-1=mlx5_0" is no GPU with its NICs`,
+		"0=bnxt_re0,":           `"" is no GPU with its NICs`,
+		"0=bnxt_re0,0=bnxt_re0": "GPU 0 has two entries; join its NICs with +",
+		"0=bnxt_re0+bnxt_re0":   "GPU 0: it has NIC bnxt_re0 twice",
+		"2=bnxt_re0":            "there is no GPU 2 among the 2 that ranks of this host use",
+		"0=mlx5_0":              "GPU 0: there is no NIC mlx5_0; try bnxt_re0",
+		"0=bnxt_re0,1=bnxt_re1": "GPU 1: no port of NIC bnxt_re1 is active; try bnxt_re0",
 	} {
 		wanted, err := topology.ParseMap(text)
 		if err == nil {

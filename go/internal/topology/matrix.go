@@ -167,7 +167,9 @@ func (t *Topology) JSON(nicsPerGPU int) ([]byte, error) {
 	return append(text, '\n'), err
 }
 
-func newTable(text *bytes.Buffer) *tabwriter.Writer { return tabwriter.NewWriter(text, 0, 0, 2, ' ', 0) }
+func newTable(text *bytes.Buffer) *tabwriter.Writer {
+	return tabwriter.NewWriter(text, 0, 0, 2, ' ', 0)
+}
 
 func nodeText(node *int) string {
 	if node == nil {

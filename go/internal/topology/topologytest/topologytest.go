@@ -4,11 +4,10 @@ package topologytest
 
 import (
 	"fmt"
+	"io/fs"
 	"path"
 	"strings"
 	"testing/fstest"
-
-	"io/fs"
 
 	"github.com/epperf/epperf/go/internal/topology"
 )
@@ -22,7 +21,9 @@ var Up = topology.Port{Number: 1, State: "ACTIVE", LinkLayer: "InfiniBand", Giga
 // New returns a /sys without devices.
 func New() Sys { return Sys{fstest.MapFS{}} }
 
-func (s Sys) file(name, text string) { s.MapFS[name] = &fstest.MapFile{Data: []byte(text + "\n"), Mode: 0o444} }
+func (s Sys) file(name, text string) {
+	s.MapFS[name] = &fstest.MapFile{Data: []byte(text + "\n"), Mode: 0o444}
+}
 
 // link makes a link as the kernel does: relative to its folder.
 func (s Sys) link(name, to string) {

@@ -59,14 +59,13 @@ func (n nicChoice) ofRanks(p *epperfv1.Plan, gpus []*epperfv1.Gpu, sys fs.FS, st
 	if _, set := os.LookupEnv(netDevicesVariable); set || n.skip {
 		return nil, nil
 	}
-	// All GPUs of the host, so that launchers that share it share its NICs evenly.
-	all, err := topology.GPUsOf(sys)
-	if err != nil {
-		return nil, fmt.Errorf("look for GPUs beside NICs: %w", err)
+	host, err := readHost(sys)
+	if err != nil && len(n.wanted) == 0 {
+		fmt.Fprintf(stderr, "perf: %v; UCX chooses NICs\n", err)
+		return nil, nil
 	}
-	host, err := topology.Read(sys, all)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--nic-map: %w", err)
 	}
 	var addresses []topology.PCI
 	for _, gpu := range gpus {
@@ -90,6 +89,16 @@ func (n nicChoice) ofRanks(p *epperfv1.Plan, gpus []*epperfv1.Gpu, sys fs.FS, st
 		ofRank[local] = devices[local%len(devices)]
 	}
 	return ofRank, nil
+}
+
+// readHost looks at all GPUs of the host, not only this launcher's: launchers that share the host then
+// share its NICs evenly.
+func readHost(sys fs.FS) (*topology.Topology, error) {
+	gpus, err := topology.GPUsOf(sys)
+	if err != nil {
+		return nil, err
+	}
+	return topology.Read(sys, gpus)
 }
 
 // usesNICs reports whether ranks move rows with UCX.

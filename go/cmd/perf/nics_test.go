@@ -79,6 +79,25 @@ func TestRanksUseTheNICsNearTheirGPUs(t *testing.T) {
 	}
 }
 
+// A /sys that refuses to be read is no reason to end a run, but to a user who names NICs.
+func TestNICsThatCannotBeLookedForAreLeftToUCX(t *testing.T) {
+	unset(t, netDevicesVariable)
+	var says bytes.Buffer
+	got, err := nicChoice{perGPU: 1}.ofRanks(overNICs(1), gpusAt("0000:15:00.0"), closedFS{}, &says)
+	if want := "perf: look for GPUs in /sys: permission denied; UCX chooses NICs\n"; got != nil || err != nil || says.String() != want {
+		t.Errorf("%q, %v, says %q; want %q", got, err, &says, want)
+	}
+	_, err = nicChoice{perGPU: 1, wanted: topology.Map{0: {"mlx5_0"}}}.ofRanks(overNICs(1), gpusAt("0000:15:00.0"), closedFS{}, nil)
+	if want := "--nic-map: look for GPUs in /sys: permission denied"; err == nil || err.Error() != want {
+		t.Errorf("%v; want %s", err, want)
+	}
+}
+
+// A closedFS lets nobody in.
+type closedFS struct{}
+
+func (closedFS) Open(string) (fs.File, error) { return nil, fs.ErrPermission }
+
 func TestWhatTheUserSetForUCXStays(t *testing.T) {
 	t.Setenv(netDevicesVariable, "mlx5_3:1")
 	got, err := nicChoice{perGPU: 1}.ofRanks(overNICs(1), gpusAt("0000:15:00.0"), topologytest.Eight(), nil)

@@ -151,8 +151,6 @@ func (t *Topology) writeAssignment(text *bytes.Buffer, nicsPerGPU int) {
 func (t *Topology) JSON(nicsPerGPU int) ([]byte, error) {
 	type gpu struct {
 		GPU
-		// Peers are in the matrix.
-		Peers         []Peer `json:"peers,omitempty"`
 		UCXNetDevices string `json:"ucx_net_devices"`
 	}
 	gpus := []gpu{}

@@ -3,6 +3,7 @@ package topology
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
@@ -71,7 +72,7 @@ func GPUsOf(sys fs.FS) ([]GPU, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look for GPUs in /sys: %w", err)
 	}
 	var gpus []GPU
 	for _, entry := range entries {

@@ -22,6 +22,8 @@ type GPU struct {
 	CPUs string `json:"cpus,omitempty"`
 	// Peers are its ways to all GPUs, in their order; empty where no driver told. Its own is zero.
 	Peers []Peer `json:"peers,omitempty"`
+	// DownNVLinks is how many NVLinks it has that are not active, wired or not.
+	DownNVLinks int `json:"down_nvlinks"`
 }
 
 // A Peer is the way from one GPU to another.
@@ -83,7 +85,7 @@ func Read(sys fs.FS, gpus []GPU) (*Topology, error) {
 	t := &Topology{GPUs: slices.Clone(gpus), ways: map[PCI]way{}}
 	var err error
 	if t.NICs, err = readNICs(sys); err != nil {
-		return nil, fmt.Errorf("look for NICs: %w", err)
+		return nil, fmt.Errorf("look for NICs in /sys: %w", err)
 	}
 	for _, nic := range t.NICs {
 		t.ways[nic.PCI] = wayOf(folderOf(sys, nic.PCI))

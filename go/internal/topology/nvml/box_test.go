@@ -2,8 +2,10 @@ package nvml
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -126,7 +128,7 @@ func TestBoxes(t *testing.T) {
 	}{
 		"dgx_h100": {dgxh100.New(), box{links: switched(18), level: levels}},
 		"dgx_a100": {dgxa100.New(), box{links: switched(12), level: levels}},
-		// Pairs of GPUs are linked by four links, of which GPU 5 lacks two; the others go over PCI.
+		// Pairs of GPUs are linked by four links, of which one pair lacks two; the others go over PCI.
 		"pairs": {dgxa100.New(), box{level: levels, links: func(gpu int) []int {
 			if gpu/2 == 2 {
 				return []int{gpu ^ 1, down, gpu ^ 1, down}
@@ -139,6 +141,11 @@ func TestBoxes(t *testing.T) {
 			gpus, err := list(test.box.over(test.library))
 			if err != nil {
 				t.Fatal(err)
+			}
+			for i, gpu := range gpus {
+				if ends := test.box.links(i); gpu.DownNVLinks != strings.Count(fmt.Sprint(ends), fmt.Sprint(down)) {
+					t.Errorf("GPU %d: %d links are down of %d", i, gpu.DownNVLinks, ends)
+				}
 			}
 			host, err := topology.Read(topologytest.Eight(), gpus)
 			if err != nil {

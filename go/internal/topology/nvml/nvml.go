@@ -34,7 +34,7 @@ func GPUs() ([]topology.GPU, error) { return gpusOf(libraryName) }
 
 func gpusOf(path string) ([]topology.GPU, error) {
 	if !bind(path) {
-		return nil, &NoDriverError{path + " is not found"}
+		return nil, &NoDriverError{path + " cannot be loaded"}
 	}
 	library := nvml.New(nvml.WithLibraryPath(path))
 	if result := library.Init(); result != nvml.SUCCESS {
@@ -76,7 +76,7 @@ func list(library nvml.Interface) ([]topology.GPU, error) {
 		devices[i], gpus[i], links[i] = device, gpu, linksOf(device)
 	}
 	for i := range gpus {
-		gpus[i].Peers = make([]topology.Peer, count)
+		gpus[i].Peers, gpus[i].DownNVLinks = make([]topology.Peer, count), links[i].down
 		for j := range gpus {
 			if i != j {
 				gpus[i].Peers[j] = topology.Peer{
@@ -148,8 +148,9 @@ func distance(a, b nvml.Device) topology.Distance {
 	return topology.Unknown
 }
 
-// linkCounts are a GPU's active NVLinks.
+// linkCounts are a GPU's NVLinks, the active ones by where they lead.
 type linkCounts struct {
+	down     int // of those that are not
 	switches int // to NVSwitches, which reach every GPU of the box
 	gpus     map[topology.PCI]int
 }
@@ -157,7 +158,12 @@ type linkCounts struct {
 func linksOf(device nvml.Device) linkCounts {
 	counts := linkCounts{gpus: map[topology.PCI]int{}}
 	for link := range nvml.NVLINK_MAX_LINKS {
-		if state, result := device.GetNvLinkState(link); result != nvml.SUCCESS || state != nvml.FEATURE_ENABLED {
+		state, result := device.GetNvLinkState(link)
+		if result != nvml.SUCCESS {
+			continue // it has no such link
+		}
+		if state != nvml.FEATURE_ENABLED {
+			counts.down++
 			continue
 		}
 		kind, result := device.GetNvLinkRemoteDeviceType(link)

@@ -1,7 +1,8 @@
-// A driver's management library as a test finds it: two GPUs on one PCI switch, four NVLinks between them.
+// A driver's management library as a test finds it: two GPUs on one PCI switch, four NVLinks
+// between them.
 //
-// It answers what perf topo asks; whatever else NVML has, it lacks, as an older driver does. Types and
-// numbers are those of NVML's C interface.
+// It answers what perf topo asks; whatever else NVML has, it lacks, as an older driver does. Types
+// and numbers are those of NVML's C interface.
 
 #include <stdio.h>
 #include <string.h>

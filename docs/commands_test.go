@@ -39,6 +39,28 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
+// The table of GPUs and NICs is of a machine that no test has: of a mock, by a test beside it.
+func TestTheTopologyShownIsTheMocks(t *testing.T) {
+	text, err := os.ReadFile("operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	table, err := os.ReadFile("../go/internal/topology/nvml/testdata/dgx_h100.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var indented strings.Builder
+	for line := range strings.Lines(string(table)) {
+		if line != "\n" {
+			indented.WriteString("    ")
+		}
+		indented.WriteString(line)
+	}
+	if !strings.Contains(string(text), indented.String()) {
+		t.Errorf("operations.md lacks this table:\n%s", &indented)
+	}
+}
+
 var (
 	helpFlag = regexp.MustCompile(`(?m)^ +--([a-z-]+)(?: value)?  .*?(?:\(default: "?([^")]*)"?\))?$`)
 	readFlag = regexp.MustCompile("(?m)^\\| `--([a-z-]+)` \\| (?:(\\S+) )?\\|")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/command"
@@ -29,6 +30,7 @@ type measurement struct {
 	stderr io.Writer
 	quiet  bool
 	debug  bool // say when barriers are passed
+	nics   nicChoice
 	// gatherBytes is how many bytes of samples are brought to node 0; of more there are only parts.
 	gatherBytes uint64
 
@@ -55,6 +57,10 @@ func (m measurement) do(ctx context.Context) (err error) {
 	if err := enoughFiles(m.plan); err != nil {
 		return err
 	}
+	netDevices, err := m.nics.ofRanks(m.plan, gpus, os.DirFS("/sys"), m.stderr)
+	if err != nil {
+		return err
+	}
 	if m.buildID, err = buildID(); err != nil {
 		return err
 	}
@@ -62,7 +68,7 @@ func (m measurement) do(ctx context.Context) (err error) {
 		return err
 	}
 	facts := m.system.Describe()
-	facts.HostId, facts.Gpus = m.party.hostID, gpus
+	facts.HostId, facts.Gpus, facts.NetDevicesOfRank = m.party.hostID, gpus, netDevices
 	writer, err := record.Create(m.output, &epperfv1.Header{
 		Plan:          m.plan,
 		PlanSha256:    plan.Hash(m.plan),
@@ -91,6 +97,7 @@ func (m measurement) do(ctx context.Context) (err error) {
 		BuildID:  m.buildID,
 		Args:     m.rankArguments(),
 		Env:      rankEnvironment(m.plan),
+		RankEnv:  netDevicesEnvironment(netDevices),
 		Stderr:   progress,
 		Sink:     kept,
 		Met:      met,

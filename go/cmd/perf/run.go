@@ -30,6 +30,8 @@ func runFlags() []cli.Flag {
 		&cli.IntFlag{Name: "warmup", Value: d.Warmup, Usage: "iterations before the timed ones"},
 		&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations; figures leave out the first"},
 		&cli.BoolFlag{Name: "skip-nic-discovery", Usage: "leave the choice of NICs to UCX; on CPUs there is none to make"},
+		&cli.IntFlag{Name: "nics-per-gpu", Value: 1, Usage: "NICs that each rank on a GPU uses, the nearest first"},
+		&cli.StringFlag{Name: "nic-map", Usage: "NICs of GPUs instead of the nearest: 0=mlx5_0,1=mlx5_1+mlx5_2"},
 		&cli.StringFlag{Name: "device", Value: d.Device, Usage: "what ranks compute on: cpu, cuda, or auto for GPUs if this host has any"},
 		&cli.BoolFlag{Name: "shared-gpu", Usage: "let several ranks compute on one GPU: checks what is right, measures nothing"},
 		&cli.StringFlag{Name: "dtype", Value: d.Dtype, Usage: "what a token travels to its experts as: fp8 or bf16"},
@@ -89,6 +91,10 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	nics, err := nicChoiceOf(c)
+	if err != nil {
+		return err
+	}
 	p, err := plan.New(countGPUs(plan.Options{
 		RunID:          runID,
 		Nodes:          party.nodes,
@@ -138,6 +144,7 @@ func run(c *cli.Context) error {
 		stderr: c.App.ErrWriter,
 		quiet:  c.Bool("quiet"),
 		debug:  os.Getenv("EPPERF_DEBUG") != "",
+		nics:   nics,
 
 		gatherBytes: maxGatheredBytes,
 	}.do(ctx)

@@ -58,6 +58,8 @@ type Config struct {
 	Args []string
 	// Env is added to this process's environment.
 	Env []string
+	// RankEnv, if not nil, is added for each of this host's ranks, in their order.
+	RankEnv [][]string
 	// Stderr takes what ranks print, each line with its rank before it.
 	Stderr io.Writer
 	Sink   Sink

@@ -40,12 +40,13 @@ type host struct {
 	lost    chan struct{}
 	samples []*epperfv1.Samples
 	results []*epperfv1.RankResult
-	full    error // of the sink
-	alone   bool  // barriers wait for a host that does not come
+	full    error    // of the sink
+	others  [][]byte // the blobs of a host before this one
+	alone   bool     // barriers wait for a host that does not come
 }
 
 func (h *host) Exchange(_ context.Context, _ string, blobs [][]byte) ([][]byte, error) {
-	return blobs, nil
+	return append(h.others, blobs...), nil
 }
 
 func (h *host) Barrier(ctx context.Context, name string, _ uint64) error {
@@ -146,6 +147,21 @@ func TestRanksMeetReportAndEnd(t *testing.T) {
 		if line := fmt.Sprintf("rank %d: measured\n", rank); !strings.Contains(r.stderr.String(), line) {
 			t.Errorf("stderr lacks %q:\n%s", line, &r.stderr)
 		}
+	}
+}
+
+// On the second of two hosts: the list is of this host's ranks.
+func TestARankGetsItsOwnEnvironment(t *testing.T) {
+	r := newRun(t, 2, "")
+	r.config.NodeRank = 1
+	r.config.Plan.Cases[0].Ranks = 4
+	r.config.RankEnv = [][]string{nil, {ownEnv + "= with its own"}}
+	r.host.others = [][]byte{[]byte("0"), []byte("1")}
+	if err := r.do(t, t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.stderr.String(); !strings.Contains(got, "rank 2: measured\n") || !strings.Contains(got, "rank 3: measured with its own\n") {
+		t.Errorf("stderr:\n%s", got)
 	}
 }
 

@@ -87,6 +87,9 @@ func (s *starter) start(config Config, number int, out *lines) (*rank, error) {
 	process := exec.Command("/proc/self/exe", config.Args...)
 	process.Args[0] = os.Args[0]
 	process.Env = append(os.Environ(), config.Env...)
+	if local := number - config.NodeRank*int(config.Plan.GetRanksPerHost()); local < len(config.RankEnv) {
+		process.Env = append(process.Env, config.RankEnv[local]...)
+	}
 	process.ExtraFiles = []*os.File{socket} // the first is session.RankFD
 	process.Stdout, process.Stderr = prefixed, prefixed
 	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -136,7 +136,8 @@ ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* ma
 ep::Status CreateOnGpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
   if (from.ranks_on_gpu < 1) return {ep::Code::kInvalid, "create a rank: nobody is on its GPU"};
   if (from.backend != EP_IPC) {
-    return {ep::Code::kInvalid, "create a rank: GPUs have no such backend; try --nvlink-backend=ipc"};
+    return {ep::Code::kInvalid,
+            "create a rank: GPUs have no such backend; try --nvlink-backend=ipc"};
   }
   std::unique_ptr<ep::CudaEngine> engine;
   ep::Status status = ep::CudaEngine::Create(std::move(rank),

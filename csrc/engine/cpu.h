@@ -111,9 +111,7 @@ class BasicCpuEngine : public Engine {
   bool RunCombine();
   // The rest of Create, once the region is there.
   Status Finish(RankConfig rank, const CpuConfig& config);
-  RegionHeader Header() const {
-    return {kRegionMagic, context_.layout.Hash(), context_.rank, 0};
-  }
+  RegionHeader Header() const { return {kRegionMagic, context_.layout.Hash(), context_.rank, 0}; }
   Status ConnectLink(const std::vector<std::span<const uint8_t>>& blobs);
   // Whether the operation ended well; over a link not before what it sent has arrived.
   bool Done(Op op);
@@ -161,8 +159,9 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
                                       std::unique_ptr<Link> link,
                                       std::unique_ptr<BasicCpuEngine>* engine) {
   if (config.landing_rows != 0) {
-    return {Code::kInvalid, "calibrate: what it measures are copies over mapped memory; try "
-                            "--nvlink-backend=ipc"};
+    return {Code::kInvalid,
+            "calibrate: what it measures are copies over mapped memory; try "
+            "--nvlink-backend=ipc"};
   }
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
   made->link_ = std::move(link);

@@ -33,9 +33,9 @@ Status ErrorText(const ErrorRecord& error, const RankContext& context) {
                                   "; " + Word(error.seen) +
                                   ". Is it alive? --wait-timeout allows more"};
     case ErrorKind::kAborted:
-      return {Code::kAborted, where + "told to stop while " +
-                                  (error.peer == context.rank ? "its rows were under way"
-                                                              : "waiting for " + peer)};
+      return {Code::kAborted,
+              where + "told to stop while " +
+                  (error.peer == context.rank ? "its rows were under way" : "waiting for " + peer)};
     case ErrorKind::kViolation:
       return {Code::kProtocol, where + peer + " wrote what it must not: word " +
                                    std::to_string(error.seen) + " (" + Word(error.seen) + ")"};

@@ -48,7 +48,8 @@ class LinkDevice : public HostDevice {
       MoveOn();
       if (Failed(context.error->claimed)) return false;
       if (Aborted()) {
-        const Epoch epoch = op == Op::kDispatch ? context.epochs->dispatch : context.epochs->combine;
+        const Epoch epoch =
+            op == Op::kDispatch ? context.epochs->dispatch : context.epochs->combine;
         Fail(*this, context, {ErrorKind::kAborted, op, epoch, context.rank, 0, 0, 0});
         return false;
       }

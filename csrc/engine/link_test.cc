@@ -31,8 +31,8 @@ TEST_P(RandomRuns, AreRightHoweverLateMessagesAre) {
   std::mt19937 random(GetParam());
   const auto up_to = [&](uint32_t most) { return static_cast<uint32_t>(1 + random() % most); };
   TestNetwork network(GetParam());
-  Shape shape = {
-      up_to(5), up_to(20), 128 * up_to(4), up_to(5), 1, up_to(2) == 1 ? Dtype::kFp8 : Dtype::kBf16};
+  Shape shape = {up_to(5), up_to(20), 128 * up_to(4),
+                 up_to(5), 1,         up_to(2) == 1 ? Dtype::kFp8 : Dtype::kBf16};
   shape.topk = up_to(std::min(kMaxTopk, shape.Experts()));
   WorldConfig config = Over(network, shape);
   config.seed = GetParam();
@@ -79,7 +79,8 @@ std::string FailureOfRank1(uint32_t from, uint32_t to, Fate fate) {
 
 TEST(Link, ALostMessageNamesWhoseItIs) {
   const std::string said = FailureOfRank1(2, 1, Fate::kIsLost);
-  EXPECT_NE(said.find("dispatch epoch 2: nothing from rank 2 for 0.2 s"), std::string::npos) << said;
+  EXPECT_NE(said.find("dispatch epoch 2: nothing from rank 2 for 0.2 s"), std::string::npos)
+      << said;
 }
 
 TEST(Link, ANetworkThatFailsSaysWhy) {

@@ -122,9 +122,7 @@ class TestNetwork::End : public Link {
         failed_ = true;
         failed_with_ = message.to;
         return true;
-      case Fate::kFlagComesFirst:
-        SetFlag(message);
-        return true;
+      case Fate::kFlagComesFirst: SetFlag(message); return true;
       case Fate::kArrives: break;
     }
     End* to = network_->ends_[message.to];
@@ -132,7 +130,8 @@ class TestNetwork::End : public Link {
     const uint8_t* source = from_image ? image(message.to) : region();
     uint8_t* target = from_image ? to->region() : to->image(config_.rank);
     for (const Extent& extent : message.extents) {
-      EXPECT_TRUE(Registered(from_image ? config_.image_extents : to->config_.image_extents, extent));
+      EXPECT_TRUE(
+          Registered(from_image ? config_.image_extents : to->config_.image_extents, extent));
       std::memcpy(target + extent.offset, source + extent.offset, extent.bytes);
     }
     SetFlag(message);
@@ -140,15 +139,13 @@ class TestNetwork::End : public Link {
   }
 
   void SetFlag(const Message& message) {
-    auto* word =
-        reinterpret_cast<uint64_t*>(network_->ends_[message.to]->region() + message.flag);
+    auto* word = reinterpret_cast<uint64_t*>(network_->ends_[message.to]->region() + message.flag);
     std::atomic_ref<uint64_t>(*word).store(message.value, std::memory_order_release);
   }
 
   static bool Registered(const std::vector<Extent>& registered, const Extent& extent) {
     return std::ranges::any_of(registered, [&](const Extent& all) {
-      return all.offset <= extent.offset &&
-             extent.offset + extent.bytes <= all.offset + all.bytes;
+      return all.offset <= extent.offset && extent.offset + extent.bytes <= all.offset + all.bytes;
     });
   }
 

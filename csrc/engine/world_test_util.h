@@ -87,9 +87,8 @@ class World {
       engines_.push_back(std::move(engine));
     }
     for (auto& engine : engines_) {
-      Status status = config.make_link
-                          ? engine->Connect({blobs.begin(), blobs.end()})
-                          : engine->ConnectInProcess(regions);
+      Status status = config.make_link ? engine->Connect({blobs.begin(), blobs.end()})
+                                       : engine->ConnectInProcess(regions);
       EXPECT_TRUE(status.ok()) << status.text();
     }
   }

@@ -16,6 +16,7 @@ import (
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/session"
+	"github.com/epperf/epperf/go/internal/topology/nvml"
 	"github.com/epperf/epperf/go/internal/workload"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -69,6 +70,11 @@ func rank(dumpTo string, nixl native.NIXL) error {
 	if err != nil {
 		return err
 	}
+	gauge, err := gaugeOf(start)
+	if err != nil {
+		return err
+	}
+	defer gauge.Close()
 	err = measure.Rank{
 		Plan:  start.GetPlan(),
 		Rank:  int(start.GetRank()),
@@ -88,12 +94,29 @@ func rank(dumpTo string, nixl native.NIXL) error {
 			}
 			return engine, nil
 		},
-		Dump: dumper(dumpTo, int(start.GetRank())),
+		GPUState: gauge.State,
+		Dump:     dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {
 		return command.ErrFailed
 	}
 	return nil
+}
+
+// gaugeOf finds what tells how a rank's GPU is; nil on CPUs.
+func gaugeOf(start *epperfv1.Start) (*nvml.Gauge, error) {
+	if start.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CUDA {
+		return nil, nil
+	}
+	gpus, err := native.CountGPUs()
+	if err != nil {
+		return nil, err
+	}
+	gpu, err := native.DescribeGPU(plan.GPUOf(start.GetPlan(), int(start.GetRank()), gpus))
+	if err != nil {
+		return nil, err
+	}
+	return nvml.Open(gpu.GetUuid()), nil
 }
 
 // openEngine makes one case's engine from its routing.

@@ -21,6 +21,8 @@ type Rank struct {
 	Open func(*epperfv1.Case) (Engine, error)
 	// Dump, where not nil, keeps what the last checked pair of a case left in its engine.
 	Dump func(*epperfv1.Case, Engine) error
+	// GPUState, where not nil, tells how this rank's GPU is, before the timed block and after it.
+	GPUState func() *epperfv1.GpuState
 	// OpenCalibrator makes the calibrator of a case that calibrates; nil in tests of others.
 	OpenCalibrator func(*epperfv1.Case) (Calibrator, error)
 }
@@ -56,6 +58,8 @@ type caseRun struct {
 	network *epperfv1.Network
 	traffic *epperfv1.Traffic
 	check   *epperfv1.Check
+	// Of this rank's GPU, around the timed block.
+	gpuBefore, gpuAfter *epperfv1.GpuState
 }
 
 func (r *caseRun) run(ctx context.Context) (err error) {
@@ -162,7 +166,15 @@ func (r *caseRun) warmUp(ctx context.Context) error {
 	if err := r.engine.Poison(); err != nil {
 		return err
 	}
+	r.gpuBefore = r.gpuState()
 	return r.engine.FlushCaches()
+}
+
+func (r *caseRun) gpuState() *epperfv1.GpuState {
+	if r.GPUState == nil {
+		return nil
+	}
+	return r.GPUState()
 }
 
 func (r *caseRun) measure(ctx context.Context) error {
@@ -173,6 +185,7 @@ func (r *caseRun) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	r.gpuAfter = r.gpuState()
 	// Checking costs CPU time that a slower rank's last iterations would pay for.
 	if err := r.Group.Barrier(ctx, "measured"); err != nil {
 		return err
@@ -215,6 +228,8 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Check:      r.check,
 		PathToRank: r.paths,
 		Network:    r.network,
+		GpuBefore:  r.gpuBefore,
+		GpuAfter:   r.gpuAfter,
 	}
 	switch {
 	case err != nil:

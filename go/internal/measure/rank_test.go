@@ -212,6 +212,35 @@ func (w waiting) Run(epperfv1.Mode, int) (measure.Block, error) {
 
 func (w waiting) Abort() { close(w.aborted) }
 
+// Reading a GPU takes time that belongs to no iteration.
+func TestTheGPUIsReadAroundTheTimedBlock(t *testing.T) {
+	var s script
+	read := uint64(0)
+	err := measure.Rank{
+		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Iterations: 2}}},
+		Group: &s,
+		Sink:  &s,
+		Open:  func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
+		GPUState: func() *epperfv1.GpuState {
+			read++
+			if err := s.step("read GPU"); err != nil {
+				t.Error(err)
+			}
+			return &epperfv1.GpuState{ThrottleReasons: &read}
+		},
+	}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "read GPU\nflush\nmeet warmup\nrun dispatch x2\nread GPU\nmeet measured"
+	if !strings.Contains(strings.Join(s.steps, "\n"), want) || read != 2 {
+		t.Errorf("steps %q lack %q", s.steps, want)
+	}
+	if s.result.GetGpuBefore() == nil || s.result.GetGpuAfter() == nil {
+		t.Errorf("result %v", s.result)
+	}
+}
+
 // What is kept is a pair that was checked, and peers are still there.
 func TestADumpComesAfterTheLastCheck(t *testing.T) {
 	var s script

@@ -75,3 +75,37 @@ func TestNoFigureOfSharedGPUs(t *testing.T) {
 		t.Errorf("what does not depend on time is left out: %v, %v", c.BytesPerRank, c.Check)
 	}
 }
+
+func TestThrottledRanksAreNamed(t *testing.T) {
+	state := func(reasons uint64, powerNS, thermalNS *uint64) *epperfv1.GpuState {
+		return &epperfv1.GpuState{ThrottleReasons: &reasons, PowerThrottledNs: powerNS, ThermalThrottledNs: thermalNS}
+	}
+	at := func(ns uint64) *uint64 { return &ns }
+	for name, test := range map[string]struct {
+		before, after *epperfv1.GpuState
+		want          []string
+	}{
+		"not told":            {nil, nil, nil},
+		"idle, then at speed": {state(0x01, at(5), at(5)), state(0, at(5), at(5)), nil},
+		"a setting":           {state(0x02, nil, nil), state(0x10, nil, nil), nil},
+		"power at the end":    {state(0, nil, nil), state(0x04, nil, nil), []string{"power"}},
+		"hot before":          {state(0x20, nil, nil), state(0, nil, nil), []string{"temperature"}},
+		"in between":          {state(0, at(5), at(7)), state(0, at(6), at(7)), []string{"power"}},
+		"of all kinds":        {state(0x88, at(5), at(6)), state(0, at(5), at(7)), []string{"power", "temperature", "hardware"}},
+		"one state alone":     {nil, state(0, at(5), at(7)), nil},
+		"a counter is new":    {state(0, nil, nil), state(0, at(5), at(7)), nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+			run.OnGPUs(8)
+			run.Results[3].GpuBefore, run.Results[3].GpuAfter = test.before, test.after
+			var want []record.Throttled
+			if test.want != nil {
+				want = []record.Throttled{{Rank: 3, Reasons: test.want}}
+			}
+			if diff := cmp.Diff(want, summarize(t, run).Cases[0].Throttled); diff != "" {
+				t.Errorf("throttled (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -85,6 +85,7 @@ type CaseSummary struct {
 	Routing               string // as on the command line, a file by its hash; "" where it is uniform
 	Finished, PassedRanks int    // ranks that ran all iterations; that finished and were right
 	Failures              []Failure
+	Throttled             []Throttled // ranks in their order
 
 	// Bandwidth is in bytes per nanosecond, which is decimal GB/s: for each rank that selects
 	// anything, the selections' bytes of one iteration / the rank's mean duration. Nil unless all
@@ -216,6 +217,9 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	for rank := range ranks {
 		ranks[rank] = r.Rank(index, rank)
 		s.addOutcome(rank, ranks[rank], r.Header.GetPlan(), c)
+		if reasons := throttled(ranks[rank].Result); reasons != nil {
+			s.Throttled = append(s.Throttled, Throttled{rank, reasons})
+		}
 	}
 	s.Network = summarizeNetwork(ranks)
 	if c.GetCalibration() != nil {

@@ -24,6 +24,9 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 	if c.Routing != "" { // two routings never look alike
 		fmt.Fprintf(text, "Routing: %s\n", c.Routing)
 	}
+	if len(c.Throttled) > 0 {
+		fmt.Fprintf(text, "Warning: clocks of GPUs were lowered while they were measured: %s\n", throttled(c.Throttled))
+	}
 	fmt.Fprintf(text, "Slowest rank (μs): %s\n", slowest(c))
 	if c.Detail != nil {
 		writeDetail(text, s, c)
@@ -48,6 +51,15 @@ func writeNetwork(text *bytes.Buffer, n *record.NetworkSummary) {
 	for _, transport := range n.Transports {
 		fmt.Fprintf(text, "Transport: %s\n", printable(transport))
 	}
+}
+
+// throttled names ranks and reasons: rank 3 (power), rank 5 (power, temperature).
+func throttled(ranks []record.Throttled) string {
+	var each []string
+	for _, of := range ranks {
+		each = append(each, fmt.Sprintf("rank %d (%s)", of.Rank, strings.Join(of.Reasons, ", ")))
+	}
+	return strings.Join(each, ", ")
 }
 
 // writeChecked says what was compared, and what was wrong with which rank.

@@ -48,32 +48,33 @@ func TestScreens(t *testing.T) {
 		partial bool
 		passed  bool
 	}{
-		"figures":      {run: func(*recordtest.Run) {}, passed: true},
-		"bf16":         {run: func(r *recordtest.Run) { r.Case().Dtype = epperfv1.Dtype_DTYPE_BF16 }, passed: true},
-		"few_ranks":    {run: fewRanks, passed: true},
-		"uneven":       {run: uneven, passed: true},
-		"wrong_row":    {run: wrongRow},
-		"died":         {run: died},
-		"interrupted":  {run: interrupted},
-		"incomplete":   {run: func(*recordtest.Run) {}, partial: true},
-		"two_cases":    {run: twoCases, passed: true},
-		"two_hosts":    {run: twoHosts, passed: true},
-		"hostile_text": {run: hostileText},
-		"routing_file": {run: routingFile, passed: true},
-		"detail":       {run: detailed, passed: true},
-		"no_limit":     {run: withoutLimit, passed: true},
-		"no_limit_two": {run: withoutLimitOfTwo, passed: true},
-		"gpus":         {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
-		"gpus_mixed":   {run: mixedGPUs, passed: true},
-		"gpus_unknown": {run: func(r *recordtest.Run) { r.OnGPUs(8); r.Header.Hosts[0].Gpus = nil }, passed: true},
-		"gpus_detail":  {run: detailedOnGPUs(8), passed: true},
-		"shared_gpu":   {run: detailedOnGPUs(1), passed: true},
-		"calibration":  {run: calibrated, passed: true},
+		"figures":          {run: func(*recordtest.Run) {}, passed: true},
+		"bf16":             {run: func(r *recordtest.Run) { r.Case().Dtype = epperfv1.Dtype_DTYPE_BF16 }, passed: true},
+		"few_ranks":        {run: fewRanks, passed: true},
+		"uneven":           {run: uneven, passed: true},
+		"wrong_row":        {run: wrongRow},
+		"died":             {run: died},
+		"interrupted":      {run: interrupted},
+		"incomplete":       {run: func(*recordtest.Run) {}, partial: true},
+		"two_cases":        {run: twoCases, passed: true},
+		"two_hosts":        {run: twoHosts, passed: true},
+		"hostile_text":     {run: hostileText},
+		"routing_file":     {run: routingFile, passed: true},
+		"detail":           {run: detailed, passed: true},
+		"no_limit":         {run: withoutLimit, passed: true},
+		"no_limit_two":     {run: withoutLimitOfTwo, passed: true},
+		"gpus":             {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
+		"throttled":        {run: throttledGPUs, passed: true},
+		"gpus_mixed":       {run: mixedGPUs, passed: true},
+		"gpus_unknown":     {run: func(r *recordtest.Run) { r.OnGPUs(8); r.Header.Hosts[0].Gpus = nil }, passed: true},
+		"gpus_detail":      {run: detailedOnGPUs(8), passed: true},
+		"shared_gpu":       {run: detailedOnGPUs(1), passed: true},
+		"calibration":      {run: calibrated, passed: true},
 		"calibration_gpus": {run: calibratedGPUs, passed: true},
-		"lonely":       {run: lonely, passed: true},
-		"copied_wrong": {run: copiedWrong},
-		"network":      {run: overNetwork, passed: true},
-		"networks":     {run: overNetworks, passed: true},
+		"lonely":           {run: lonely, passed: true},
+		"copied_wrong":     {run: copiedWrong},
+		"network":          {run: overNetwork, passed: true},
+		"networks":         {run: overNetworks, passed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
@@ -178,6 +179,12 @@ func detailedOnGPUs(gpus int) func(*recordtest.Run) {
 		*r = *recordtest.DetailedOnGPUs(epperfv1.Mode_MODE_E2E, gpus)
 		r.Header.Limit = limit
 	}
+}
+
+func throttledGPUs(r *recordtest.Run) {
+	r.OnGPUs(8)
+	r.Results[3].GpuAfter = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x04))}
+	r.Results[5].GpuBefore = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x28))}
 }
 
 func mixedGPUs(r *recordtest.Run) {

@@ -1,0 +1,112 @@
+package nvml
+
+import (
+	"encoding/binary"
+
+	"github.com/NVIDIA/go-nvml/pkg/nvml"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// This file reads what a GPU's speed depends on: clocks, why they are lowered, temperature, memory
+// errors and links. What the driver does not tell is absent; nothing here ends a run.
+
+// A Gauge reads one GPU. A nil Gauge reads nothing.
+type Gauge struct {
+	device  device
+	library interface{ Shutdown() nvml.Return }
+}
+
+// A device is what is used of the library's.
+type device interface {
+	GetClockInfo(nvml.ClockType) (uint32, nvml.Return)
+	GetCurrentClocksThrottleReasons() (uint64, nvml.Return)
+	GetViolationStatus(nvml.PerfPolicyType) (nvml.ViolationTime, nvml.Return)
+	GetTemperature(nvml.TemperatureSensors) (uint32, nvml.Return)
+	GetTotalEccErrors(nvml.MemoryErrorType, nvml.EccCounterType) (uint64, nvml.Return)
+	GetNvLinkState(int) (nvml.EnableState, nvml.Return)
+	GetFieldValues([]nvml.FieldValue) nvml.Return
+}
+
+// Open finds the GPU with a uuid. It returns nil where there is no library or no such GPU.
+func Open(uuid string) *Gauge {
+	if !bind(libraryName) {
+		return nil
+	}
+	library := nvml.New(nvml.WithLibraryPath(libraryName))
+	if library.Init() != nvml.SUCCESS {
+		return nil
+	}
+	found, result := library.DeviceGetHandleByUUID(uuid)
+	if result != nvml.SUCCESS {
+		library.Shutdown()
+		return nil
+	}
+	return &Gauge{found, library}
+}
+
+// Close lets go of the library.
+func (g *Gauge) Close() {
+	if g != nil {
+		g.library.Shutdown()
+	}
+}
+
+// State returns what the GPU tells now; nil of a nil Gauge. It takes some milliseconds.
+func (g *Gauge) State() *epperfv1.GpuState {
+	if g == nil {
+		return nil
+	}
+	d := g.device
+	state := &epperfv1.GpuState{
+		SmClockMhz:      told(d.GetClockInfo(nvml.CLOCK_SM)),
+		MemoryClockMhz:  told(d.GetClockInfo(nvml.CLOCK_MEM)),
+		ThrottleReasons: told(d.GetCurrentClocksThrottleReasons()),
+		TemperatureC:    told(d.GetTemperature(nvml.TEMPERATURE_GPU)),
+		CorrectedErrors: told(d.GetTotalEccErrors(nvml.MEMORY_ERROR_TYPE_CORRECTED, nvml.VOLATILE_ECC)),
+		UncorrectedErrors: told(
+			d.GetTotalEccErrors(nvml.MEMORY_ERROR_TYPE_UNCORRECTED, nvml.VOLATILE_ECC)),
+	}
+	if power := told(d.GetViolationStatus(nvml.PERF_POLICY_POWER)); power != nil {
+		state.PowerThrottledNs = &power.ViolationTime
+	}
+	if thermal := told(d.GetViolationStatus(nvml.PERF_POLICY_THERMAL)); thermal != nil {
+		state.ThermalThrottledNs = &thermal.ViolationTime
+	}
+	for link := range nvml.NVLINK_MAX_LINKS {
+		if enabled := told(d.GetNvLinkState(link)); enabled != nil {
+			state.Nvlinks = append(state.Nvlinks, g.link(link, *enabled == nvml.FEATURE_ENABLED))
+		}
+	}
+	return state
+}
+
+// link reads the counters of one NVLink.
+func (g *Gauge) link(number int, active bool) *epperfv1.NvlinkState {
+	link := &epperfv1.NvlinkState{Link: uint32(number), Active: active}
+	fields := []nvml.FieldValue{
+		{FieldId: nvml.FI_DEV_NVLINK_THROUGHPUT_DATA_TX, ScopeId: uint32(number)},
+		{FieldId: nvml.FI_DEV_NVLINK_THROUGHPUT_DATA_RX, ScopeId: uint32(number)},
+	}
+	if active && g.device.GetFieldValues(fields) == nvml.SUCCESS {
+		link.SentKib, link.ReceivedKib = counter(fields[0]), counter(fields[1])
+	}
+	return link
+}
+
+// counter returns a field's number; nil where the GPU does not have it.
+func counter(field nvml.FieldValue) *uint64 {
+	if nvml.Return(field.NvmlReturn) != nvml.SUCCESS || nvml.ValueType(field.ValueType) != nvml.VALUE_TYPE_UNSIGNED_LONG_LONG {
+		return nil
+	}
+	value := binary.NativeEndian.Uint64(field.Value[:])
+	return &value
+}
+
+// told returns nil for what the library does not tell.
+func told[V any](value V, result nvml.Return) *V {
+	if result != nvml.SUCCESS {
+		return nil
+	}
+	return &value
+}

@@ -57,10 +57,14 @@ static_assert(static_cast<int>(EP_WRONG_DISPATCH_DESCRIPTION) ==
 static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
 
 ep::Shape ToShape(const ep_shape& shape) {
-  return {shape.ranks,  shape.tokens,
-          shape.hidden, shape.experts_per_rank,
-          shape.topk,   static_cast<ep::Dtype>(shape.dtype),
-          static_cast<ep::OutputLayout>(shape.layout), static_cast<ep::CombineSum>(shape.sum)};
+  return {shape.ranks,
+          shape.tokens,
+          shape.hidden,
+          shape.experts_per_rank,
+          shape.topk,
+          static_cast<ep::Dtype>(shape.dtype),
+          static_cast<ep::OutputLayout>(shape.layout),
+          static_cast<ep::CombineSum>(shape.sum)};
 }
 
 ep::Operations ToOperations(ep_op op) {

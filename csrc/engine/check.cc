@@ -129,8 +129,7 @@ void Checker::CheckDispatch(uint32_t set, Findings* findings) {
   }
 }
 
-void Checker::CheckReceivedRow(uint32_t set, const Block& block, size_t index,
-                               Findings* findings) {
+void Checker::CheckReceivedRow(uint32_t set, const Block& block, size_t index, Findings* findings) {
   ++findings->rows;
   const int64_t row = block.first + static_cast<int64_t>(index);
   const reference::Token from = block.rows[index];
@@ -169,8 +168,8 @@ void Checker::CheckDescription(uint32_t set, int64_t row, Findings wrong, Findin
     return;
   }
   for (size_t i = 0; i < shares.size(); ++i) {
-    wrong.got = uint64_t{meta.Placements()[i].expert} << 32 |
-                std::bit_cast<uint32_t>(meta.Weights()[i]);
+    wrong.got =
+        uint64_t{meta.Placements()[i].expert} << 32 | std::bit_cast<uint32_t>(meta.Weights()[i]);
     wrong.want = uint64_t{shares[i].expert} << 32 | std::bit_cast<uint32_t>(shares[i].weight);
     if (wrong.got == wrong.want) continue;
     Report(findings, wrong);

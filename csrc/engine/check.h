@@ -84,8 +84,8 @@ class Checker {
   };
   // In the order of their rows.
   const std::vector<Block>& blocks() const { return blocks_; }
-  // What the experts make of a row of a block: one expert's output, or where rows are kept once, all
-  // their outputs here, weighted and summed. `from` may be anything.
+  // What the experts make of a row of a block: one expert's output, or where rows are kept once,
+  // all their outputs here, weighted and summed. `from` may be anything.
   void MakeExpertRow(uint32_t set, size_t block, reference::Token from, Bf16* row);
 
  private:

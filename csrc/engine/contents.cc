@@ -39,8 +39,7 @@ Contents::Pieces Contents::PiecesOf(Tensor tensor) const {
       return RowsOfBlocks(tensors_->scales.Row(0), tensors_->scales.row_bytes());
     case Tensor::kRecvSrc:
       return RowsOfBlocks(tensors_->sources.Row(0), tensors_->sources.row_bytes());
-    case Tensor::kExpertOut:
-      return RowsOfBlocks(tensors_->expert_rows[combined_].data(), bf16_row);
+    case Tensor::kExpertOut: return RowsOfBlocks(tensors_->expert_rows[combined_].data(), bf16_row);
     case Tensor::kCombined: return {ep::Bytes(tensors_->combined.Row(0), input.tokens * bf16_row)};
   }
   return {};

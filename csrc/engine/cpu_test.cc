@@ -90,19 +90,19 @@ TEST_P(EveryShape, DispatchesAndCombinesRightRows) {
 
 INSTANTIATE_TEST_SUITE_P(
     Shapes, EveryShape,
-    ::testing::Values(ShapeCase{"OneRank", {.shape = {1, 4, 128, 4, 2, Dtype::kFp8}}},
-                      ShapeCase{"TwoRanks", {.shape = {2, 16, 512, 8, 4, Dtype::kFp8}}},
-                      ShapeCase{"ExpertsOfSeveralTiles", {.shape = {2, 200, 128, 2, 2, Dtype::kFp8}}},
-                      ShapeCase{"ThreeRanksOddExperts", {.shape = {3, 7, 384, 5, 6, Dtype::kFp8}}},
-                      ShapeCase{"EightRanksTop8", {.shape = {8, 12, 1024, 36, 8, Dtype::kFp8}}},
-                      ShapeCase{"Top16OfOneRankEach", {.shape = {16, 3, 128, 1, 16, Dtype::kFp8}}},
-                      ShapeCase{"UnevenAndEmptyRanks",
-                                {.shape = {4, 9, 256, 3, 3, Dtype::kFp8},
-                                 .tokens_of_rank = {9, 0, 1, 4}}},
-                      ShapeCase{"ManyEmptySelections",
-                                {.shape = {3, 20, 256, 4, 4, Dtype::kFp8}, .empty_percent = 60}},
-                      ShapeCase{"NothingSelectedButSomewhere",
-                                {.shape = {3, 6, 256, 4, 2, Dtype::kFp8}, .empty_percent = 95}}),
+    ::testing::Values(
+        ShapeCase{"OneRank", {.shape = {1, 4, 128, 4, 2, Dtype::kFp8}}},
+        ShapeCase{"TwoRanks", {.shape = {2, 16, 512, 8, 4, Dtype::kFp8}}},
+        ShapeCase{"ExpertsOfSeveralTiles", {.shape = {2, 200, 128, 2, 2, Dtype::kFp8}}},
+        ShapeCase{"ThreeRanksOddExperts", {.shape = {3, 7, 384, 5, 6, Dtype::kFp8}}},
+        ShapeCase{"EightRanksTop8", {.shape = {8, 12, 1024, 36, 8, Dtype::kFp8}}},
+        ShapeCase{"Top16OfOneRankEach", {.shape = {16, 3, 128, 1, 16, Dtype::kFp8}}},
+        ShapeCase{"UnevenAndEmptyRanks",
+                  {.shape = {4, 9, 256, 3, 3, Dtype::kFp8}, .tokens_of_rank = {9, 0, 1, 4}}},
+        ShapeCase{"ManyEmptySelections",
+                  {.shape = {3, 20, 256, 4, 4, Dtype::kFp8}, .empty_percent = 60}},
+        ShapeCase{"NothingSelectedButSomewhere",
+                  {.shape = {3, 6, 256, 4, 2, Dtype::kFp8}, .empty_percent = 95}}),
     [](const auto& info) { return info.param.name; });
 
 TEST(CpuEngine, GoesOnAcrossTheEpochWrap) {

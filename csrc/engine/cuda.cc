@@ -94,13 +94,12 @@ Status CudaEngine::AllocateHandle() {
   } arrays[] = {
       {handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations()},
       {handle_.destination_count, shape.tokens},
-      {handle_.selections, handle_.selections == nullptr
-                               ? 0
-                               : sizeof(Selection) * shape.tokens * shape.topk},
+      {handle_.selections,
+       handle_.selections == nullptr ? 0 : sizeof(Selection) * shape.tokens * shape.topk},
       {handle_.selection_count, handle_.selection_count == nullptr ? 0 : shape.tokens},
-      {handle_.metas, handle_.metas == nullptr ? 0
-                                               : uint64_t{shape.ranks} * shape.tokens *
-                                                     context_.layout.MetaStride()},
+      {handle_.metas, handle_.metas == nullptr
+                          ? 0
+                          : uint64_t{shape.ranks} * shape.tokens * context_.layout.MetaStride()},
       {handle_.places.rows_from, sizeof(uint32_t) * shape.ranks},
       {handle_.places.first_row, sizeof(uint32_t) * shape.Experts()},
       {handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank},

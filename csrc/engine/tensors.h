@@ -85,7 +85,7 @@ class Tensors {
   // Rows that the last dispatch sent to each rank, counted in the handle that it left.
   std::vector<uint64_t> CountRowsToRanks() const;
 
-  Mapping token_rows[kSets];   // BF16 [tokens, hidden]
+  Mapping token_rows[kSets];  // BF16 [tokens, hidden]
   // N is OutputRows().
   GuardedRows received;        // E4M3 or BF16 [N, hidden]
   GuardedRows scales;          // float [N, hidden / 128]; FP8 only

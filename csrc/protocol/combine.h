@@ -49,8 +49,8 @@ void CopySelections(Device& device, const Step& step, uint32_t home, uint32_t sl
         return context.In<Bf16>(context.rank, partial) + piece.first;
       },
       [&](uint32_t i) {
-        const uint64_t row = fans_out ? places.Row(context, home, meta->Placements()[i])
-                                      : places.Row(home, slot);
+        const uint64_t row =
+            fans_out ? places.Row(context, home, meta->Placements()[i]) : places.Row(home, slot);
         return step.expert_rows + row * context.shape.hidden + piece.first;
       });
 }
@@ -102,8 +102,7 @@ void SumForHomes(Device& device, const Step& step) {
 template <class Device>
 void SumAtHome(Device& device, const Step& step, uint32_t token, Piece piece) {
   const RankContext& context = step.context;
-  const Selection* selections =
-      step.handle.selections + uint64_t{token} * context.shape.topk;
+  const Selection* selections = step.handle.selections + uint64_t{token} * context.shape.topk;
   device.SumWeighted(
       step.combined + uint64_t{token} * context.shape.hidden + piece.first, piece.count,
       step.handle.selection_count[token],
@@ -144,8 +143,9 @@ void SumRanks(Device& device, const Step& step) {
 }  // namespace combine
 
 // Runs one lane's part of a combine on `handle`. `expert_rows` holds the experts' outputs at the
-// rows where dispatch put their inputs; `combined` is [tokens, hidden]. `rows_from` [ranks] is working memory of the worker. Returns false, with the
-// reason in context.error, if the combine did not end well; this rank can do nothing more then.
+// rows where dispatch put their inputs; `combined` is [tokens, hidden]. `rows_from` [ranks] is
+// working memory of the worker. Returns false, with the reason in context.error, if the combine did
+// not end well; this rank can do nothing more then.
 template <class Device>
 bool Combine(Device& device, const RankContext& context, const Handle& handle, uint32_t* rows_from,
              const Bf16* expert_rows, Bf16* combined) {

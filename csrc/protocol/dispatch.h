@@ -225,7 +225,7 @@ bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
   uint32_t stride = 0;
   if (shape.layout == OutputLayout::kExpert) stride = step.handle.expert_stride;
   if (shape.layout == OutputLayout::kRank) stride = shape.tokens;
-  uint64_t row = 0;    // that block `next` begins with, where there is no stride
+  uint64_t row = 0;  // that block `next` begins with, where there is no stride
   uint32_t next = 0;
   bool fits = true;
   for (uint32_t block = device.Thread(); block <= blocks; block += device.Threads()) {
@@ -322,8 +322,8 @@ bool FanOutPiece(Device& device, const Step& step, const Places& places, uint32_
   const auto* scales =
       context.In<const float>(context.rank, layout.Scales(step.bank, source, slot));
   for (uint32_t i = 0; i < meta.selections && (fans_out || i == 0); ++i) {
-    const uint64_t to = fans_out ? places.Row(context, source, meta.Placements()[i])
-                                 : places.Row(source, slot);
+    const uint64_t to =
+        fans_out ? places.Row(context, source, meta.Placements()[i]) : places.Row(source, slot);
     device.Write(step.output.rows + to * layout.RowBytes() + first_byte, held);
     if (context.shape.dtype == Dtype::kFp8) {
       device.Copy(step.output.scales + to * scales_per_row + piece.FirstScale(),

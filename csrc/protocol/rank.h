@@ -70,8 +70,7 @@ struct Places {
   }
   // The row of one selection, where rows fan out to their experts.
   uint64_t Row(const RankContext& context, uint32_t source, Placement placement) const {
-    return begin[placement.expert] + FirstRow(context, source, placement.expert) +
-           placement.index;
+    return begin[placement.expert] + FirstRow(context, source, placement.expert) + placement.index;
   }
   // The row of a slot, where each is kept once.
   uint64_t Row(uint32_t source, uint32_t slot) const { return begin[source] + slot; }

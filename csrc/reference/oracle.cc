@@ -169,8 +169,8 @@ uint32_t Oracle::SumByExpert(Token of, uint32_t set, const float* weights) {
   return 0;
 }
 
-// Leaves the specified sum, as BF16, in expected_, the exact one in exact_, and how far a result may
-// be from it in magnitude_.
+// Leaves the specified sum, as BF16, in expected_, the exact one in exact_, and how far a result
+// may be from it in magnitude_.
 void Oracle::SumSpecified(uint32_t token, uint32_t set, const float* weights) {
   const Shape& shape = routing_.shape;
   const Token of = {rank_, token};

@@ -21,8 +21,8 @@ struct Routing {
   uint64_t seed;
   std::vector<uint32_t> tokens_of_rank;
   std::vector<int32_t> topk_idx;
-  // [ranks, kSets, shape.tokens, topk]. Only where rows do not fan out: their experts' kernel weighs
-  // what it makes of others' tokens.
+  // [ranks, kSets, shape.tokens, topk]. Only where rows do not fan out: their experts' kernel
+  // weighs what it makes of others' tokens.
   std::vector<float> weights = {};
 
   const int32_t* Selected(uint32_t rank, uint32_t token) const {
@@ -70,7 +70,8 @@ class Oracle {
   void ExpertOutput(Token from, uint32_t set, uint32_t expert, uint16_t* row) const {
     ExpertRow(routing_.seed, set, from.rank, from.token, expert, routing_.shape.hidden, row);
   }
-  // What this rank's experts take of a token of `from`, in the token's own order. Needs all weights.
+  // What this rank's experts take of a token of `from`, in the token's own order. Needs all
+  // weights.
   std::vector<Share> Shares(Token from, uint32_t set) const;
   // What they make of it together: this rank's part of the specified sum. Needs all weights.
   void SumHere(Token from, uint32_t set, uint16_t* row);

@@ -95,7 +95,9 @@ double EmptyKernelUs(CudaKernels& kernels, cudaStream_t stream) {
   std::vector<uint64_t> ns;
   for (uint64_t i = 0; i < kIterations; ++i) {
     cudaEventRecord(begin.get(), stream);
-    Require(kernels.Launch(kernels::CopyArguments{.from = nullptr, .to = nullptr, .bytes = 0, .distinct_bytes = 16}, stream));
+    Require(kernels.Launch(
+        kernels::CopyArguments{.from = nullptr, .to = nullptr, .bytes = 0, .distinct_bytes = 16},
+        stream));
     cudaEventRecord(end.get(), stream);
     Require(CudaStatus(cudaStreamSynchronize(stream), "run nothing"));
     float ms = 0;

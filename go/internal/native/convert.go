@@ -14,9 +14,9 @@ import (
 
 // The core and plans number layouts and sums alike.
 var (
-	_ [epperfv1.Layout_LAYOUT_CONTIG]struct{}           = [C.EP_LAYOUT_CONTIG]struct{}{}
-	_ [epperfv1.Layout_LAYOUT_FLAT]struct{}             = [C.EP_LAYOUT_FLAT]struct{}{}
-	_ [epperfv1.Layout_LAYOUT_RANK]struct{}             = [C.EP_LAYOUT_RANK]struct{}{}
+	_ [epperfv1.Layout_LAYOUT_CONTIG]struct{}          = [C.EP_LAYOUT_CONTIG]struct{}{}
+	_ [epperfv1.Layout_LAYOUT_FLAT]struct{}            = [C.EP_LAYOUT_FLAT]struct{}{}
+	_ [epperfv1.Layout_LAYOUT_RANK]struct{}            = [C.EP_LAYOUT_RANK]struct{}{}
 	_ [epperfv1.CombineSum_COMBINE_SUM_EXPERT]struct{} = [C.EP_SUM_EXPERT]struct{}{}
 )
 

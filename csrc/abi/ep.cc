@@ -53,12 +53,21 @@ static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCom
 static_assert(static_cast<int>(EP_WRONG_COPIED_ROW) == static_cast<int>(ep::WrongKind::kCopiedRow));
 static_assert(static_cast<int>(EP_LOCAL) == static_cast<int>(ep::Direction::kLocal));
 static_assert(static_cast<size_t>(EP_SECTIONS) == ep::kSections);
+static_assert(static_cast<int>(EP_LAYOUT_CONTIG) == static_cast<int>(ep::OutputLayout::kContig));
+static_assert(static_cast<int>(EP_SUM_EXPERT) == static_cast<int>(ep::CombineSum::kExpert));
+static_assert(static_cast<int>(EP_WRONG_DISPATCH_DESCRIPTION) ==
+              static_cast<int>(ep::WrongKind::kDispatchDescription));
 static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
 
 ep::Shape ToShape(const ep_shape& shape) {
-  return {shape.ranks,  shape.tokens,
-          shape.hidden, shape.experts_per_rank,
-          shape.topk,   static_cast<ep::Dtype>(shape.dtype)};
+  return {shape.ranks,
+          shape.tokens,
+          shape.hidden,
+          shape.experts_per_rank,
+          shape.topk,
+          static_cast<ep::Dtype>(shape.dtype),
+          static_cast<ep::OutputLayout>(shape.layout),
+          static_cast<ep::CombineSum>(shape.sum)};
 }
 
 ep::Operations ToOperations(ep_op op) {
@@ -90,6 +99,9 @@ ep::Status ToConfig(const ep_config& from, ep::RankConfig* config) {
                   .topk_idx = {from.topk_idx, from.topk_idx + ids}},
       .weights = from.topk_weights,
   };
+  if (from.all_weights != nullptr) {
+    config->routing.weights.assign(from.all_weights, from.all_weights + ep::kSets * ids);
+  }
   return {};
 }
 

@@ -36,6 +36,20 @@ typedef enum ep_backend {
 
 typedef enum ep_dtype { EP_FP8 = 1, EP_BF16 = 2 } ep_dtype;
 
+// Where the rows that a rank receives lie.
+typedef enum ep_layout {
+  EP_LAYOUT_EXPERT = 1,  // one a selection, experts at multiples of a fixed stride
+  EP_LAYOUT_RANK = 2,    // each once, sources at multiples of `tokens`
+  EP_LAYOUT_FLAT = 3,    // each once, sources one behind the other
+  EP_LAYOUT_CONTIG = 4,  // one a selection, experts one behind the other from multiples of 128 on
+} ep_layout;
+
+// Where a token's selections are summed.
+typedef enum ep_sum {
+  EP_SUM_RANK = 1,    // on their experts' rank, then at home
+  EP_SUM_EXPERT = 2,  // at home alone; not in layouts rank and flat
+} ep_sum;
+
 typedef enum ep_op {
   EP_DISPATCH = 1,
   EP_COMBINE = 2,  // on the handle of the last dispatch
@@ -51,6 +65,8 @@ typedef struct ep_shape {
   uint32_t experts_per_rank;
   uint32_t topk;
   ep_dtype dtype;
+  ep_layout layout;
+  ep_sum sum;
 } ep_shape;
 
 // Sets of input rows, weights and expert outputs. The n-th operation of a kind uses set n % 3,
@@ -76,6 +92,7 @@ typedef struct ep_config {
   const uint32_t* tokens_of_rank;  // [ranks]
   const int32_t* topk_idx;         // [ranks, tokens, topk]; -1 selects nothing
   const float* topk_weights;       // [EP_SETS, tokens, topk], this rank's
+  const float* all_weights;        // [ranks, EP_SETS, tokens, topk] in layouts rank and flat
   uint32_t landing_rows;           // for ep_copy_rows; 0: this rank is not going to calibrate
 } ep_config;
 
@@ -196,6 +213,9 @@ typedef enum ep_wrong_kind {
   EP_WRONG_GUARD = 5,
   EP_WRONG_COMBINE_ROW = 6,
   EP_WRONG_COPIED_ROW = 7,  // token is the row's number
+  EP_WRONG_DISPATCH_BEGIN = 8,
+  EP_WRONG_PADDING = 9,
+  EP_WRONG_DISPATCH_DESCRIPTION = 10,
 } ep_wrong_kind;
 
 typedef struct ep_check_result {
@@ -204,7 +224,7 @@ typedef struct ep_check_result {
   ep_wrong_kind kind;  // of the first wrong one
   uint32_t source_rank;
   uint32_t token;
-  int32_t expert;  // global id; -1: a combined row
+  int32_t expert;  // global id; -1: a combined row, or a row that is kept once
   uint32_t channel;
   uint64_t got;  // raw bits
   uint64_t want;

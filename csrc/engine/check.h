@@ -1,12 +1,14 @@
 // Does every byte that an operation left behind have to be there?
 //
-// Before: all rows that must be written, and a guard row around each expert, are overwritten with
-// a pattern. After: every row is compared with the oracle's, and the guards with the pattern.
+// Before: all rows that must be written, and a guard row around each block of them, are overwritten
+// with a pattern. After: every row is compared with the oracle's, and the guards with the pattern.
+// Where the blocks lie is worked out here a second time, from what the oracle says is received.
 #ifndef CSRC_ENGINE_CHECK_H_
 #define CSRC_ENGINE_CHECK_H_
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "csrc/engine/tensors.h"
 #include "csrc/reference/oracle.h"
@@ -28,6 +30,9 @@ enum class WrongKind : uint32_t {
   kGuard = 5,
   kCombineRow = 6,
   kCopiedRow = 7,
+  kDispatchBegin = 8,
+  kPadding = 9,
+  kDispatchDescription = 10,
 };
 
 struct Findings {
@@ -60,22 +65,51 @@ class Checker {
 
   // Checks the rows of a dispatch of input set `set`.
   void CheckDispatch(uint32_t set, Findings* findings);
-  // Checks a combine of the experts' outputs of set `set` with the weights of `weight_set`.
+  // Checks a combine of the experts' outputs of set `set` with the weights of `weight_set`; where
+  // the experts' kernel applied them, they are those of `set`.
   void CheckCombine(uint32_t set, uint32_t weight_set, Findings* findings);
 
   // Rows that this rank must receive.
   uint64_t ReceivedRows() const { return oracle_.ReceivedRows(); }
 
+  // Rows [first, first + rows.size()) are those of an expert or a source; then come rows of zeros.
+  struct Block {
+    int64_t first;
+    const std::vector<reference::Token>& rows;
+    int64_t padding;
+    int32_t expert;  // global id; -1: a source's
+
+    int64_t PaddingBegin() const { return first + static_cast<int64_t>(rows.size()); }
+    int64_t End() const { return PaddingBegin() + padding; }
+  };
+  // In the order of their rows.
+  const std::vector<Block>& blocks() const { return blocks_; }
+  // What the experts make of a row of a block: one expert's output, or where rows are kept once,
+  // all their outputs here, weighted and summed. `from` may be anything.
+  void MakeExpertRow(uint32_t set, size_t block, reference::Token from, Bf16* row);
+
  private:
-  struct Place;
-  void CheckReceivedRow(uint32_t set, const Place& place, reference::Token from,
-                        Findings* findings);
-  void CheckGuard(const GuardedRows& rows, int64_t row, int32_t expert, Findings* findings);
+  struct Guard {
+    int64_t row;
+    int32_t expert;
+  };
+
+  void PlaceBlocks();
+  void PlaceGuards();
+  // The tensors that a dispatch fills row by row.
+  std::vector<const GuardedRows*> Outputs() const;
+  void CheckCounts(Findings* findings);
+  void CheckReceivedRow(uint32_t set, const Block& block, size_t index, Findings* findings);
+  void CheckDescription(uint32_t set, int64_t row, Findings wrong, Findings* findings);
+  void CheckPadding(const Block& block, int64_t row, Findings* findings);
+  void CheckGuard(const GuardedRows& rows, const Guard& guard, Findings* findings);
 
   const Shape shape_;
   const uint32_t rank_;
   Tensors* const tensors_;
   reference::Oracle oracle_;
+  std::vector<Block> blocks_;
+  std::vector<Guard> guards_;
 };
 
 }  // namespace ep

@@ -13,11 +13,10 @@ std::span<const uint8_t> Bytes(const void* data, uint64_t bytes) {
 
 }  // namespace
 
-Contents::Pieces Contents::RowsOfExperts(const uint8_t* rows, uint64_t row_bytes) const {
+Contents::Pieces Contents::RowsOfBlocks(const uint8_t* rows, uint64_t row_bytes) const {
   Pieces pieces;
-  for (uint32_t x = 0; x < tensors_->shape().experts_per_rank; ++x) {
-    const uint64_t first = uint64_t{x} * tensors_->ExpertStride();
-    pieces.push_back({rows + first * row_bytes, tensors_->counts()[x] * row_bytes});
+  for (const Block& block : tensors_->Blocks()) {
+    pieces.push_back({rows + block.first * row_bytes, block.rows * row_bytes});
   }
   return pieces;
 }
@@ -34,14 +33,13 @@ Contents::Pieces Contents::PiecesOf(Tensor tensor) const {
     case Tensor::kRecvCount:
       return {ep::Bytes(tensors_->counts(), shape.experts_per_rank * sizeof(uint32_t))};
     case Tensor::kRecvX:
-      return RowsOfExperts(tensors_->received.Row(0), tensors_->received.row_bytes());
+      return RowsOfBlocks(tensors_->received.Row(0), tensors_->received.row_bytes());
     case Tensor::kRecvScales:
       if (shape.dtype != Dtype::kFp8) return {};
-      return RowsOfExperts(tensors_->scales.Row(0), tensors_->scales.row_bytes());
+      return RowsOfBlocks(tensors_->scales.Row(0), tensors_->scales.row_bytes());
     case Tensor::kRecvSrc:
-      return RowsOfExperts(tensors_->sources.Row(0), tensors_->sources.row_bytes());
-    case Tensor::kExpertOut:
-      return RowsOfExperts(tensors_->expert_rows[combined_].data(), bf16_row);
+      return RowsOfBlocks(tensors_->sources.Row(0), tensors_->sources.row_bytes());
+    case Tensor::kExpertOut: return RowsOfBlocks(tensors_->expert_rows[combined_].data(), bf16_row);
     case Tensor::kCombined: return {ep::Bytes(tensors_->combined.Row(0), input.tokens * bf16_row)};
   }
   return {};

@@ -1,5 +1,6 @@
 // What the last dispatch and the last combine of a rank left behind, as others would lay it out:
-// each tensor as consecutive bytes, the rows of an expert right after those of the one before.
+// each tensor as consecutive bytes, the rows of an expert right after those of the one before,
+// or where rows are kept once, those of a source.
 #ifndef CSRC_ENGINE_CONTENTS_H_
 #define CSRC_ENGINE_CONTENTS_H_
 
@@ -39,8 +40,7 @@ class Contents {
  private:
   using Pieces = std::vector<std::span<const uint8_t>>;
   Pieces PiecesOf(Tensor tensor) const;
-  // The first rows of each expert, out of `rows` with ExpertStride() rows an expert.
-  Pieces RowsOfExperts(const uint8_t* rows, uint64_t row_bytes) const;
+  Pieces RowsOfBlocks(const uint8_t* rows, uint64_t row_bytes) const;
 
   const Tensors* tensors_;
   uint32_t dispatched_;

@@ -58,7 +58,7 @@ class BasicCpuEngine : public Engine {
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override;
   // Ranks of one process use each other's memory as it is.
   Status ConnectInProcess(const std::vector<uint8_t*>& regions);
-  uint8_t* region() const { return context_.regions[context_.rank]; }
+  uint8_t* region() const { return link_ != nullptr ? link_->region() : shared_->data(); }
 
   Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
   Status RunFlags(uint64_t iterations, uint64_t* duration_ns) override;
@@ -147,7 +147,6 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
   Status status =
       ShmRegion::Create(made->context_.layout.SizeBytes() + landing_bytes, &made->shared_);
   if (!status.ok()) return status;
-  made->context_.regions[rank.rank] = made->shared_->data();
   *reinterpret_cast<RegionHeader*>(made->region()) = made->Header();
   status = made->Finish(std::move(rank), config);
   if (status.ok()) *engine = std::move(made);
@@ -165,7 +164,6 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
   }
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
   made->link_ = std::move(link);
-  made->context_.regions[rank.rank] = made->link_->region();
   for (auto& device : made->devices_) device->Use(made->link_.get(), &made->context_);
   Status status = made->Finish(std::move(rank), config);
   if (status.ok()) *engine = std::move(made);
@@ -232,7 +230,7 @@ Status BasicCpuEngine<Device>::ConnectLink(const std::vector<std::span<const uin
   Status status = link_->Connect(rest);
   if (!status.ok()) return status;
   for (uint32_t rank = 0; rank < blobs.size(); ++rank) {
-    if (rank != context_.rank) context_.regions[rank] = link_->image(rank);
+    context_.regions[rank] = rank == context_.rank ? region() : link_->image(rank);
   }
   connected_ = true;
   return {};

@@ -94,10 +94,16 @@ Status CudaEngine::AllocateHandle() {
   } arrays[] = {
       {handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations()},
       {handle_.destination_count, shape.tokens},
-      {handle_.metas, uint64_t{shape.ranks} * shape.tokens * context_.layout.MetaStride()},
+      {handle_.selections,
+       handle_.selections == nullptr ? 0 : sizeof(Selection) * shape.tokens * shape.topk},
+      {handle_.selection_count, handle_.selection_count == nullptr ? 0 : shape.tokens},
+      {handle_.metas, handle_.metas == nullptr
+                          ? 0
+                          : uint64_t{shape.ranks} * shape.tokens * context_.layout.MetaStride()},
       {handle_.places.rows_from, sizeof(uint32_t) * shape.ranks},
       {handle_.places.first_row, sizeof(uint32_t) * shape.Experts()},
       {handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank},
+      {handle_.places.begin, sizeof(uint32_t) * (shape.Blocks() + 1)},
   };
   for (const auto& array : arrays) {
     Status status = AddMirror(static_cast<const uint8_t*>(array.host), array.bytes, "the handle");
@@ -106,17 +112,21 @@ Status CudaEngine::AllocateHandle() {
   gpu_handle_ = handle_;
   gpu_handle_.destinations = OnGpuAs(handle_.destinations);
   gpu_handle_.destination_count = OnGpuAs(handle_.destination_count);
+  gpu_handle_.selections = OnGpuAs(handle_.selections);
+  gpu_handle_.selection_count = OnGpuAs(handle_.selection_count);
   gpu_handle_.metas = OnGpuAs(handle_.metas);
   gpu_handle_.places = {OnGpuAs(handle_.places.rows_from), OnGpuAs(handle_.places.first_row),
-                        OnGpuAs(handle_.places.counts)};
+                        OnGpuAs(handle_.places.counts), OnGpuAs(handle_.places.begin)};
 
-  const uint64_t words = shape.ranks + shape.Experts() + shape.experts_per_rank;
+  const uint64_t words =
+      shape.ranks + shape.Experts() + shape.experts_per_rank + shape.Blocks() + 1;
   Status status =
       DeviceMemory::Allocate(sizeof(uint32_t) * words, "a handle without rows", &no_rows_places_);
   uint32_t* at = no_rows_places_.As<uint32_t>();
   no_rows_handle_ = gpu_handle_;
   no_rows_handle_.tokens = 0;
-  no_rows_handle_.places = {at, at + shape.ranks, at + shape.ranks + shape.Experts()};
+  uint32_t* counts = at + shape.ranks + shape.Experts();
+  no_rows_handle_.places = {at, at + shape.ranks, counts, counts + shape.experts_per_rank};
   return status;
 }
 
@@ -160,8 +170,9 @@ Status CudaEngine::Allocate() {
     if (status.ok()) status = CopyIn(input.host, input.bytes);
     if (!status.ok()) return status;
   }
-  for (const GuardedRows* rows :
-       {&tensors_.received, &tensors_.scales, &tensors_.sources, &tensors_.combined}) {
+  for (const GuardedRows* rows : {&tensors_.received, &tensors_.scales, &tensors_.sources,
+                                  &tensors_.descriptions, &tensors_.combined}) {
+    if (rows->bytes() == 0) continue;  // descriptions, where rows fan out
     status = AddMirror(rows->Row(-1), rows->bytes(), "outputs");
     if (!status.ok()) return status;
   }
@@ -230,7 +241,7 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
                                OnGpuAs(host.topk_weights)};
   const DispatchOutput host_output = tensors_.Output();
   const DispatchOutput output = {OnGpuAs(host_output.rows), OnGpuAs(host_output.scales),
-                                 OnGpuAs(host_output.sources)};
+                                 OnGpuAs(host_output.sources), OnGpuAs(host_output.metas)};
   if (tile_counts_.bytes() > 0) {
     Status status = kernels_->Launch({.shape = context_.shape,
                                       .topk_idx = input.topk_idx,
@@ -404,6 +415,10 @@ Status CudaEngine::Fetch(Operations operations) {
     if (status.ok()) {
       status = CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank);
     }
+    if (status.ok()) status = CopyOut(handle_.places.rows_from, sizeof(uint32_t) * shape.ranks);
+    if (status.ok()) {
+      status = CopyOut(handle_.places.begin, sizeof(uint32_t) * (shape.Blocks() + 1));
+    }
   }
   checker_->ForEachTouched(operations, [&](const GuardedRows& rows, int64_t first, int64_t count) {
     if (status.ok())
@@ -416,9 +431,9 @@ Status CudaEngine::PutExpertRows() {
   Status status = Use();
   const uint64_t row_bytes = sizeof(Bf16) * context_.shape.hidden;
   for (const Mapping& rows : tensors_.expert_rows) {
-    for (uint32_t x = 0; x < context_.shape.experts_per_rank && status.ok(); ++x) {
-      status = CopyIn(rows.data() + uint64_t{x} * tensors_.ExpertStride() * row_bytes,
-                      tensors_.counts()[x] * row_bytes);
+    for (const Block& block : tensors_.Blocks()) {
+      if (!status.ok()) break;
+      status = CopyIn(rows.data() + block.first * row_bytes, block.rows * row_bytes);
     }
   }
   return status.ok() ? Finish() : status;

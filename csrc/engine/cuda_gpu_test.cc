@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
+#include <iterator>
 #include <memory>
-#include <random>
 #include <span>
 #include <string>
 #include <thread>
@@ -31,17 +31,15 @@ class GpuWorld {
   explicit GpuWorld(const WorldConfig& config) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
-    const reference::Routing routing = RandomRouting(config);
-    std::mt19937 random(static_cast<uint32_t>(config.seed) + 1);
+    reference::Routing routing = RandomRouting(config);
+    routing.weights = RandomWeights(config);
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
-      std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk);
-      for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
       std::unique_ptr<CudaEngine> engine;
       ExpectOk(CudaEngine::Create({.rank = rank,
                                    .wait_timeout_ns = config.wait_timeout_ns,
                                    .routing = routing,
-                                   .weights = weights.data()},
+                                   .weights = routing.Weights(rank, 0, 0)},
                                   {.gpu = 0, .ranks_on_gpu = shape.ranks}, &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
@@ -108,19 +106,32 @@ struct ShapeCase {
 };
 class EveryGpuShape : public Gpu, public ::testing::WithParamInterface<ShapeCase> {};
 
+void ExpectRightRows(const WorldConfig& config, const std::string& name) {
+  GpuWorld world(config);
+  world.Begin();
+  for (const Operations operations : {kDispatch, kCombine, kBoth}) {
+    world.Run(operations, 3);  // unchecked: ranks run ahead of each other
+    world.Poison();
+    world.Run(operations);
+    world.ExpectRight(operations, name);
+  }
+}
+
 TEST_P(EveryGpuShape, DispatchesAndCombinesRightRows) {
   for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
     WorldConfig config = GetParam().config;
     config.shape.dtype = dtype;
-    GpuWorld world(config);
-    world.Begin();
-    const std::string name = dtype == Dtype::kFp8 ? "fp8" : "bf16";
-    for (const Operations operations : {kDispatch, kCombine, kBoth}) {
-      world.Run(operations, 3);  // unchecked: ranks run ahead of each other
-      world.Poison();
-      world.Run(operations);
-      world.ExpectRight(operations, name);
-    }
+    ExpectRightRows(config, dtype == Dtype::kFp8 ? "fp8" : "bf16");
+  }
+}
+
+// Dtypes take turns; tools/gpu/verify crosses them all.
+TEST_P(EveryGpuShape, IsRightInEveryLayout) {
+  for (size_t i = 1; i < std::size(kWays); ++i) {
+    WorldConfig config = GetParam().config;
+    config.shape = With(kWays[i], config.shape);
+    config.shape.dtype = i % 2 == 0 ? Dtype::kBf16 : Dtype::kFp8;
+    ExpectRightRows(config, kWays[i].name);
   }
 }
 

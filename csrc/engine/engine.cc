@@ -8,8 +8,13 @@ namespace ep {
 
 Status Engine::Prepare(RankConfig config, uint32_t workers) {
   rank_ = config.rank;
-  seed_ = config.routing.seed;
+  const uint64_t seed = config.routing.seed;
   const Shape shape = config.routing.shape;
+  const uint64_t all_weights = uint64_t{shape.ranks} * kSets * shape.tokens * shape.topk;
+  if (!shape.FansOut() && config.routing.weights.size() != all_weights) {
+    return {Code::kInvalid, "create rank " + std::to_string(rank_) +
+                                ": layouts rank and flat need the weights of all ranks"};
+  }
   const uint32_t tokens = config.routing.tokens_of_rank[rank_];
   Status status =
       tensors_.Allocate(shape, workers, tokens, config.routing.Selected(rank_, 0), config.weights);
@@ -17,7 +22,7 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
   for (uint32_t set = 0; set < kSets; ++set) {
     Bf16* rows = tensors_.token_rows[set].As<Bf16>();
     for (uint32_t token = 0; token < tokens; ++token) {
-      reference::TokenRow(seed_, set, rank_, token, shape.hidden,
+      reference::TokenRow(seed, set, rank_, token, shape.hidden,
                           rows + uint64_t{token} * shape.hidden);
     }
   }
@@ -48,16 +53,14 @@ Status Engine::MakeExpertRows() {
   if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
   Status status = Fetch({.dispatch = true, .combine = false});
   if (!status.ok()) return status;
-  const Shape& shape = tensors_.shape();
-  for (uint32_t x = 0; x < shape.experts_per_rank; ++x) {
-    const uint32_t expert = rank_ * shape.experts_per_rank + x;
-    for (uint32_t i = 0; i < tensors_.counts()[x]; ++i) {
-      const uint64_t row = uint64_t{x} * tensors_.ExpertStride() + i;
+  const std::vector<Block> blocks = tensors_.Blocks();
+  for (size_t b = 0; b < blocks.size(); ++b) {
+    for (uint64_t row = blocks[b].first; row < blocks[b].first + blocks[b].rows; ++row) {
       const Source from = tensors_.sources.As<Source>()[row];
       for (uint32_t set = 0; set < kSets; ++set) {
         Bf16* rows = tensors_.expert_rows[set].As<Bf16>();
-        reference::ExpertRow(seed_, set, from.rank, from.token, expert, shape.hidden,
-                             rows + row * shape.hidden);
+        checker_->MakeExpertRow(set, b, {from.rank, from.token},
+                                rows + row * tensors_.shape().hidden);
       }
     }
   }

@@ -34,7 +34,7 @@ struct TrafficCounts {
 struct RankConfig {
   uint32_t rank;
   uint64_t wait_timeout_ns;
-  // All ranks'; its shape has no Problem.
+  // All ranks'; its shape has no Problem. With all weights where rows do not fan out.
   reference::Routing routing;
   // [kSets, shape.tokens, topk], this rank's.
   const float* weights;
@@ -113,7 +113,6 @@ class Engine {
   uint32_t LastCombineSet() const { return (combines_ + kSets - 1) % kSets; }
 
   uint32_t rank_ = 0;
-  uint64_t seed_ = 0;
   bool has_expert_rows_ = false;
   // Operations begun; the n-th uses set n % kSets.
   uint64_t dispatches_ = 0;

@@ -12,13 +12,17 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   weights_.assign(weights, weights + uint64_t{kSets} * shape.tokens * shape.topk);
   destinations_.resize(uint64_t{shape.tokens} * shape.MaxDestinations());
   destination_count_.resize(shape.tokens);
+  if (shape.sum == CombineSum::kExpert) {
+    selections_.resize(uint64_t{shape.tokens} * shape.topk);
+    selection_count_.resize(shape.tokens);
+  }
   rows_to_rank_.resize(workers * shape.ranks);
   selections_of_expert_.resize(workers * shape.Experts());
   kept_ = PlacesMemory(shape);
   working_.assign(workers, kept_);
 
   const Layout layout(shape);
-  const uint64_t packed = uint64_t{shape.experts_per_rank} * ExpertStride();
+  const uint64_t packed = OutputRows(shape);
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   // A mapping of no bytes is an error, and FP8's scales are always read through a pointer.
   const uint64_t scale_row = sizeof(float) * shape.ScalesPerRow();
@@ -32,11 +36,32 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   if (status.ok()) status = scales.Allocate(packed, scale_row, "received scales");
   if (status.ok()) status = sources.Allocate(packed, sizeof(Source), "received sources");
   if (status.ok()) status = combined.Allocate(tokens + 1, bf16_row, "combined rows");
-  if (status.ok()) {
+  if (status.ok() && shape.FansOut()) {
     status = Mapping::Private(uint64_t{shape.ranks} * shape.tokens * layout.MetaStride(),
                               "row descriptions", &metas_);
   }
+  if (status.ok() && !shape.FansOut()) {
+    status = descriptions.Allocate(packed, layout.MetaStride(), "row descriptions");
+  }
   return status;
+}
+
+uint64_t Tensors::OutputRows(const Shape& shape) {
+  switch (shape.layout) {
+    case OutputLayout::kExpert:
+      return uint64_t{shape.experts_per_rank} * (shape.MaxRowsPerExpert() + 1);
+    case OutputLayout::kContig: return shape.MaxContigRows() + 1;
+    case OutputLayout::kRank:
+    case OutputLayout::kFlat: break;
+  }
+  return uint64_t{shape.ranks} * shape.tokens + 1;
+}
+
+std::vector<Block> Tensors::Blocks() const {
+  std::vector<Block> blocks;
+  const uint32_t* rows = shape_.FansOut() ? counts() : rows_from();
+  for (uint32_t b = 0; b < shape_.Blocks(); ++b) blocks.push_back({begin()[b], rows[b]});
+  return blocks;
 }
 
 DispatchInput Tensors::Input(uint32_t set) const {
@@ -44,7 +69,8 @@ DispatchInput Tensors::Input(uint32_t set) const {
 }
 
 DispatchOutput Tensors::Output() {
-  return {received.Row(0), scales.As<float>(), sources.As<Source>()};
+  return {received.Row(0), scales.As<float>(), sources.As<Source>(),
+          shape_.FansOut() ? nullptr : descriptions.Row(0)};
 }
 
 uint64_t Tensors::CountSelections() const {
@@ -72,6 +98,8 @@ Handle Tensors::MakeHandle() {
   return {.tokens = tokens_,
           .destinations = destinations_.data(),
           .destination_count = destination_count_.data(),
+          .selections = selections_.data(),
+          .selection_count = selection_count_.data(),
           .metas = metas_.data(),
           .expert_stride = ExpertStride(),
           .places = kept_.Get()};
@@ -81,13 +109,22 @@ uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections) {
   const Layout layout(shape);
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   const uint64_t scale_row = shape.dtype == Dtype::kFp8 ? sizeof(float) * shape.ScalesPerRow() : 0;
-  const uint64_t per_selection = layout.RowBytes() + scale_row + sizeof(Source) + kSets * bf16_row;
-  const uint64_t per_token = (kSets + 1) * bf16_row + kSets * sizeof(float) * shape.topk +
-                             sizeof(Destination) * shape.MaxDestinations();
-  const uint64_t per_world_token =
+  const uint64_t dispatched_row = layout.RowBytes() + scale_row + sizeof(Source);
+  const uint64_t world_tokens = uint64_t{shape.ranks} * shape.tokens;
+  uint64_t rows = received_selections;
+  uint64_t padding = 0;
+  if (shape.layout == OutputLayout::kContig) {
+    padding = uint64_t{shape.experts_per_rank} * (kContigRows - 1);
+  }
+  if (!shape.FansOut()) rows = std::min(rows, world_tokens);
+  uint64_t per_token = (kSets + 1) * bf16_row + kSets * sizeof(float) * shape.topk +
+                       sizeof(Destination) * shape.MaxDestinations();
+  if (shape.sum == CombineSum::kExpert) per_token += sizeof(Selection) * shape.topk;
+  uint64_t per_world_token =
       layout.MetaStride() + 2 * sizeof(int32_t) * shape.topk;  // handle; routing, twice
-  return received_selections * per_selection + shape.tokens * per_token +
-         uint64_t{shape.ranks} * shape.tokens * per_world_token + kFlushBytes;
+  if (!shape.FansOut()) per_world_token += kSets * sizeof(float) * shape.topk;  // all weights
+  return (rows + padding) * dispatched_row + rows * kSets * bf16_row + shape.tokens * per_token +
+         world_tokens * per_world_token + kFlushBytes;
 }
 
 }  // namespace ep

@@ -1,8 +1,9 @@
 // What one rank's operations read and write besides the symmetric region: ordinary memory of its
 // own, as a framework's tensors would be.
 //
-// Row tensors have a guard row before the first and after each expert's last possible row, which
-// no operation may touch. They are sized for the worst routing and cost only what is touched.
+// Row tensors have a guard row before the first and after the last, in layout `expert` after each
+// expert's last possible one, which no operation may touch. They are sized for the worst routing
+// and cost only what is touched.
 #ifndef CSRC_ENGINE_TENSORS_H_
 #define CSRC_ENGINE_TENSORS_H_
 
@@ -45,6 +46,12 @@ class GuardedRows {
   uint64_t row_bytes_ = 0;
 };
 
+// Rows [first, first + rows) of the outputs: those of a local expert, or of a source.
+struct Block {
+  uint64_t first;
+  uint32_t rows;
+};
+
 class Tensors {
  public:
   // `topk_idx` [tokens, topk] and `weights` [kSets, shape.tokens, topk] are this rank's.
@@ -64,19 +71,27 @@ class Tensors {
 
   // Rows from one expert's first to the next one's: the worst case and a guard.
   uint32_t ExpertStride() const { return shape_.MaxRowsPerExpert() + 1; }
+  // Rows that row tensors have from row 0 on, guards included.
+  static uint64_t OutputRows(const Shape& shape);
+  // Where the last dispatch put rows, as it says itself.
+  std::vector<Block> Blocks() const;
   const Shape& shape() const { return shape_; }
   uint32_t tokens() const { return tokens_; }
   // Ids of this rank that are not -1.
   uint64_t CountSelections() const;
   const uint32_t* counts() const { return kept_.counts.data(); }
+  const uint32_t* rows_from() const { return kept_.rows_from.data(); }
+  const uint32_t* begin() const { return kept_.begin.data(); }
   // Rows that the last dispatch sent to each rank, counted in the handle that it left.
   std::vector<uint64_t> CountRowsToRanks() const;
 
-  Mapping token_rows[kSets];   // BF16 [tokens, hidden]
-  GuardedRows received;        // E4M3 or BF16 [L, stride, hidden]
-  GuardedRows scales;          // float [L, stride, hidden / 128]; FP8 only
-  GuardedRows sources;         // Source [L, stride]
-  Mapping expert_rows[kSets];  // BF16 [L, stride, hidden]
+  Mapping token_rows[kSets];  // BF16 [tokens, hidden]
+  // N is OutputRows().
+  GuardedRows received;        // E4M3 or BF16 [N, hidden]
+  GuardedRows scales;          // float [N, hidden / 128]; FP8 only
+  GuardedRows sources;         // Source [N]
+  GuardedRows descriptions;    // RowMeta [N] of Layout::MetaStride(); where no row is fanned out
+  Mapping expert_rows[kSets];  // BF16 [N, hidden]
   GuardedRows combined;        // BF16 [tokens + 1, hidden], the last a guard
 
  private:
@@ -86,15 +101,21 @@ class Tensors {
   std::vector<float> weights_;
   std::vector<Destination> destinations_;
   std::vector<uint8_t> destination_count_;
+  std::vector<Selection> selections_;
+  std::vector<uint8_t> selection_count_;
   Mapping metas_;
   struct PlacesMemory {
     explicit PlacesMemory(const Shape& shape)
-        : rows_from(shape.ranks), first_row(shape.Experts()), counts(shape.experts_per_rank) {}
-    Places Get() { return {rows_from.data(), first_row.data(), counts.data()}; }
+        : rows_from(shape.ranks),
+          first_row(shape.Experts()),
+          counts(shape.experts_per_rank),
+          begin(shape.Blocks() + 1) {}
+    Places Get() { return {rows_from.data(), first_row.data(), counts.data(), begin.data()}; }
 
     std::vector<uint32_t> rows_from;
     std::vector<uint32_t> first_row;
     std::vector<uint32_t> counts;
+    std::vector<uint32_t> begin;
   };
   PlacesMemory kept_{Shape{}};
   // One a worker, the first worker's first.
@@ -106,8 +127,8 @@ class Tensors {
 // Zeros written to push everything else out of the caches.
 inline constexpr uint64_t kFlushBytes = 256'000'000;
 
-// Bytes that one rank's own memory takes where it receives `received_selections` rows: what
-// Tensors touches, the oracle's routing and the cache flush.
+// Bytes that one rank's own memory takes where it receives rows of `received_selections`
+// selections: what Tensors touches, the oracle's routing and the cache flush.
 uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections);
 
 }  // namespace ep

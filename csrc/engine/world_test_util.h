@@ -52,6 +52,35 @@ inline reference::Routing RandomRouting(const WorldConfig& config) {
   return routing;
 }
 
+// Of all ranks, [ranks, kSets, tokens, topk].
+inline std::vector<float> RandomWeights(const WorldConfig& config) {
+  const Shape& shape = config.shape;
+  std::mt19937 random(static_cast<uint32_t>(config.seed) + 1);
+  std::vector<float> weights(uint64_t{shape.ranks} * kSets * shape.tokens * shape.topk);
+  for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
+  return weights;
+}
+
+// Every layout with every way to combine that it has.
+struct Way {
+  const char* name;
+  OutputLayout layout;
+  CombineSum sum;
+};
+inline constexpr Way kWays[] = {
+    {"expert", OutputLayout::kExpert, CombineSum::kRank},
+    {"contig", OutputLayout::kContig, CombineSum::kRank},
+    {"flat", OutputLayout::kFlat, CombineSum::kRank},
+    {"rank", OutputLayout::kRank, CombineSum::kRank},
+    {"expert, combined by expert", OutputLayout::kExpert, CombineSum::kExpert},
+    {"contig, combined by expert", OutputLayout::kContig, CombineSum::kExpert},
+};
+inline Shape With(const Way& way, Shape shape) {
+  shape.layout = way.layout;
+  shape.sum = way.sum;
+  return shape;
+}
+
 template <class Device>
 class World {
  public:
@@ -59,19 +88,17 @@ class World {
 
   explicit World(const WorldConfig& config) : World(config, RandomRouting(config)) {}
 
-  World(const WorldConfig& config, const reference::Routing& routing) {
+  World(const WorldConfig& config, reference::Routing routing) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
-    std::mt19937 random(static_cast<uint32_t>(config.seed) + 1);
+    routing.weights = RandomWeights(config);
     std::vector<uint8_t*> regions;
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
-      std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk);
-      for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
       const RankConfig of_rank = {.rank = rank,
                                   .wait_timeout_ns = config.wait_timeout_ns,
                                   .routing = routing,
-                                  .weights = weights.data()};
+                                  .weights = routing.Weights(rank, 0, 0)};
       const CpuConfig cpu = {.threads = config.threads, .oversubscribed = true};
       std::unique_ptr<Engine> engine;
       Status status;

@@ -89,8 +89,19 @@ class HostDevice {
     size_t bytes;
   };
   Held Read(const uint8_t* from, size_t bytes) { return {from, bytes}; }
-  void Write(uint8_t* to, const Held& held) { std::memcpy(to, held.from, held.bytes); }
+  Held Zeros(size_t bytes) { return {nullptr, bytes}; }
+  void Write(uint8_t* to, const Held& held) {
+    if (held.from == nullptr) {
+      std::memset(to, 0, held.bytes);
+    } else {
+      std::memcpy(to, held.from, held.bytes);
+    }
+  }
   void Copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+  template <class ToOf, class FromOf>
+  void CopyRows(size_t bytes, uint32_t count, ToOf to_of, FromOf from_of) {
+    for (uint32_t i = 0; i < count; ++i) std::memcpy(to_of(i), from_of(i), bytes);
+  }
 
   template <class RowOf, class WeightOf>
   void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {

@@ -20,7 +20,8 @@ class SharedMemory {
  public:
   constexpr explicit SharedMemory(const Shape& shape)
       : plans_(0),
-        words_(plans_ + sizeof(TokenPlan) * kCrews),
+        block_begin_(plans_ + sizeof(TokenPlan) * kCrews),
+        words_(block_begin_ + 4 * (shape.ranks + shape.experts_per_rank)),
         begin_(words_ + 4 * TileBits::SizeWords(shape)),
         rows_from_(begin_ + 4 * TileCounts(shape)),
         first_row_(rows_from_ + 4 * shape.ranks),
@@ -37,11 +38,13 @@ class SharedMemory {
   Places PlacesIn(uint8_t* base) const {
     return {reinterpret_cast<uint32_t*>(base + rows_from_),
             reinterpret_cast<uint32_t*>(base + first_row_),
-            reinterpret_cast<uint32_t*>(base + counts_)};
+            reinterpret_cast<uint32_t*>(base + counts_),
+            reinterpret_cast<uint32_t*>(base + block_begin_)};
   }
 
  private:
   uint32_t plans_;
+  uint32_t block_begin_;
   uint32_t words_;
   uint32_t begin_;
   uint32_t rows_from_;

@@ -141,6 +141,24 @@ class GpuDevice {
     if (mine < held.bytes) ptx::StoreVector(to + mine, held.vector[0]);
     if (mine + kCrewBytes < held.bytes) ptx::StoreVector(to + mine + kCrewBytes, held.vector[1]);
   }
+  Held Zeros(size_t bytes) { return {static_cast<uint32_t>(bytes), {}}; }
+  // Several rows' loads are under way at a time.
+  template <class ToOf, class FromOf>
+  void CopyRows(size_t bytes, uint32_t count, ToOf to_of, FromOf from_of) {
+    constexpr uint32_t kRows = 4;
+    for (uint32_t begin = 0; begin < count; begin += kRows) {
+      Held held[kRows];
+#pragma unroll
+      for (uint32_t r = 0; r < kRows; ++r) {
+        if (begin + r >= count) continue;
+        held[r] = Read(reinterpret_cast<const uint8_t*>(from_of(begin + r)), bytes);
+      }
+#pragma unroll
+      for (uint32_t r = 0; r < kRows; ++r) {
+        if (begin + r < count) Write(reinterpret_cast<uint8_t*>(to_of(begin + r)), held[r]);
+      }
+    }
+  }
   void Copy(void* to, const void* from, size_t bytes) {
     for (uint32_t i = Lane(); i < bytes / sizeof(uint32_t); i += kLanes) {
       static_cast<uint32_t*>(to)[i] = static_cast<const uint32_t*>(from)[i];

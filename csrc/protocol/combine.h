@@ -5,7 +5,12 @@
 // The arithmetic is part of the protocol, so that all engines give the same bits: on each rank an
 // fp32 fused multiply-add per selection, in the token's own order, from 0; rounded to BF16; at
 // home an fp32 sum of these in rank order, from the first; rounded to BF16. A token without
-// selections gets zeros.
+// selections gets zeros. Where received rows were not fanned out, the experts' kernel has made the
+// first of these sums itself, and its rows are copied.
+//
+// With CombineSum::kExpert nothing is summed on the experts' rank: one row a selection comes back,
+// and at home an fp32 fused multiply-add per selection, in the token's own order, from 0, is
+// rounded to BF16.
 //
 // Flags go to every peer in every epoch, as in dispatch, and all lanes of a rank call Combine
 // together.
@@ -30,10 +35,33 @@ struct Step {
   Bf16* combined;
 };
 
+// Copies one piece of what this rank's experts made of a row from `home` to where it is pulled.
+template <class Device>
+void CopySelections(Device& device, const Step& step, uint32_t home, uint32_t slot, Piece piece) {
+  const RankContext& context = step.context;
+  const Places& places = step.handle.places;
+  const bool fans_out = context.shape.FansOut();
+  const RowMeta* meta = fans_out ? &step.handle.Meta(context, home, slot) : nullptr;
+  device.CopyRows(
+      sizeof(Bf16) * piece.count, fans_out ? meta->selections : 1u,
+      [&](uint32_t i) {
+        const uint64_t partial = context.layout.Partial(step.bank, home, slot, i);
+        return context.In<Bf16>(context.rank, partial) + piece.first;
+      },
+      [&](uint32_t i) {
+        const uint64_t row =
+            fans_out ? places.Row(context, home, meta->Placements()[i]) : places.Row(home, slot);
+        return step.expert_rows + row * context.shape.hidden + piece.first;
+      });
+}
+
 // Sums one piece of what this rank's experts made of a row from `home`.
 template <class Device>
 void SumSelections(Device& device, const Step& step, uint32_t home, uint32_t slot, Piece piece) {
   const RankContext& context = step.context;
+  if (!context.shape.FansOut() || context.shape.sum == CombineSum::kExpert) {
+    return CopySelections(device, step, home, slot, piece);
+  }
   const RowMeta& meta = step.handle.Meta(context, home, slot);
   const float* weights = meta.Weights();
   auto* partial = context.In<Bf16>(context.rank, context.layout.Partial(step.bank, home, slot));
@@ -42,7 +70,7 @@ void SumSelections(Device& device, const Step& step, uint32_t home, uint32_t slo
       [&](uint32_t i) {
         const Placement at = meta.Placements()[i];
         return step.expert_rows + piece.first +
-               step.handle.Row(context, step.handle.places, home, at) * context.shape.hidden;
+               step.handle.places.Row(context, home, at) * context.shape.hidden;
       },
       [&](uint32_t i) { return weights[i]; });
 }
@@ -70,6 +98,23 @@ void SumForHomes(Device& device, const Step& step) {
   }
 }
 
+// Pulls and sums one piece of all that a token's selections made.
+template <class Device>
+void SumAtHome(Device& device, const Step& step, uint32_t token, Piece piece) {
+  const RankContext& context = step.context;
+  const Selection* selections = step.handle.selections + uint64_t{token} * context.shape.topk;
+  device.SumWeighted(
+      step.combined + uint64_t{token} * context.shape.hidden + piece.first, piece.count,
+      step.handle.selection_count[token],
+      [&](uint32_t i) {
+        const Selection& of = selections[i];
+        const uint64_t partial =
+            context.layout.Partial(step.bank, context.rank, of.from.slot, of.index);
+        return context.In<const Bf16>(of.from.rank, partial) + piece.first;
+      },
+      [&](uint32_t i) { return selections[i].weight; });
+}
+
 // Pulls and sums this crew's share of this rank's tokens.
 template <class Device>
 void SumRanks(Device& device, const Step& step) {
@@ -80,6 +125,10 @@ void SumRanks(Device& device, const Step& step) {
   for (uint32_t i = device.Crew(); i < work; i += device.Crews()) {
     const uint32_t token = i / pieces.Count();
     const Piece piece = pieces[i % pieces.Count()];
+    if (context.shape.sum == CombineSum::kExpert) {
+      SumAtHome(device, step, token, piece);
+      continue;
+    }
     const Destination* from =
         step.handle.destinations + uint64_t{token} * context.shape.MaxDestinations();
     device.SumPartials(step.combined + uint64_t{token} * hidden + piece.first, piece.count,
@@ -93,10 +142,10 @@ void SumRanks(Device& device, const Step& step) {
 
 }  // namespace combine
 
-// Runs one lane's part of a combine on `handle`. `expert_rows` [L, handle.expert_stride, hidden]
-// holds the experts' outputs at the rows where dispatch put their inputs; `combined` is
-// [tokens, hidden]. `rows_from` [ranks] is working memory of the worker. Returns false, with the
-// reason in context.error, if the combine did not end well; this rank can do nothing more then.
+// Runs one lane's part of a combine on `handle`. `expert_rows` holds the experts' outputs at the
+// rows where dispatch put their inputs; `combined` is [tokens, hidden]. `rows_from` [ranks] is
+// working memory of the worker. Returns false, with the reason in context.error, if the combine did
+// not end well; this rank can do nothing more then.
 template <class Device>
 bool Combine(Device& device, const RankContext& context, const Handle& handle, uint32_t* rows_from,
              const Bf16* expert_rows, Bf16* combined) {

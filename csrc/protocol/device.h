@@ -21,6 +21,8 @@
 //   Fetch(channels, piece), Pack(…)    a piece of a token's row, as it travels; Pack may quantise
 //   PutRow(row, payload, scales)       … to a peer; both point to the beginning of the whole row
 //   Read(from, bytes), Write(to, …)    a piece of payload, held in between
+//   Zeros(bytes)                       as if read
+//   CopyRows(bytes, count, to_of, from_of)   pieces of several rows, from memory of this rank
 //   Copy(to, from, bytes)              a multiple of 4 bytes, 4-byte aligned
 //   SumWeighted, SumPartials           combine's arithmetic
 // for each lane alone:

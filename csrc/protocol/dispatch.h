@@ -1,7 +1,7 @@
-// Dispatch: every token's row goes to the ranks that hold its experts, once each, and is fanned
-// out there to the experts' slots.
+// Dispatch: every token's row goes to the ranks that hold its experts, once each, and is laid out
+// there for the experts: fanned out to their slots, or kept once (OutputLayout).
 //
-//   plan, quantise, push  ->  flag every peer  ->  await every peer  ->  fan out
+//   plan, quantise, push  ->  flag every peer  ->  await every peer  ->  lay out
 //
 // Flags go to every peer in every epoch, also where there are no rows: that is what makes two
 // banks enough (csrc/protocol/epoch.h).
@@ -25,18 +25,23 @@ struct DispatchInput {
   const float* topk_weights;  // [tokens, topk]
 };
 
-// Rank and token that a packed row comes from.
+// Rank and token that a received row comes from.
 struct Source {
   uint32_t rank;
   uint32_t token;
 };
+// Of a row that only fills up its expert's.
+inline constexpr Source kNoSource = {0xFFFFFFFF, 0xFFFFFFFF};
 
-// Rows of local expert x lie at [x * stride, x * stride + Places::counts[x]), ordered by source
-// rank, then by token; stride is Handle::expert_stride, at least MaxRowsPerExpert().
+// Row tensors. Their blocks begin at Places::begin. Where rows fan out, block x has the rows of
+// local expert x, Places::counts[x] of them, ordered by source rank, then by token; else block s
+// has those of source s, Places::rows_from[s] of them, by token. In layout `contig` the rows from
+// one expert's last to the next one's first are zeroed.
 struct DispatchOutput {
-  uint8_t* rows;    // [L, stride] of Layout::RowBytes(): E4M3 or BF16
-  float* scales;    // [L, stride, hidden / 128]; FP8 only
-  Source* sources;  // [L, stride]
+  uint8_t* rows;    // of Layout::RowBytes(): E4M3 or BF16
+  float* scales;    // [hidden / 128]; FP8 only
+  Source* sources;  // one a row
+  uint8_t* metas;   // of Layout::MetaStride(): who takes a row, where none is fanned out
 };
 
 namespace dispatch {
@@ -75,7 +80,30 @@ void PutMetas(Device& device, const Step& step, uint32_t token, const TokenPlan&
   }
 }
 
-// Remembers where a token's row goes.
+// What PutMetas told the destinations, for the rows that come back one a selection.
+template <class Device>
+void KeepSelections(Device& device, const Step& step, uint32_t token, const TokenPlan& plan) {
+  const uint32_t topk = step.context.shape.topk;
+  Selection* kept = step.handle.selections + uint64_t{token} * topk;
+  const float* weights = step.input.topk_weights + uint64_t{token} * topk;
+  for (uint32_t j = device.Lane(); j < topk; j += Device::kLanes) {
+    uint32_t before = 0;       // selections of any destination before this one
+    uint32_t before_here = 0;  // of the same
+    for (uint32_t i = 0; i < j; ++i) {
+      before += plan.destination_of[i] != TokenPlan::kNowhere;
+      before_here += plan.destination_of[i] == plan.destination_of[j];
+    }
+    const bool selects = plan.destination_of[j] != TokenPlan::kNowhere;
+    if (selects) {
+      kept[before] = {plan.destinations[plan.destination_of[j]], before_here, weights[j]};
+    }
+    if (j + 1 == topk) {
+      step.handle.selection_count[token] = static_cast<uint8_t>(before + selects);
+    }
+  }
+}
+
+// Remembers where a token's row goes, and where its selections' rows come back from.
 template <class Device>
 void Keep(Device& device, const Step& step, uint32_t token, const TokenPlan& plan) {
   Destination* kept =
@@ -86,6 +114,7 @@ void Keep(Device& device, const Step& step, uint32_t token, const TokenPlan& pla
   if (device.Lane() == 0) {
     step.handle.destination_count[token] = static_cast<uint8_t>(plan.destination_count);
   }
+  if (step.context.shape.sum == CombineSum::kExpert) KeepSelections(device, step, token, plan);
 }
 
 // Puts one piece of a token's row to each of its destinations, beginning behind this rank, so that
@@ -172,8 +201,49 @@ void RaiseFlags(Device& device, const Step& step, const Plan& plan) {
   }
 }
 
-// Turns the sources' counts into the place where each source's rows begin at each expert. Returns
-// false if a source counts more rows than it can have, which would lead out of the output.
+// The first source that counts more selections than its tokens can make here.
+inline uint32_t WhoCountsTooMany(const Step& step) {
+  const RankContext& context = step.context;
+  const Shape& shape = context.shape;
+  for (uint32_t source = 0; source < shape.ranks; ++source) {
+    const auto* counts =
+        context.In<const uint16_t>(context.rank, context.layout.Counts(step.bank, source));
+    uint64_t sum = 0;
+    for (uint32_t x = 0; x < shape.experts_per_rank; ++x) sum += counts[x];
+    if (sum > uint64_t{shape.tokens} * shape.MaxSelectionsPerRow()) return source;
+  }
+  return context.rank;
+}
+
+// Says where each block of rows begins, from the counts of all. Returns false if they are more than
+// there can be, which would lead out of the output.
+template <class Device>
+bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
+  const Shape& shape = step.context.shape;
+  const bool contig = shape.layout == OutputLayout::kContig;
+  const uint32_t blocks = shape.Blocks();
+  uint32_t stride = 0;
+  if (shape.layout == OutputLayout::kExpert) stride = step.handle.expert_stride;
+  if (shape.layout == OutputLayout::kRank) stride = shape.tokens;
+  uint64_t row = 0;  // that block `next` begins with, where there is no stride
+  uint32_t next = 0;
+  bool fits = true;
+  for (uint32_t block = device.Thread(); block <= blocks; block += device.Threads()) {
+    for (; stride == 0 && next < block; ++next) {
+      row += contig ? RoundUp(places.counts[next], kContigRows) : places.rows_from[next];
+    }
+    places.begin[block] = stride == 0 ? static_cast<uint32_t>(row) : block * stride;
+    if (block < blocks || !contig || row <= shape.MaxContigRows()) continue;
+    Fail(device, step.context,
+         {ErrorKind::kViolation, Op::kDispatch, step.epoch, WhoCountsTooMany(step), row, 0, 0});
+    fits = false;
+  }
+  return !device.Any(!fits);
+}
+
+// Turns the sources' counts into the place where each source's rows begin at each expert, and each
+// block of rows. Returns false if a source counts more rows than it can have, which would lead out
+// of the output.
 template <class Device>
 bool PlaceSources(Device& device, const Step& step, const Places& places) {
   const RankContext& context = step.context;
@@ -193,7 +263,8 @@ bool PlaceSources(Device& device, const Step& step, const Places& places) {
     }
     places.counts[x] = row;
   }
-  return !device.Any(!good);
+  if (device.Any(!good)) return false;
+  return PlaceBlocks(device, step, places);
 }
 
 // One worker leaves the places to the combines to come.
@@ -205,6 +276,9 @@ void KeepPlaces(Device& device, const Shape& shape, const Places& places, const 
     if (i < shape.experts_per_rank) kept.counts[i] = places.counts[i];
     if (i < shape.ranks) kept.rows_from[i] = places.rows_from[i];
   }
+  for (uint32_t i = device.Thread(); i <= shape.Blocks(); i += device.Threads()) {
+    kept.begin[i] = places.begin[i];
+  }
 }
 
 // Whether a meta that `source` wrote points into the output. A peer's broken word must end in an
@@ -212,7 +286,7 @@ void KeepPlaces(Device& device, const Shape& shape, const Places& places, const 
 inline bool InBounds(const RankContext& context, const RowMeta& meta, uint32_t source,
                      const Places& places) {
   if (meta.token >= context.shape.tokens || meta.selections < 1 ||
-      meta.selections > context.shape.topk) {
+      meta.selections > context.shape.MaxSelectionsPerRow()) {
     return false;
   }
   for (uint32_t i = 0; i < meta.selections; ++i) {
@@ -225,8 +299,8 @@ inline bool InBounds(const RankContext& context, const RowMeta& meta, uint32_t s
   return true;
 }
 
-// Copies one piece of one source's row out of the bank to the slots of its experts. Returns false
-// if the source describes its row as it must not.
+// Copies one piece of one source's row out of the bank to the slots of its experts, or to its own.
+// Returns false if the source describes its row as it must not.
 template <class Device>
 bool FanOutPiece(Device& device, const Step& step, const Places& places, uint32_t source,
                  uint32_t slot, Piece piece) {
@@ -238,14 +312,18 @@ bool FanOutPiece(Device& device, const Step& step, const Places& places, uint32_
   const auto* row = context.In<const uint8_t>(context.rank, layout.Row(step.bank, source, slot));
   const auto held = device.Read(row + first_byte, piece.count * channel_bytes);
   if (!InBounds(context, meta, source, places)) return false;
+  const bool fans_out = context.shape.FansOut();
   if (piece.first == 0) {
-    device.Copy(step.handle.MetaBytes(context, source, slot), &meta, layout.MetaStride());
+    uint8_t* kept = fans_out ? step.handle.MetaBytes(context, source, slot)
+                             : step.output.metas + places.Row(source, slot) * layout.MetaStride();
+    device.Copy(kept, &meta, layout.MetaStride());
   }
   const uint32_t scales_per_row = context.shape.ScalesPerRow();
   const auto* scales =
       context.In<const float>(context.rank, layout.Scales(step.bank, source, slot));
-  for (uint32_t i = 0; i < meta.selections; ++i) {
-    const uint64_t to = step.handle.Row(context, places, source, meta.Placements()[i]);
+  for (uint32_t i = 0; i < meta.selections && (fans_out || i == 0); ++i) {
+    const uint64_t to =
+        fans_out ? places.Row(context, source, meta.Placements()[i]) : places.Row(source, slot);
     device.Write(step.output.rows + to * layout.RowBytes() + first_byte, held);
     if (context.shape.dtype == Dtype::kFp8) {
       device.Copy(step.output.scales + to * scales_per_row + piece.FirstScale(),
@@ -254,6 +332,37 @@ bool FanOutPiece(Device& device, const Step& step, const Places& places, uint32_
     if (piece.first == 0 && device.Lane() == 0) step.output.sources[to] = {source, meta.token};
   }
   return true;
+}
+
+template <class Device>
+void ZeroPiece(Device& device, const Step& step, uint64_t row, Piece piece) {
+  const RankContext& context = step.context;
+  const uint64_t channel_bytes = context.layout.RowBytes() / context.shape.hidden;
+  device.Write(step.output.rows + row * context.layout.RowBytes() + piece.first * channel_bytes,
+               device.Zeros(piece.count * channel_bytes));
+  if (context.shape.dtype == Dtype::kFp8) {
+    float* scales = step.output.scales + row * context.shape.ScalesPerRow() + piece.FirstScale();
+    for (uint32_t i = device.Lane(); i < piece.Scales(); i += Device::kLanes) {
+      device.Store(scales + i, 0.0f);
+    }
+  }
+  if (piece.first == 0 && device.Lane() == 0) device.Store(step.output.sources + row, kNoSource);
+}
+
+// Zeroes this crew's share of the rows from one expert's last to the next one's first.
+template <class Device>
+void ZeroPadding(Device& device, const Step& step, const Places& places) {
+  const Shape& shape = step.context.shape;
+  const Pieces<Device> pieces = {shape.hidden};
+  uint32_t i = device.Crew();  // counts on from expert to expert
+  for (uint32_t x = 0; x < shape.experts_per_rank; ++x) {
+    const uint64_t first = uint64_t{places.begin[x]} + places.counts[x];
+    const uint32_t work = static_cast<uint32_t>(places.begin[x + 1] - first) * pieces.Count();
+    for (; i < work; i += device.Crews()) {
+      ZeroPiece(device, step, first + i / pieces.Count(), pieces[i % pieces.Count()]);
+    }
+    i -= work;
+  }
 }
 
 // Fans out this crew's share of all sources' rows, those of this rank last.
@@ -275,6 +384,7 @@ bool FanOut(Device& device, const Step& step, const Places& places) {
     }
     i -= work;
   }
+  if (context.shape.layout == OutputLayout::kContig) ZeroPadding(device, step, places);
   return true;
 }
 

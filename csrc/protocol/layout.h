@@ -7,13 +7,14 @@
 //   +--------+----------+---------+---------+-----------+--------------+-----------+--------------+
 //   | header | dispatch | combine | counts  | metas     | scales       | rows      | partials     |
 //   | 4 KiB  | flags    | flags   |         |           | (FP8)        |           |              |
-//   |        | B R      | B R     | B R     | B R T     | B R T        | B R T     | B R T        |
+//   |        | B R      | B R     | B R     | B R T     | B R T        | B R T     | B R T P      |
 //   |        | x 128 B  | x 128 B | x 2 L   | x 8 + 8 k | x 4 H / 128  | x H, 2 H  | x 2 H        |
 //   +--------+----------+---------+---------+-----------+--------------+-----------+--------------+
 //
 // Entry [bank][peer] of every section but the last is written by that peer alone: its flag, how
 // many selections it has for each local expert, and its rows, once each, whatever the number of
-// experts here. Partials are written by the owner, [bank][home][slot], and read by `home`.
+// experts here. Partials are written by the owner, [bank][home][slot][P], and read by `home`: one a
+// row, or where nothing is summed here one a selection, of which P are the most.
 // A flag has a 128-byte line of its own, so that peers never share one.
 #ifndef CSRC_PROTOCOL_LAYOUT_H_
 #define CSRC_PROTOCOL_LAYOUT_H_
@@ -40,6 +41,9 @@ class Layout {
   constexpr explicit Layout(const Shape& shape)
       : ranks_(shape.ranks),
         tokens_(shape.tokens),
+        partials_per_row_(shape.PartialsPerRow()),
+        way_(uint64_t{static_cast<uint32_t>(shape.layout)} << 32 |
+             static_cast<uint32_t>(shape.sum)),
         flag_{kHeaderBytes, kLineBytes},
         combine_flag_{EndOf(flag_, Pairs()), kLineBytes},
         count_{EndOf(combine_flag_, Pairs()),
@@ -71,18 +75,19 @@ class Layout {
   constexpr uint64_t Row(uint32_t bank, uint32_t source, uint32_t slot) const {
     return At(row_, Slot(bank, source, slot));
   }
-  // BF16 [hidden].
-  constexpr uint64_t Partial(uint32_t bank, uint32_t home, uint32_t slot) const {
-    return At(partial_, Slot(bank, home, slot));
+  // BF16 [hidden]. `i` is below Shape::PartialsPerRow().
+  constexpr uint64_t Partial(uint32_t bank, uint32_t home, uint32_t slot, uint32_t i = 0) const {
+    return At(partial_, Slot(bank, home, slot) * partials_per_row_ + i);
   }
 
   constexpr uint64_t MetaStride() const { return meta_.stride; }
   // Bytes of one dispatched row's payload. A multiple of 128, as hidden is.
   constexpr uint64_t RowBytes() const { return row_.stride; }
   // The offset one past the end, so it cannot disagree with the others.
-  constexpr uint64_t SizeBytes() const { return EndOf(partial_, Slots()); }
+  constexpr uint64_t SizeBytes() const { return EndOf(partial_, Slots() * partials_per_row_); }
 
-  // Equal only where all offsets are; FNV-1a over what determines them.
+  // Equal only where all offsets are, and where ranks mean the same by what comes back; FNV-1a over
+  // what determines them.
   constexpr uint64_t Hash() const {
     uint64_t hash = 0xCBF29CE484222325;
     const Section sections[] = {flag_, combine_flag_, count_, meta_, scale_, row_, partial_};
@@ -90,6 +95,7 @@ class Layout {
       hash = (hash ^ section.offset) * 0x100000001B3;
       hash = (hash ^ section.stride) * 0x100000001B3;
     }
+    hash = (hash ^ way_) * 0x100000001B3;
     return (hash ^ SizeBytes()) * 0x100000001B3;
   }
 
@@ -121,6 +127,8 @@ class Layout {
 
   uint64_t ranks_;
   uint64_t tokens_;
+  uint64_t partials_per_row_;
+  uint64_t way_;  // layout and sum
   Section flag_;
   Section combine_flag_;
   Section count_;

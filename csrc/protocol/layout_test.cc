@@ -30,6 +30,27 @@ TEST(Layout, TakesWhatItsTableSays) {
   EXPECT_NEAR(static_cast<double>(Layout(bf16).SizeBytes()) / 1e6, 59.0, 0.4);
 }
 
+TEST(Layout, KeepsAPartialForEachSelectionWhereNoneIsSummed) {
+  Shape shape = kSeed;
+  shape.sum = CombineSum::kExpert;
+  const Layout layout(shape);
+  EXPECT_EQ(layout.Partial(0, 0, 0), kSeedLayout.Partial(0, 0, 0));
+  EXPECT_EQ(layout.Partial(0, 0, 0, 7) + 2 * shape.hidden, layout.Partial(0, 0, 1));
+  EXPECT_EQ(layout.Partial(1, 7, 127, 7) + 2 * shape.hidden, layout.SizeBytes());
+  shape.experts_per_rank = 3;  // a token has no more here
+  EXPECT_EQ(Layout(shape).Partial(0, 0, 0, 2) + 2 * shape.hidden, Layout(shape).Partial(0, 0, 1));
+}
+
+TEST(Shapes, RefuseRowsOfExpertsThatNobodyKeeps) {
+  for (const OutputLayout layout : {OutputLayout::kRank, OutputLayout::kFlat}) {
+    Shape shape = kSeed;
+    shape.layout = layout;
+    EXPECT_EQ(Problem(shape), nullptr);
+    shape.sum = CombineSum::kExpert;
+    EXPECT_NE(Problem(shape), nullptr);
+  }
+}
+
 TEST(Layout, AlignsRowsToLines) {
   for (const uint32_t hidden : {128u, 256u, 384u, 7168u}) {
     for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
@@ -50,13 +71,23 @@ TEST(Layout, CountsBeyond32Bits) {
   EXPECT_GT(layout.Partial(1, 63, 65534), layout.Row(1, 63, 65534));
 }
 
-TEST(Layout, HashesEverythingThatMovesAnOffset) {
+TEST(Layout, HashesEverythingThatMattersToPeers) {
   const std::vector<Shape> others = {
       {7, 128, 7168, 36, 8, Dtype::kFp8}, {8, 127, 7168, 36, 8, Dtype::kFp8},
       {8, 128, 7296, 36, 8, Dtype::kFp8}, {8, 128, 7168, 100, 8, Dtype::kFp8},
       {8, 128, 7168, 36, 6, Dtype::kFp8}, {8, 128, 7168, 36, 8, Dtype::kBf16},
   };
   for (const Shape& other : others) EXPECT_NE(Layout(other).Hash(), kSeedLayout.Hash());
+  // What lies elsewhere, or is summed elsewhere, though no offset differs.
+  Shape same = kSeed;
+  same.layout = OutputLayout::kContig;
+  EXPECT_NE(Layout(same).Hash(), kSeedLayout.Hash());
+  Shape one_selection = kSeed;
+  one_selection.topk = 1;
+  Shape by_expert = one_selection;
+  by_expert.sum = CombineSum::kExpert;
+  EXPECT_EQ(Layout(by_expert).SizeBytes(), Layout(one_selection).SizeBytes());
+  EXPECT_NE(Layout(by_expert).Hash(), Layout(one_selection).Hash());
   EXPECT_EQ(Layout(kSeed).Hash(), kSeedLayout.Hash());
 }
 

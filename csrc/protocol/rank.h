@@ -51,15 +51,29 @@ struct Destination {
   uint32_t slot;
 };
 
-// Where the received rows lie. R ranks, L local experts.
+// One of a token's selections: where its row comes back from, and what it counts.
+struct Selection {
+  Destination from;
+  uint32_t index;  // among the token's selections there
+  float weight;
+};
+
+// Where the received rows lie. R ranks, L local experts, B blocks (Shape::Blocks()).
 struct Places {
   uint32_t* rows_from;  // [R]: rows that each source sent here
   uint32_t* first_row;  // [R, L]: where a source's rows begin at an expert
   uint32_t* counts;     // [L]: rows of each expert
+  uint32_t* begin;      // [B + 1]: first row of each block, and where one more would begin
 
   uint32_t FirstRow(const RankContext& context, uint32_t source, uint32_t expert) const {
     return first_row[source * context.shape.experts_per_rank + expert];
   }
+  // The row of one selection, where rows fan out to their experts.
+  uint64_t Row(const RankContext& context, uint32_t source, Placement placement) const {
+    return begin[placement.expert] + FirstRow(context, source, placement.expert) + placement.index;
+  }
+  // The row of a slot, where each is kept once.
+  uint64_t Row(uint32_t source, uint32_t slot) const { return begin[source] + slot; }
 };
 
 // What a dispatch leaves for the combines that undo it, copied out of the banks, so that it stays
@@ -68,8 +82,10 @@ struct Handle {
   uint32_t tokens;             // of this rank
   Destination* destinations;   // [T, D], in rank order
   uint8_t* destination_count;  // [T]
-  uint8_t* metas;              // [R, T] of Layout::MetaStride() bytes
-  uint32_t expert_stride;      // rows from one expert's first to the next one's
+  Selection* selections;       // [T, topk], the token's own order; CombineSum::kExpert only
+  uint8_t* selection_count;    // [T]; CombineSum::kExpert only
+  uint8_t* metas;              // [R, T] of Layout::MetaStride() bytes; where rows fan out
+  uint32_t expert_stride;      // rows from one expert's first to the next one's; layout `expert`
   Places places;
 
   uint8_t* MetaBytes(const RankContext& context, uint32_t source, uint32_t slot) const {
@@ -78,12 +94,6 @@ struct Handle {
   }
   const RowMeta& Meta(const RankContext& context, uint32_t source, uint32_t slot) const {
     return *reinterpret_cast<const RowMeta*>(MetaBytes(context, source, slot));
-  }
-  // Position of one selection in the packed rows of all experts, given where sources begin.
-  uint64_t Row(const RankContext& context, const Places& at, uint32_t source,
-               Placement placement) const {
-    return uint64_t{placement.expert} * expert_stride +
-           at.FirstRow(context, source, placement.expert) + placement.index;
   }
 };
 

@@ -18,6 +18,25 @@ inline constexpr uint32_t kMaxHidden = 65536;
 // What a dispatched row holds. Combined rows are always BF16.
 enum class Dtype : uint32_t { kFp8 = 1, kBf16 = 2 };
 
+// Where the rows that a rank receives lie, for the experts' kernels that come next. Either a row
+// for each selection, block by block of an expert, or each row once, block by block of a source.
+enum class OutputLayout : uint32_t {
+  kExpert = 1,  // an expert's rows begin at a multiple of a fixed stride
+  kRank = 2,    // a source's rows begin at a multiple of `tokens`, whatever it sends
+  kFlat = 3,    // the sources' rows one behind the other
+  kContig = 4,  // the experts' rows one behind the other, each's first at a multiple of 128
+};
+
+// Where a token's selections are summed.
+enum class CombineSum : uint32_t {
+  kRank = 1,    // on each rank that holds some of its experts, and these sums at home
+  kExpert = 2,  // at home alone: every selection's row comes back
+};
+
+// An expert's rows begin at a multiple of these in layout `contig`, which is what kernels of
+// grouped matrix products take as a tile.
+inline constexpr uint32_t kContigRows = 128;
+
 struct Shape {
   uint32_t ranks;
   uint32_t tokens;  // at most, on any rank
@@ -25,6 +44,8 @@ struct Shape {
   uint32_t experts_per_rank;
   uint32_t topk;
   Dtype dtype;
+  OutputLayout layout = OutputLayout::kExpert;
+  CombineSum sum = CombineSum::kRank;
 
   constexpr uint32_t Experts() const { return ranks * experts_per_rank; }
   // Different ranks that one token's experts can live on.
@@ -32,6 +53,27 @@ struct Shape {
   constexpr uint32_t ScalesPerRow() const { return hidden / kChannelsPerScale; }
   // Rows that one expert can receive.
   constexpr uint32_t MaxRowsPerExpert() const { return ranks * tokens; }
+  // Experts of one token that can live on the same rank.
+  constexpr uint32_t MaxSelectionsPerRow() const {
+    return topk < experts_per_rank ? topk : experts_per_rank;
+  }
+  // Whether a received row has a copy for each of its selections.
+  constexpr bool FansOut() const {
+    return layout == OutputLayout::kExpert || layout == OutputLayout::kContig;
+  }
+  // Blocks of received rows: local experts or sources.
+  constexpr uint32_t Blocks() const { return FansOut() ? experts_per_rank : ranks; }
+  // Rows that layout `contig` can need, padding included.
+  constexpr uint64_t MaxContigRows() const {
+    const uint64_t rows = uint64_t{MaxRowsPerExpert()} * MaxSelectionsPerRow();
+    const uint64_t padded = rows + uint64_t{experts_per_rank} * (kContigRows - 1);
+    const uint64_t all_full = experts_per_rank * RoundUp(MaxRowsPerExpert(), kContigRows);
+    return padded < all_full ? padded : all_full;
+  }
+  // Rows that come back for each row that was sent.
+  constexpr uint32_t PartialsPerRow() const {
+    return sum == CombineSum::kExpert ? MaxSelectionsPerRow() : 1;
+  }
 };
 
 // Returns what is wrong with `shape`, or null.
@@ -49,6 +91,15 @@ constexpr const char* Problem(const Shape& shape) {
     return "topk must be 1 to 16 and at most the number of experts";
   }
   if (shape.dtype != Dtype::kFp8 && shape.dtype != Dtype::kBf16) return "unknown dtype";
+  if (shape.layout < OutputLayout::kExpert || shape.layout > OutputLayout::kContig) {
+    return "unknown layout";
+  }
+  if (shape.sum != CombineSum::kRank && shape.sum != CombineSum::kExpert) {
+    return "unknown way to combine";
+  }
+  if (shape.sum == CombineSum::kExpert && !shape.FansOut()) {
+    return "layouts rank and flat have no row of each expert that could come back";
+  }
   return nullptr;
 }
 

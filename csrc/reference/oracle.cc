@@ -50,6 +50,7 @@ Oracle::Oracle(Routing routing, uint32_t rank)
     : routing_(std::move(routing)),
       rank_(rank),
       received_(routing_.shape.experts_per_rank),
+      received_from_(routing_.shape.ranks),
       expected_(routing_.shape.hidden),
       expert_row_(routing_.shape.hidden),
       rank_sum_(routing_.shape.hidden),
@@ -60,13 +61,16 @@ Oracle::Oracle(Routing routing, uint32_t rank)
   for (uint32_t source = 0; source < shape.ranks; ++source) {
     for (uint32_t token = 0; token < routing_.tokens_of_rank[source]; ++token) {
       const int32_t* selected = routing_.Selected(source, token);
+      bool here = false;
       for (uint32_t j = 0; j < shape.topk; ++j) {
         if (selected[j] < 0) continue;
         const uint32_t expert = static_cast<uint32_t>(selected[j]);
         if (expert / shape.experts_per_rank != rank_) continue;
         received_[expert % shape.experts_per_rank].push_back({source, token});
         ++received_rows_;
+        here = true;
       }
+      if (here) received_from_[source].push_back({source, token});
     }
   }
 }
@@ -102,34 +106,82 @@ std::optional<Difference> Oracle::CompareFp8(const uint8_t* row, const float* sc
   return std::nullopt;
 }
 
-// Leaves the specified sum, as BF16, in expected_ and the exact one in exact_.
-void Oracle::SumSpecified(uint32_t token, uint32_t set, const float* weights) {
+std::vector<Share> Oracle::Shares(Token from, uint32_t set) const {
   const Shape& shape = routing_.shape;
-  const int32_t* selected = routing_.Selected(rank_, token);
+  const int32_t* selected = routing_.Selected(from.rank, from.token);
+  const float* weights = routing_.Weights(from.rank, set, from.token);
+  std::vector<Share> shares;
+  for (uint32_t j = 0; j < shape.topk; ++j) {
+    if (selected[j] < 0) continue;
+    const uint32_t expert = static_cast<uint32_t>(selected[j]);
+    if (expert / shape.experts_per_rank != rank_) continue;
+    shares.push_back({expert % shape.experts_per_rank, weights[j]});
+  }
+  return shares;
+}
+
+void Oracle::AddExperts(uint32_t rank, Token of, uint32_t set, const float* weights, float* sum) {
+  const Shape& shape = routing_.shape;
+  const int32_t* selected = routing_.Selected(of.rank, of.token);
+  for (uint32_t j = 0; j < shape.topk; ++j) {
+    if (selected[j] < 0) continue;
+    const uint32_t expert = static_cast<uint32_t>(selected[j]);
+    if (expert / shape.experts_per_rank != rank) continue;
+    ExpertRow(routing_.seed, set, of.rank, of.token, expert, shape.hidden, expert_row_.data());
+    AddSelection(expert_row_.data(), weights[j], shape.hidden, sum, exact_.data(),
+                 magnitude_.data());
+  }
+}
+
+void Oracle::SumHere(Token from, uint32_t set, uint16_t* row) {
+  rank_sum_.assign(routing_.shape.hidden, 0.0f);
+  AddExperts(rank_, from, set, routing_.Weights(from.rank, set, from.token), rank_sum_.data());
+  for (uint32_t c = 0; c < routing_.shape.hidden; ++c) row[c] = Narrow(rank_sum_[c]);
+}
+
+uint32_t Oracle::SumByRank(Token of, uint32_t set, const float* weights) {
+  const Shape& shape = routing_.shape;
+  const int32_t* selected = routing_.Selected(of.rank, of.token);
   std::set<uint32_t> ranks;
   for (uint32_t j = 0; j < shape.topk; ++j) {
     if (selected[j] >= 0) ranks.insert(static_cast<uint32_t>(selected[j]) / shape.experts_per_rank);
   }
-  sum_.assign(shape.hidden, 0.0f);
-  exact_.assign(shape.hidden, 0.0);
-  magnitude_.assign(shape.hidden, 0.0);
   bool first = true;
   for (const uint32_t rank : ranks) {
     rank_sum_.assign(shape.hidden, 0.0f);
-    for (uint32_t j = 0; j < shape.topk; ++j) {
-      if (selected[j] < 0) continue;
-      const uint32_t expert = static_cast<uint32_t>(selected[j]);
-      if (expert / shape.experts_per_rank != rank) continue;
-      ExpertRow(routing_.seed, set, rank_, token, expert, shape.hidden, expert_row_.data());
-      AddSelection(expert_row_.data(), weights[j], shape.hidden, rank_sum_.data(), exact_.data(),
-                   magnitude_.data());
-    }
+    AddExperts(rank, of, set, weights, rank_sum_.data());
     AddRank(rank_sum_.data(), first, shape.hidden, sum_.data());
     first = false;
   }
-  // Each rank's partial and the total are rounded to BF16 once: half a unit in the last of 8
-  // bits, 2^-9 relative, doubled for the fp32 steps between.
-  const double tolerance = std::ldexp(static_cast<double>(ranks.size() + 1), -8);
+  return static_cast<uint32_t>(ranks.size());
+}
+
+uint32_t Oracle::SumByExpert(Token of, uint32_t set, const float* weights) {
+  const Shape& shape = routing_.shape;
+  const int32_t* selected = routing_.Selected(of.rank, of.token);
+  for (uint32_t j = 0; j < shape.topk; ++j) {
+    if (selected[j] < 0) continue;
+    ExpertRow(routing_.seed, set, of.rank, of.token, static_cast<uint32_t>(selected[j]),
+              shape.hidden, expert_row_.data());
+    AddSelection(expert_row_.data(), weights[j], shape.hidden, sum_.data(), exact_.data(),
+                 magnitude_.data());
+  }
+  return 0;
+}
+
+// Leaves the specified sum, as BF16, in expected_, the exact one in exact_, and how far a result
+// may be from it in magnitude_.
+void Oracle::SumSpecified(uint32_t token, uint32_t set, const float* weights) {
+  const Shape& shape = routing_.shape;
+  const Token of = {rank_, token};
+  sum_.assign(shape.hidden, 0.0f);
+  exact_.assign(shape.hidden, 0.0);
+  magnitude_.assign(shape.hidden, 0.0);
+  const uint32_t roundings = shape.sum == CombineSum::kExpert ? SumByExpert(of, set, weights)
+                                                              : SumByRank(of, set, weights);
+  // Each rounding to BF16, the last one included: half a unit in the last of 8 bits, 2^-9 relative,
+  // doubled for the fp32 steps between.
+  const double tolerance = std::ldexp(static_cast<double>(roundings + 1), -8);
   for (uint32_t c = 0; c < shape.hidden; ++c) {
     expected_[c] = Narrow(sum_[c]);
     magnitude_[c] *= tolerance;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -85,6 +86,38 @@ TEST(Oracle, SumsInFloat64WithinAHandfulOfRoundings) {
   }
   EXPECT_FALSE(oracle.CompareCombined(0, 1, weights, row.data()));
   EXPECT_TRUE(oracle.CompareCombined(0, 2, weights, row.data())) << "another set";
+  row[5] ^= 1;
+  EXPECT_EQ(oracle.CompareCombined(0, 1, weights, row.data())->channel, 5u);
+}
+
+TEST(Oracle, KnowsWhichTokensComeFromWhomOnce) {
+  // Rank 1 holds experts 2 and 3: one of token 0 of rank 0, one of token 0 of rank 1.
+  const Oracle oracle(TwoRanks(Dtype::kBf16), 1);
+  ASSERT_EQ(oracle.ReceivedFrom(0).size(), 1u);
+  EXPECT_EQ(oracle.ReceivedFrom(0)[0].token, 0u);
+  EXPECT_EQ(oracle.ReceivedFrom(1).size(), 1u);
+  // Rank 0 holds both experts of rank 0's token 1, which comes once.
+  EXPECT_EQ(Oracle(TwoRanks(Dtype::kBf16), 0).ReceivedFrom(0).size(), 2u);
+  EXPECT_EQ(Oracle(TwoRanks(Dtype::kBf16), 0).Received(0).size(), 2u);
+}
+
+TEST(Oracle, SumsByExpertWithOneRounding) {
+  Routing routing = TwoRanks(Dtype::kBf16);
+  routing.shape.sum = CombineSum::kExpert;
+  Oracle oracle(routing, 0);
+  const float weights[] = {0.25f, 0.7f};
+  std::vector<uint16_t> a(kHidden), b(kHidden), row(kHidden);
+  ExpertRow(5, 1, 0, 0, 0, kHidden, a.data());
+  ExpertRow(5, 1, 0, 0, 2, kHidden, b.data());
+  for (uint32_t c = 0; c < kHidden; ++c) {
+    const float first = weights[0] * static_cast<float>(Bf16Value(a[c]));
+    const float sum = std::fma(weights[1], static_cast<float>(Bf16Value(b[c])), first);
+    const uint32_t bits = std::bit_cast<uint32_t>(sum);
+    row[c] = static_cast<uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
+  }
+  EXPECT_FALSE(oracle.CompareCombined(0, 1, weights, row.data()));
+  EXPECT_TRUE(Oracle(TwoRanks(Dtype::kBf16), 0).CompareCombined(0, 1, weights, row.data()))
+      << "sums of ranks are rounded twice";
   row[5] ^= 1;
   EXPECT_EQ(oracle.CompareCombined(0, 1, weights, row.data())->channel, 5u);
 }

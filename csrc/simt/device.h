@@ -147,6 +147,14 @@ class SimtDevice {
       if (at < held.count) lane_.Store(to + at, held.bytes + v * kVectorBytes, kVectorBytes);
     }
   }
+  Held Zeros(size_t bytes) { return {bytes, {}}; }
+  template <class ToOf, class FromOf>
+  void CopyRows(size_t bytes, uint32_t count, ToOf to_of, FromOf from_of) {
+    for (uint32_t i = 0; i < count; ++i) {
+      Write(reinterpret_cast<uint8_t*>(to_of(i)),
+            Read(reinterpret_cast<const uint8_t*>(from_of(i)), bytes));
+    }
+  }
   void Copy(void* to, const void* from, size_t bytes) {
     for (size_t i = Lane() * sizeof(uint32_t); i < bytes; i += kLanes * sizeof(uint32_t)) {
       lane_.Store(static_cast<uint8_t*>(to) + i, static_cast<const uint8_t*>(from) + i,

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <iterator>
 #include <ostream>
 #include <random>
 #include <string>
@@ -72,6 +73,33 @@ INSTANTIATE_TEST_SUITE_P(
               .before = 0xFFFFFFFD},
              "DCDCDDCC",
              600},
+        Case{"ContigFp8",
+             {.world = {.shape = With(kWays[1], {2, 5, 256, 2, 2, kFp8}), .empty_percent = 20}},
+             "DCDC",
+             400},
+        Case{"FlatFp8",
+             {.world = {.shape = With(kWays[2], {3, 5, 640, 3, 4, kFp8}),
+                        .tokens_of_rank = {5, 0, 3}},
+              .dispatch_blocks = 3},
+             "DDCC",
+             300},
+        Case{"RankBf16",
+             {.world = {.shape = With(kWays[3], {3, 4, 640, 3, 4, kBf16}),
+                        .tokens_of_rank = {2, 4, 3},
+                        .empty_percent = 30}},
+             "DCDC",
+             300},
+        Case{"ByExpertFp8",
+             {.world = {.shape = With(kWays[4], {3, 5, 640, 3, 6, kFp8}), .empty_percent = 30},
+              .combine_blocks = 3},
+             "DCDDCC",
+             300},
+        Case{
+            "ContigByExpertBf16",
+            {.world = {.shape = With(kWays[5], {2, 4, 128, 2, 3, kBf16}), .tokens_of_rank = {4, 1}},
+             .before = 0xFFFFFFFD},
+            "DCDC",
+            400},
         Case{"OneRank", {.world = {.shape = {1, 9, 512, 5, 5, kBf16}}}, "DCDC", 400},
         Case{"SeveralTiles",
              {.world = {.shape = {2, 300, 128, 3, 2, kBf16}, .tokens_of_rank = {300, 200}},
@@ -98,6 +126,7 @@ RandomCase DrawCase(uint64_t seed) {
   shape.experts_per_rank = between(1, 6);
   shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
   shape.dtype = between(0, 1) == 0 ? kFp8 : kBf16;
+  shape = With(kWays[seed % std::size(kWays)], shape);
   drawn.config.dispatch_blocks = between(1, 3);
   drawn.config.combine_blocks = between(1, 3);
   drawn.config.crews = between(1, 3);

@@ -9,7 +9,6 @@
 #include <deque>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -82,9 +81,9 @@ class SimtWorld {
                  kCrewLanes) {
     const Shape& shape = config.world.shape;
     EXPECT_EQ(Problem(shape), nullptr);
-    const reference::Routing routing = RandomRouting(config.world);
-    std::mt19937 random(static_cast<uint32_t>(config.world.seed) + 1);
-    for (uint32_t rank = 0; rank < shape.ranks; ++rank) AddRank(rank, routing, random);
+    reference::Routing routing = RandomRouting(config.world);
+    routing.weights = RandomWeights(config.world);
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) AddRank(rank, routing);
     for (Rank& rank : ranks_) {
       for (uint32_t peer = 0; peer < shape.ranks; ++peer) {
         rank.context.regions[peer] = ranks_[peer].region.data();
@@ -145,14 +144,12 @@ class SimtWorld {
     uint32_t combines = 0;
   };
 
-  void AddRank(uint32_t number, const reference::Routing& routing, std::mt19937& random) {
+  void AddRank(uint32_t number, const reference::Routing& routing) {
     const Shape& shape = config_.world.shape;
     Rank& rank = ranks_.emplace_back(config_, number);
-    std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk);
-    for (float& weight : weights) weight = 0.1f + static_cast<float>(random() % 1000) / 1000.0f;
     const uint32_t tokens = routing.tokens_of_rank[number];
-    Status status =
-        rank.tensors.Allocate(shape, 1, tokens, routing.Selected(number, 0), weights.data());
+    Status status = rank.tensors.Allocate(shape, 1, tokens, routing.Selected(number, 0),
+                                          routing.Weights(number, 0, 0));
     EXPECT_TRUE(status.ok()) << status.text();
     status = Mapping::Private(rank.context.layout.SizeBytes(), "a region", &rank.region);
     EXPECT_TRUE(status.ok()) << status.text();
@@ -166,7 +163,6 @@ class SimtWorld {
   void MakeRows(Rank* rank, const reference::Routing& routing) {
     const Shape& shape = routing.shape;
     const uint32_t number = rank->context.rank;
-    const reference::Oracle oracle(routing, number);
     for (uint32_t set = 0; set < kSets; ++set) {
       auto* tokens = rank->tensors.token_rows[set].template As<Bf16>();
       for (uint32_t token = 0; token < routing.tokens_of_rank[number]; ++token) {
@@ -174,12 +170,12 @@ class SimtWorld {
                             tokens + uint64_t{token} * shape.hidden);
       }
       auto* outputs = rank->tensors.expert_rows[set].template As<Bf16>();
-      for (uint32_t x = 0; x < shape.experts_per_rank; ++x) {
-        uint64_t row = uint64_t{x} * rank->tensors.ExpertStride();
-        for (const reference::Token from : oracle.Received(x)) {
-          reference::ExpertRow(routing.seed, set, from.rank, from.token,
-                               number * shape.experts_per_rank + x, shape.hidden,
-                               outputs + row++ * shape.hidden);
+      const auto& blocks = rank->checker->blocks();
+      for (size_t b = 0; b < blocks.size(); ++b) {
+        Bf16* row = outputs + static_cast<uint64_t>(blocks[b].first) * shape.hidden;
+        for (const reference::Token from : blocks[b].rows) {
+          rank->checker->MakeExpertRow(set, b, from, row);
+          row += shape.hidden;
         }
       }
     }

@@ -31,7 +31,7 @@ class Floor {
     ForEachRow([&](uint32_t source, uint32_t slot, const RowMeta& meta) {
       const auto* row = context.In<uint8_t>(context.rank, context.layout.Row(bank_, source, slot));
       for (uint32_t i = 0; i < meta.selections; ++i) {
-        const uint64_t to = handle.Row(context, handle.places, source, meta.Placements()[i]);
+        const uint64_t to = handle.places.Row(context, source, meta.Placements()[i]);
         std::memcpy(engine_.tensors().received.Row(static_cast<int64_t>(to)), row, bytes);
       }
     });
@@ -48,7 +48,7 @@ class Floor {
     ForEachRow([&](uint32_t home, uint32_t slot, const RowMeta& meta) {
       auto* partial = context.In<uint8_t>(context.rank, context.layout.Partial(bank_, home, slot));
       for (uint32_t i = 0; i < meta.selections; ++i) {
-        const uint64_t from = handle.Row(context, handle.places, home, meta.Placements()[i]);
+        const uint64_t from = handle.places.Row(context, home, meta.Placements()[i]);
         const bool last = i + 1 == meta.selections;
         std::memcpy(last ? partial : scratch_.data(), rows + from * bytes, bytes);
       }

@@ -19,6 +19,10 @@ func (m measurement) prepareDump() error {
 	if m.dump == "" {
 		return nil
 	}
+	if layout := epperfv1.LayoutOf(m.plan.GetCases()[0]); !epperfv1.FansOut(layout) {
+		return command.Usagef("--%s: a dump has the rows of each expert, and layout %s keeps each row once; try --layout=expert",
+			dumpFlag, epperfv1.Name(layout))
+	}
 	err := dump.Prepare(m.dump)
 	if err != nil {
 		err = fmt.Errorf("--%s: %w", dumpFlag, err)

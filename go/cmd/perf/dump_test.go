@@ -18,10 +18,10 @@ import (
 )
 
 // dumped makes a dump of an uneven run and returns its folder.
-func dumped(t *testing.T, dtype string) string {
+func dumped(t *testing.T, dtype string, flags ...string) string {
 	t.Helper()
-	p := newProgram(t, "--num-processes=3", "--tokens=16,0,5", "--hidden=256", "--experts-per-rank=4", "--topk=3",
-		"--warmup=2", "--iters=5", "--routing=zipf:1", "--seed=9", "--dtype="+dtype, "--mode=combine", "--dump=out/dump")
+	p := newProgram(t, with(flags, "--num-processes=3", "--tokens=16,0,5", "--hidden=256", "--experts-per-rank=4", "--topk=3",
+		"--warmup=2", "--iters=5", "--routing=zipf:1", "--seed=9", "--dtype="+dtype, "--mode=combine", "--dump=out/dump")...)
 	if code := p.run(t); code != 0 {
 		t.Fatalf("exit code %d, stderr:\n%s", code, &p.stderr)
 	}
@@ -116,9 +116,12 @@ func e4m3(bytes []byte) float64 {
 // Dispatch and combine follow from the dump alone, in float64 and with no code of ours but the
 // reader of files.
 func TestADumpIsConsistent(t *testing.T) {
-	for _, dtype := range []string{"fp8", "bf16"} {
-		t.Run(dtype, func(t *testing.T) {
-			folder := dumped(t, dtype)
+	for _, test := range []struct{ dtype, layout, combine string }{
+		{"fp8", "expert", "rank"}, {"bf16", "expert", "rank"}, {"fp8", "contig", "rank"}, {"bf16", "contig", "expert"},
+	} {
+		dtype := test.dtype
+		t.Run(dtype+", "+test.layout+", "+test.combine, func(t *testing.T) {
+			folder := dumped(t, dtype, "--layout="+test.layout, "--combine="+test.combine)
 			var ranks []rank
 			for r, tokens := range []int{16, 0, 5} {
 				ranks = append(ranks, readRank(t, filepath.Join(folder, fmt.Sprintf("rank%d", r)), tokens, dtype))
@@ -208,7 +211,7 @@ func TestADumpIsDescribed(t *testing.T) {
 	delete(got, "run_id")
 	want := map[string]any{
 		"ranks": 3.0, "tokens_of_rank": []any{16.0, 0.0, 5.0}, "hidden": 256.0, "experts_per_rank": 4.0,
-		"topk": 3.0, "dtype": "fp8", "routing": "zipf:1", "seed": 9.0,
+		"topk": 3.0, "dtype": "fp8", "combine": "rank", "routing": "zipf:1", "seed": 9.0,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("dump.json (-want +got):\n%s", diff)

@@ -52,7 +52,8 @@ func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, err
 // A rankMemory is what one rank takes.
 type rankMemory struct {
 	native.Memory
-	// routingBytes are the ids of all ranks and the weights of this one, on the Go side.
+	// routingBytes are the ids of all ranks and the weights of this one, in layouts that keep rows once
+	// of all, on the Go side.
 	routingBytes uint64
 }
 
@@ -70,7 +71,11 @@ func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, ran
 	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
 		engine.RegionBytes = 0 // a GPU's; the check has a copy of the tensors here
 	}
-	return rankMemory{engine, ids * (uint64(c.GetRanks()) + workload.Sets)}, nil
+	weighted := uint64(1) // ranks
+	if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
+		weighted += uint64(c.GetRanks())
+	}
+	return rankMemory{engine, ids * (uint64(c.GetRanks()) + weighted*workload.Sets)}, nil
 }
 
 func gibibytes(bytes uint64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

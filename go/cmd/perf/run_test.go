@@ -46,6 +46,27 @@ func TestModesAndRanksAreMeasuredAndChecked(t *testing.T) {
 	}
 }
 
+func TestEveryLayoutIsMeasuredCheckedAndNamed(t *testing.T) {
+	for _, way := range []struct{ layout, combine string }{
+		{"contig", "rank"}, {"flat", "rank"}, {"rank", "rank"}, {"expert", "expert"}, {"contig", "expert"},
+	} {
+		t.Run(way.layout+", "+way.combine, func(t *testing.T) {
+			p := newProgram(t, with(small, "--num-processes=3", "--layout="+way.layout, "--combine="+way.combine)...)
+			if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
+				t.Fatalf("exit code %d, stderr:\n%s", code, &p.stderr)
+			}
+			for _, want := range []string{
+				fmt.Sprintf("\nLayout: %s, Combine: %s\n", way.layout, way.combine),
+				fmt.Sprintf(", layout %s, combine %s): 3/3 ranks passed\n", way.layout, way.combine),
+			} {
+				if !strings.Contains(p.stdout.String(), want) {
+					t.Errorf("stdout lacks %q:\n%s", want, &p.stdout)
+				}
+			}
+		})
+	}
+}
+
 func TestScreensOfTheContract(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) {
@@ -87,6 +108,9 @@ func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
 		"bad device":        {[]string{"--device=tpu"}, 2, `--device="tpu"`},
 		"shared CPUs":       {[]string{"--device=cpu", "--shared-gpu"}, 2, "--device=cpu: --shared-gpu is for GPUs; try --device=cuda"},
 		"bad routing":       {[]string{"--routing=best"}, 2, `--routing="best": not one of uniform, balanced`},
+		"bad layout":        {[]string{"--layout=packed"}, 2, `--layout="packed": not one of expert`},
+		"nothing to return": {[]string{"--layout=flat", "--combine=expert"}, 2, "--combine=expert: layout flat has no row of each expert"},
+		"dump of rows once": {[]string{"--layout=flat", "--dump=d"}, 2, "--dump: a dump has the rows of each expert"},
 		"no such file":      {[]string{"--routing=file:none.npy"}, 2, "--routing=file:none.npy: cannot be read"},
 		"tokens of some":    {[]string{"--tokens=1,2"}, 2, "--tokens=1,2: has 2 numbers for 8 ranks"},
 		"too much memory":   {[]string{"--num-processes=64", "--tokens=65535", "--hidden=65536", "--topk=16"}, 2, "GiB for 64 ranks"},

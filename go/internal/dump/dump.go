@@ -51,6 +51,7 @@ type description struct {
 	ExpertsPerRank uint32   `json:"experts_per_rank"`
 	Topk           uint32   `json:"topk"`
 	Dtype          string   `json:"dtype"`
+	Combine        string   `json:"combine"`
 	Routing        string   `json:"routing"`
 	Seed           uint64   `json:"seed"`
 }
@@ -66,6 +67,7 @@ func Describe(folder string, p *epperfv1.Plan) error {
 		ExpertsPerRank: c.GetExpertsPerRank(),
 		Topk:           c.GetTopk(),
 		Dtype:          epperfv1.Name(c.GetDtype()),
+		Combine:        epperfv1.Name(epperfv1.CombineSumOf(c)),
 		Routing:        epperfv1.RoutingName(c.GetRouting()),
 		Seed:           c.GetSeed(),
 	}, "", "  ")

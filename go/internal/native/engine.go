@@ -86,6 +86,12 @@ func Open(config Config) (*Engine, error) {
 	defer C.free(unsafe.Pointer(root))
 	defer C.free(unsafe.Pointer(candidate))
 	defer C.free(unsafe.Pointer(runID))
+	var allWeights *C.float // [ranks, sets, tokens, topk]
+	if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
+		of := weightsOfAll(config.Routing, int(c.GetRanks()))
+		pins.Pin(&of[0])
+		allWeights = (*C.float)(&of[0])
+	}
 	pins.Pin(&c.TokensOfRank[0])
 	pins.Pin(&ids[0])
 	pins.Pin(&weights[0])
@@ -106,6 +112,7 @@ func Open(config Config) (*Engine, error) {
 		tokens_of_rank:  (*C.uint32_t)(&c.TokensOfRank[0]),
 		topk_idx:        (*C.int32_t)(&ids[0]),
 		topk_weights:    (*C.float)(&weights[0]),
+		all_weights:     allWeights,
 		landing_rows:    C.uint32_t(c.GetCalibration().GetRows()),
 	}
 	engine := &Engine{of: c, rank: config.Rank, backend: config.Backend}
@@ -114,6 +121,17 @@ func Open(config Config) (*Engine, error) {
 		return nil, &Error{Kind: kindOf(status), Text: C.GoString(&text[0])}
 	}
 	return engine, nil
+}
+
+// weightsOfAll returns what the experts' kernels apply to others' tokens where rows are kept once.
+func weightsOfAll(routing *workload.Routing, ranks int) []float32 {
+	var weights []float32
+	for rank := range ranks {
+		for set := range workload.Sets {
+			weights = append(weights, routing.Weights(rank, set)...)
+		}
+	}
+	return weights
 }
 
 // Blob returns what peers need in order to map this rank's region.

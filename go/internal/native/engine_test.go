@@ -136,6 +136,49 @@ func TestEveryModeRunsAndIsRight(t *testing.T) {
 	}
 }
 
+func TestEveryLayoutRunsAndIsRight(t *testing.T) {
+	for _, way := range []struct {
+		layout  epperfv1.Layout
+		combine epperfv1.CombineSum
+	}{
+		{epperfv1.Layout_LAYOUT_CONTIG, epperfv1.CombineSum_COMBINE_SUM_RANK},
+		{epperfv1.Layout_LAYOUT_FLAT, epperfv1.CombineSum_COMBINE_SUM_RANK},
+		{epperfv1.Layout_LAYOUT_RANK, epperfv1.CombineSum_COMBINE_SUM_RANK},
+		{epperfv1.Layout_LAYOUT_EXPERT, epperfv1.CombineSum_COMBINE_SUM_EXPERT},
+		{epperfv1.Layout_LAYOUT_CONTIG, epperfv1.CombineSum_COMBINE_SUM_EXPERT},
+	} {
+		t.Run(epperfv1.Name(way.layout)+" "+epperfv1.Name(way.combine), func(t *testing.T) {
+			c := smallCase()
+			c.Layout, c.Combine = way.layout, way.combine
+			runs(t, c)
+		})
+	}
+}
+
+// Each row is kept once, or padding comes in; what comes back is one row a selection.
+func TestMemoryFollowsTheLayout(t *testing.T) {
+	needed := func(change func(*epperfv1.Case)) native.Memory {
+		c := smallCase()
+		c.Hidden = 7168
+		change(c)
+		memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return memory
+	}
+	expert := needed(func(*epperfv1.Case) {})
+	contig := needed(func(c *epperfv1.Case) { c.Layout = epperfv1.Layout_LAYOUT_CONTIG })
+	flat := needed(func(c *epperfv1.Case) { c.Layout = epperfv1.Layout_LAYOUT_FLAT })
+	byExpert := needed(func(c *epperfv1.Case) { c.Combine = epperfv1.CombineSum_COMBINE_SUM_EXPERT })
+	if contig.PrivateBytes <= expert.PrivateBytes || flat.PrivateBytes >= expert.PrivateBytes {
+		t.Errorf("contig takes %d bytes, expert %d, flat %d", contig.PrivateBytes, expert.PrivateBytes, flat.PrivateBytes)
+	}
+	if expert.RegionBytes != contig.RegionBytes || byExpert.RegionBytes <= expert.RegionBytes {
+		t.Errorf("regions: expert %d bytes, contig %d, by expert %d", expert.RegionBytes, contig.RegionBytes, byExpert.RegionBytes)
+	}
+}
+
 func runs(t *testing.T, c *epperfv1.Case) {
 	t.Helper()
 	routing, err := workload.New(c)

@@ -47,6 +47,10 @@ type Options struct {
 	NoGPU string
 	// Dtype is what a token's row holds on its way to the experts: fp8 or bf16.
 	Dtype string
+	// Layout is where the rows that a rank receives lie: expert, rank, flat or contig.
+	Layout string
+	// Combine is where a token's selections are summed: rank or expert.
+	Combine string
 	// Threads is the number of worker threads of each rank.
 	Threads int
 	// Routing is how tokens choose experts: uniform, balanced, zipf:S, hot:K or file:PATH.npy.
@@ -80,6 +84,8 @@ func Defaults() Options {
 		NvlinkBackend:  "ipc",
 		Device:         automatic,
 		Dtype:          "fp8",
+		Layout:         epperfv1.Name(defaultLayout),
+		Combine:        epperfv1.Name(defaultCombine),
 		Threads:        1,
 		Routing:        "uniform",
 		Seed:           1,
@@ -149,6 +155,10 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	layout, combine, err := o.layout()
+	if err != nil {
+		return nil, err
+	}
 	backend, err := parse[epperfv1.NvlinkBackend]("nvlink-backend", o.NvlinkBackend, defaults.NvlinkBackend)
 	if err != nil {
 		return nil, err
@@ -186,6 +196,8 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			ExpertsPerRank: uint32(o.ExpertsPerRank),
 			Topk:           uint32(o.Topk),
 			Dtype:          dtype,
+			Layout:         layout,
+			Combine:        combine,
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),

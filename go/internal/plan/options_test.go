@@ -47,6 +47,30 @@ func TestDefaultsArePlanned(t *testing.T) {
 	}
 }
 
+func TestLayoutsAndWaysToCombineArePlanned(t *testing.T) {
+	for _, test := range []struct{ layout, combine, name string }{
+		{"expert", "rank", "e2e/t512/k2"},
+		{"expert", "expert", "e2e/t512/k2/expert/expert"},
+		{"contig", "rank", "e2e/t512/k2/contig/rank"},
+		{"contig", "expert", "e2e/t512/k2/contig/expert"},
+		{"flat", "rank", "e2e/t512/k2/flat/rank"},
+		{"rank", "rank", "e2e/t512/k2/rank/rank"},
+	} {
+		options := plan.Defaults()
+		options.Layout, options.Combine = test.layout, test.combine
+		made, err := plan.New(options)
+		if err != nil {
+			t.Errorf("New of --layout=%s --combine=%s: %v", test.layout, test.combine, err)
+			continue
+		}
+		c := made.GetCases()[0]
+		layout, combine := epperfv1.Name(epperfv1.LayoutOf(c)), epperfv1.Name(epperfv1.CombineSumOf(c))
+		if layout != test.layout || combine != test.combine || plan.CaseName(c) != test.name {
+			t.Errorf("--layout=%s --combine=%s is planned as %s, %s, named %s", test.layout, test.combine, layout, combine, plan.CaseName(c))
+		}
+	}
+}
+
 func TestEachPlanWithoutARunIDGetsOneOfItsOwn(t *testing.T) {
 	ids := map[string]bool{}
 	for range 10 {
@@ -152,6 +176,18 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		"a mode by its proto name": {
 			func(o *plan.Options) { o.Mode = "MODE_E2E" },
 			`--mode="MODE_E2E": not one of dispatch, combine, e2e; try --mode=e2e`,
+		},
+		"a layout that there is none of": {
+			func(o *plan.Options) { o.Layout = "packed" },
+			`--layout="packed": not one of expert, rank, flat, contig; try --layout=expert`,
+		},
+		"a way to combine that there is none of": {
+			func(o *plan.Options) { o.Combine = "home" },
+			`--combine="home": not one of rank, expert; try --combine=rank`,
+		},
+		"rows of experts that nobody keeps": {
+			func(o *plan.Options) { o.Layout, o.Combine = "flat", "expert" },
+			"--combine=expert: layout flat has no row of each expert that could come back; try --layout=expert or --combine=rank",
 		},
 		"an unspecified dtype": {
 			func(o *plan.Options) { o.Dtype = "unspecified" },

@@ -39,12 +39,18 @@ func Experts(c *epperfv1.Case) int {
 	return int(c.GetRanks()) * int(c.GetExpertsPerRank())
 }
 
-// CaseName names a case in messages: dispatch/t128/k8.
+// CaseName names a case in messages: dispatch/t128/k8, and with other than the default layout or way
+// to combine dispatch/t128/k8/contig/expert.
 func CaseName(c *epperfv1.Case) string {
 	if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
 		return epperfv1.Name(c.GetMode())
 	}
-	return fmt.Sprintf("%s/t%d/k%d", epperfv1.Name(c.GetMode()), MaxTokens(c), c.GetTopk())
+	name := fmt.Sprintf("%s/t%d/k%d", epperfv1.Name(c.GetMode()), MaxTokens(c), c.GetTopk())
+	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
+	if layout != defaultLayout || combine != defaultCombine {
+		name += "/" + epperfv1.Name(layout) + "/" + epperfv1.Name(combine)
+	}
+	return name
 }
 
 // Hash returns the SHA-256 of the plan's deterministic serialisation without its run id and

@@ -155,6 +155,9 @@ func validateCase(c *epperfv1.Case) error {
 		problem := fmt.Sprintf("a token cannot select more than the %d experts there are", experts)
 		return &UsageError{"topk", count(c.GetTopk()), problem, argument("topk", experts)}
 	}
+	if err := validateLayout(c); err != nil {
+		return err
+	}
 	if err := validateRouting(c); err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func TestValidateTrustsNothing(t *testing.T) {
 		"no mode":                      {func(p *epperfv1.Plan) { p.Cases[0].Mode = 0 }, "mode"},
 		"a mode from the future":       {func(p *epperfv1.Plan) { p.Cases[0].Mode = 99 }, "mode"},
 		"no dtype":                     {func(p *epperfv1.Plan) { p.Cases[0].Dtype = 0 }, "dtype"},
+		"a layout from the future":     {func(p *epperfv1.Plan) { p.Cases[0].Layout = 99 }, "layout"},
+		"a sum from the future":        {func(p *epperfv1.Plan) { p.Cases[0].Combine = -1 }, "combine"},
+		"rows that nobody keeps":       {withoutRowsOfExperts, "combine"},
 		"no routing":                   {func(p *epperfv1.Plan) { p.Cases[0].Routing = nil }, "routing"},
 		"no iterations":                {func(p *epperfv1.Plan) { p.Cases[0].Iterations = 0 }, "iters"},
 		"no device":                    {func(p *epperfv1.Plan) { p.Device = 0 }, "device"},
@@ -58,6 +61,10 @@ func TestValidateTrustsNothing(t *testing.T) {
 			}
 		})
 	}
+}
+
+func withoutRowsOfExperts(p *epperfv1.Plan) {
+	p.Cases[0].Layout, p.Cases[0].Combine = epperfv1.Layout_LAYOUT_RANK, epperfv1.CombineSum_COMBINE_SUM_EXPERT
 }
 
 func TestValidateRefusesNil(t *testing.T) {

@@ -84,12 +84,23 @@ func describe(wrong *epperfv1.WrongRow, c *epperfv1.Case) string {
 		what = "source of the dispatched row"
 		value = func(bits uint64) string { return fmt.Sprintf("rank %d, token %d", bits>>32, uint32(bits)) }
 	case epperfv1.WrongRow_KIND_DISPATCH_COUNT:
-		return fmt.Sprintf("rank %d: number of rows at expert %d: got %d, want %d",
-			wrong.GetRank(), wrong.GetExpert(), wrong.GetGot(), wrong.GetWant())
+		return fmt.Sprintf("rank %d: number of rows %s: got %d, want %d",
+			wrong.GetRank(), blockOf(wrong), wrong.GetGot(), wrong.GetWant())
+	case epperfv1.WrongRow_KIND_DISPATCH_BEGIN:
+		return fmt.Sprintf("rank %d: first row %s: got %d, want %d",
+			wrong.GetRank(), blockOf(wrong), wrong.GetGot(), wrong.GetWant())
+	case epperfv1.WrongRow_KIND_PADDING:
+		return fmt.Sprintf("rank %d: a row of padding behind those %s, byte %d: got 0x%02x, want 0x%02x",
+			wrong.GetRank(), blockOf(wrong), wrong.GetChannel(), wrong.GetGot(), wrong.GetWant())
+	case epperfv1.WrongRow_KIND_DISPATCH_DESCRIPTION:
+		return fmt.Sprintf("rank %d: description of the row from rank %d, token %d: got 0x%x, want 0x%x",
+			wrong.GetRank(), wrong.GetSourceRank(), wrong.GetToken(), wrong.GetGot(), wrong.GetWant())
 	case epperfv1.WrongRow_KIND_GUARD:
 		beside := "the combined rows"
 		if wrong.Expert != nil {
 			beside = fmt.Sprintf("the rows of expert %d", wrong.GetExpert())
+		} else if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
+			beside = "the received or the combined rows"
 		}
 		return fmt.Sprintf("rank %d: guard beside %s, byte %d: got %s, want %s",
 			wrong.GetRank(), beside, wrong.GetChannel(), value(wrong.GetGot()), value(wrong.GetWant()))
@@ -107,6 +118,14 @@ func describe(wrong *epperfv1.WrongRow, c *epperfv1.Case) string {
 		where += fmt.Sprintf(", expert %d", wrong.GetExpert())
 	}
 	return fmt.Sprintf("%s, channel %d: got %s, want %s", where, wrong.GetChannel(), value(wrong.GetGot()), value(wrong.GetWant()))
+}
+
+// blockOf names whose rows they are: an expert's, or where each row is kept once a source's.
+func blockOf(wrong *epperfv1.WrongRow) string {
+	if wrong.Expert != nil {
+		return fmt.Sprintf("at expert %d", wrong.GetExpert())
+	}
+	return fmt.Sprintf("from rank %d", wrong.GetSourceRank())
 }
 
 func fp32(bits uint64) string {

@@ -76,6 +76,18 @@ func TestWhyARankDidNotPass(t *testing.T) {
 	}
 }
 
+// Where rows are kept once, no expert tells received rows' guards from combined ones'.
+func TestAGuardOfRowsKeptOnceIsNotPinnedOnCombine(t *testing.T) {
+	run := smallRun()
+	run.Case().Layout = epperfv1.Layout_LAYOUT_FLAT
+	run.Results[0].Check.Wrong = 1
+	run.Results[0].Check.First = &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_GUARD, Got: 0, Want: 0xa5}
+	want := "rank 0: guard beside the received or the combined rows, byte 0: got 0x00, want 0xa5"
+	if diff := cmp.Diff(want, summarize(t, run).Cases[0].Check.FirstWrong); diff != "" {
+		t.Errorf("first wrong (-want +got):\n%s", diff)
+	}
+}
+
 func TestTheFirstWrongRowIsDescribed(t *testing.T) {
 	expert := func(id uint32) *uint32 { return &id }
 	const fp8, bf16 = epperfv1.Dtype_DTYPE_FP8, epperfv1.Dtype_DTYPE_BF16
@@ -115,6 +127,22 @@ func TestTheFirstWrongRowIsDescribed(t *testing.T) {
 		"guard of the combined rows": {
 			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_GUARD, Channel: 3, Got: 0, Want: 0xa5},
 			"rank 0: guard beside the combined rows, byte 3: got 0x00, want 0xa5",
+		},
+		"count of a source": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_COUNT, SourceRank: 1, Got: 12, Want: 13},
+			"rank 0: number of rows from rank 1: got 12, want 13",
+		},
+		"begin": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_BEGIN, Expert: expert(9), Got: 128, Want: 256},
+			"rank 0: first row at expert 9: got 128, want 256",
+		},
+		"padding": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_PADDING, Expert: expert(9), Channel: 3, Got: 0xa5},
+			"rank 0: a row of padding behind those at expert 9, byte 3: got 0xa5, want 0x00",
+		},
+		"description": {
+			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_DISPATCH_DESCRIPTION, SourceRank: 1, Token: 5, Got: 1<<32 | 7, Want: 2<<32 | 7},
+			"rank 0: description of the row from rank 1, token 5: got 0x100000007, want 0x200000007",
 		},
 		"combined row has no expert": {
 			fp8, &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_COMBINE_ROW, Token: 3, Channel: 1, Got: 0x7fc0, Want: 0x3f00},

@@ -196,6 +196,10 @@ func headerProblem(header *epperfv1.Header) string {
 			return fmt.Sprintf("case %d has no mode that is known here (%d)", i, c.GetMode())
 		case epperfv1.Name(c.GetDtype()) == unspecified:
 			return fmt.Sprintf("case %d has no dtype that is known here (%d)", i, c.GetDtype())
+		case epperfv1.Name(epperfv1.LayoutOf(c)) == unspecified:
+			return fmt.Sprintf("case %d has no layout that is known here (%d)", i, c.GetLayout())
+		case epperfv1.Name(epperfv1.CombineSumOf(c)) == unspecified:
+			return fmt.Sprintf("case %d combines in no way that is known here (%d)", i, c.GetCombine())
 		case (c.GetMode() == epperfv1.Mode_MODE_CALIBRATE) != (c.GetCalibration() != nil):
 			return fmt.Sprintf("case %d is of mode %s and says otherwise what it calibrates", i, epperfv1.Name(c.GetMode()))
 		}

@@ -76,6 +76,7 @@ func (s *Summary) Passed() bool {
 type CaseSummary struct {
 	// Mode and Dtype are named as on the command line.
 	Mode, Dtype           string
+	Layout, Combine       string // as well; "" both where they are expert and rank
 	Ranks                 int
 	MinTokens, MaxTokens  int // over ranks
 	Hidden                int
@@ -209,6 +210,10 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 		Warmup:         int(c.GetWarmup()),
 		Iterations:     int(c.GetIterations()),
 		SharedGPU:      sharedGPU,
+	}
+	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
+	if layout != epperfv1.Layout_LAYOUT_EXPERT || combine != epperfv1.CombineSum_COMBINE_SUM_RANK {
+		s.Layout, s.Combine = epperfv1.Name(layout), epperfv1.Name(combine)
 	}
 	if c.GetRouting() != nil && c.GetRouting().GetKind() != epperfv1.Routing_KIND_UNIFORM {
 		s.Routing = epperfv1.RoutingName(c.GetRouting())

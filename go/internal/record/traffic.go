@@ -75,10 +75,18 @@ func CalibrationRowBytes(c *epperfv1.Case) uint64 {
 // all ranks. Every rank row is copied to its rank, and from there to each of its experts; back, an
 // expert's output is read once a selection, a partial sum written and read once a rank row, a sum
 // written once a token, which is half a copy each. So with S selections, Q rank rows and T tokens:
-// dispatch (Q + S) rows, combine (S + 2Q + T) / 2 rows.
+// dispatch (Q + S) rows, combine (S + 2Q + T) / 2 rows. In a layout that keeps rows once, Q stands
+// for S; where nothing is summed on the experts' rank, S for Q on the way back. Padding is left out.
 func LeastCopiedBytes(c *epperfv1.Case, selections, rankRows, tokens float64) float64 {
-	dispatch := (rankRows + selections) * float64(DispatchRowBytes(c))
-	combine := (selections + 2*rankRows + tokens) / 2 * float64(CombineRowBytes(c))
+	laidOut, back := selections, rankRows
+	if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
+		laidOut = rankRows
+	}
+	if epperfv1.CombineSumOf(c) == epperfv1.CombineSum_COMBINE_SUM_EXPERT {
+		back = selections
+	}
+	dispatch := (rankRows + laidOut) * float64(DispatchRowBytes(c))
+	combine := (laidOut + 2*back + tokens) / 2 * float64(CombineRowBytes(c))
 	switch c.GetMode() {
 	case epperfv1.Mode_MODE_DISPATCH:
 		return dispatch

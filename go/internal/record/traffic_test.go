@@ -50,3 +50,32 @@ func TestBytesOfCountsThreeWays(t *testing.T) {
 		t.Errorf("BytesOf (-want +got):\n%s", diff)
 	}
 }
+
+// 10 selections in 6 rank rows of 4 tokens. A dispatched row has 148 bytes, a combined one 256.
+func TestLeastCopiedBytesFollowTheLayout(t *testing.T) {
+	const byExpert = epperfv1.CombineSum_COMBINE_SUM_EXPERT
+	for name, test := range map[string]struct {
+		layout         epperfv1.Layout
+		combine        epperfv1.CombineSum
+		dispatch, back float64
+	}{
+		"from before":       {0, 0, 16 * 148, 13 * 256},
+		"expert":            {epperfv1.Layout_LAYOUT_EXPERT, 0, 16 * 148, 13 * 256},
+		"contig":            {epperfv1.Layout_LAYOUT_CONTIG, 0, 16 * 148, 13 * 256},
+		"flat":              {epperfv1.Layout_LAYOUT_FLAT, 0, 12 * 148, 11 * 256},
+		"rank":              {epperfv1.Layout_LAYOUT_RANK, 0, 12 * 148, 11 * 256},
+		"expert, by expert": {epperfv1.Layout_LAYOUT_EXPERT, byExpert, 16 * 148, 17 * 256},
+	} {
+		c := &epperfv1.Case{Hidden: 128, Dtype: epperfv1.Dtype_DTYPE_FP8, Layout: test.layout, Combine: test.combine}
+		for mode, want := range map[epperfv1.Mode]float64{
+			epperfv1.Mode_MODE_DISPATCH: test.dispatch,
+			epperfv1.Mode_MODE_COMBINE:  test.back,
+			epperfv1.Mode_MODE_E2E:      test.dispatch + test.back,
+		} {
+			c.Mode = mode
+			if got := record.LeastCopiedBytes(c, 10, 6, 4); got != want {
+				t.Errorf("%s, %s: %g bytes; want %g", name, epperfv1.Name(mode), got, want)
+			}
+		}
+	}
+}

@@ -50,6 +50,8 @@ func TestScreens(t *testing.T) {
 	}{
 		"figures":          {run: func(*recordtest.Run) {}, passed: true},
 		"bf16":             {run: func(r *recordtest.Run) { r.Case().Dtype = epperfv1.Dtype_DTYPE_BF16 }, passed: true},
+		"layout":           {run: func(r *recordtest.Run) { r.Case().Layout = epperfv1.Layout_LAYOUT_FLAT }, passed: true},
+		"by_expert":        {run: byExpert, passed: true},
 		"few_ranks":        {run: fewRanks, passed: true},
 		"uneven":           {run: uneven, passed: true},
 		"wrong_row":        {run: wrongRow},
@@ -91,6 +93,10 @@ func TestScreens(t *testing.T) {
 			compareGolden(t, name+".txt", strings.ReplaceAll(text, path, "PATH"))
 		})
 	}
+}
+
+func byExpert(r *recordtest.Run) {
+	r.Case().Layout, r.Case().Combine = epperfv1.Layout_LAYOUT_CONTIG, epperfv1.CombineSum_COMBINE_SUM_EXPERT
 }
 
 func fewRanks(r *recordtest.Run) {

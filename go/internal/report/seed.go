@@ -14,26 +14,34 @@ import (
 var rule = strings.Repeat("=", 70)
 
 func writeHeader(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
-	for _, line := range []string{
+	lines := []string{
 		rule,
 		"EP Data Plane Performance Test",
 		rule,
 		"Mode: " + c.Mode,
 		fmt.Sprintf("Ranks: %d, Tokens: %s, Hidden: %d", c.Ranks, tokens(c), c.Hidden),
 		fmt.Sprintf("Experts: %d/rank (%d total), TopK: %d", c.ExpertsPerRank, c.Experts(), c.Topk),
-		"Backend: " + backend(s.Backend),
-		"Device: " + device(s, c),
+	}
+	if c.Layout != "" { // two layouts never look alike
+		lines = append(lines, fmt.Sprintf("Layout: %s, Combine: %s", c.Layout, c.Combine))
+	}
+	lines = append(lines,
+		"Backend: "+backend(s.Backend),
+		"Device: "+device(s, c),
 		fmt.Sprintf("Warmup: %d, Measure: %d iterations", c.Warmup, c.Iterations),
 		rule,
 		"",
-	} {
-		text.WriteString(line + "\n")
-	}
+	)
+	text.WriteString(strings.Join(lines, "\n") + "\n")
 }
 
 func writeResult(text *bytes.Buffer, c *record.CaseSummary) {
 	fmt.Fprintln(text, rule)
-	fmt.Fprintf(text, "Data Plane (%s): %d/%d ranks passed\n", c.Mode, c.PassedRanks, c.Ranks)
+	what := c.Mode
+	if c.Layout != "" {
+		what += fmt.Sprintf(", layout %s, combine %s", c.Layout, c.Combine)
+	}
+	fmt.Fprintf(text, "Data Plane (%s): %d/%d ranks passed\n", what, c.PassedRanks, c.Ranks)
 	fmt.Fprintln(text, rule)
 	bandwidth, latency := noFigures(c), noFigures(c)
 	if b := c.Bandwidth; b != nil {

@@ -244,7 +244,7 @@ ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* row
                            uint64_t* selections_of_expert);
 
 // What the last EP_E2E left behind, as tensors without gaps: the rows of an expert follow those of
-// the one before. N is the number of rows received.
+// the one before, in layouts rank and flat those of a source. N is the number of rows received.
 typedef enum ep_tensor {
   EP_X = 1,             // BF16 [tokens, hidden], as dispatched
   EP_TOPK_IDX = 2,      // int32 [tokens, topk]

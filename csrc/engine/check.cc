@@ -47,6 +47,12 @@ void Checker::PlaceBlocks() {
   }
 }
 
+uint64_t Checker::PaddingRows() const {
+  int64_t rows = 0;
+  for (const Block& block : blocks_) rows += block.padding;
+  return static_cast<uint64_t>(rows);
+}
+
 // The rows before each block and behind it, but for those that another block has.
 void Checker::PlaceGuards() {
   const auto written = [this](int64_t row) {

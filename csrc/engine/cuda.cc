@@ -195,7 +195,9 @@ Status CudaEngine::Allocate() {
   const uint64_t pieces = (shape.hidden + kernels::kPieceChannels - 1) / kernels::kPieceChannels;
   const uint64_t sent = tokens * pieces;
   const uint64_t received = checker_->ReceivedRows() * pieces;
-  dispatch_blocks_ = kernels_->DispatchBlocks(std::max(sent, received));
+  // Of a few tokens' rows most may be padding.
+  const uint64_t written = received + checker_->PaddingRows() * pieces;
+  dispatch_blocks_ = kernels_->DispatchBlocks(std::max(sent, written));
   combine_blocks_ = kernels_->CombineBlocks(std::max(sent, received));
   return Finish();
 }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -105,10 +106,12 @@ TEST(ContigMutants, SaysThatAnExpertBeginsElsewhere) {
 TEST(ContigMutants, ASourceCountsMoreThanTheOutputHolds) {
   const Shape shape = With(kContig, {2, 600, 128, 3, 1, Dtype::kBf16});
   World<HookedDevice> world({.shape = shape});
-  auto* counts = reinterpret_cast<uint16_t*>(world.engine(0).region() +
-                                             Layout(shape).Counts(BankOf(Next(0)), 1));
-  world.engine(1).device().before_release = [counts](const uint64_t*) {
-    for (uint32_t x = 0; x < 3; ++x) counts[x] = 600;
+  const Layout layout(shape);
+  const uint32_t bank = BankOf(Next(0));
+  uint8_t* region = world.engine(0).region();
+  world.engine(1).device().before_release = [&](const uint64_t* flag) {
+    if (reinterpret_cast<const uint8_t*>(flag) != region + layout.DispatchFlag(bank, 1)) return;
+    std::fill_n(reinterpret_cast<uint16_t*>(region + layout.Counts(bank, 1)), 3, shape.tokens);
   };
   const std::vector<Status> statuses = world.Run(kDispatch);
   EXPECT_EQ(statuses[0].code(), Code::kProtocol);

@@ -75,7 +75,7 @@ inline constexpr Way kWays[] = {
     {"expert, combined by expert", OutputLayout::kExpert, CombineSum::kExpert},
     {"contig, combined by expert", OutputLayout::kContig, CombineSum::kExpert},
 };
-inline Shape With(const Way& way, Shape shape) {
+constexpr Shape With(const Way& way, Shape shape) {
   shape.layout = way.layout;
   shape.sum = way.sum;
   return shape;

@@ -102,6 +102,23 @@ class RelaxedFlag : public SimtDevice {
 TEST(Mutants, FlagsDoNotReleaseTheRows) { ExpectHarm(FindDevice<RelaxedFlag>(kDispatches)); }
 TEST(Mutants, FlagsDoNotReleaseThePartials) { ExpectHarm(FindDevice<RelaxedFlag>(kCombines)); }
 
+// The same where rows are copied to where homes read them, and not summed.
+constexpr SimtConfig In(const Way& way) {
+  SimtConfig config = kThreeRanks;
+  config.world.shape = With(way, config.world.shape);
+  return config;
+}
+constexpr Way kFlat = kWays[2];
+constexpr Way kByExpert = kWays[4];
+
+TEST(Mutants, FlagsDoNotReleaseRowsKeptOnce) {
+  ExpectHarm(Find<Bodies<RelaxedFlag>>(kDispatches, In(kFlat)));
+}
+TEST(Mutants, FlagsDoNotReleaseCopiedRows) {
+  ExpectHarm(Find<Bodies<RelaxedFlag>>(kCombines, In(kFlat)));
+  ExpectHarm(Find<Bodies<RelaxedFlag>>(kCombines, In(kByExpert)));
+}
+
 class RelaxedTicket : public SimtDevice {
  public:
   using SimtDevice::SimtDevice;
@@ -135,6 +152,7 @@ class RelaxedCounter : public SimtDevice {
 
 TEST(Mutants, CountersDoNotPassOnWhatOtherCrewsSummed) {
   ExpectHarm(FindDevice<RelaxedCounter>(kCombines));
+  ExpectHarm(Find<Bodies<RelaxedCounter>>(kCombines, In(kByExpert)));
 }
 
 // ---- Who waits for whom.
@@ -321,7 +339,10 @@ struct HastyCombine : Bodies<> {
   }
 };
 
-TEST(Mutants, HomesDoNotWait) { ExpectHarm(Find<HastyCombine>(kCombines)); }
+TEST(Mutants, HomesDoNotWait) {
+  ExpectHarm(Find<HastyCombine>(kCombines));
+  ExpectHarm(Find<HastyCombine>(kCombines, In(kByExpert)));
+}
 
 // Puts flags of odd epochs where they belong, though the step that raises them works in bank 0.
 class FlagsInTheirBank : public SimtDevice {

@@ -56,10 +56,10 @@ std::unique_ptr<CudaEngine> OneRank(const Shape& shape, bool nothing = false) {
       routing.topk_idx.push_back(nothing ? -1 : experts[j]);
     }
   }
-  const std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
+  routing.weights.assign(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
   std::unique_ptr<CudaEngine> engine;
   Require(CudaEngine::Create(
-      {.rank = 0, .wait_timeout_ns = 10'000'000'000, .routing = routing, .weights = weights.data()},
+      {.rank = 0, .wait_timeout_ns = 10'000'000'000, .routing = routing, .weights = routing.weights.data()},
       {.gpu = 0, .ranks_on_gpu = 1}, &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   Require(engine->Connect({blob}));
@@ -143,17 +143,42 @@ double CopyRate(uint64_t bytes) {
 double MovedBytes(const Shape& shape, bool dispatch) {
   const double bf16 = 2.0 * shape.hidden;
   const double row = shape.dtype == Dtype::kFp8 ? shape.hidden * (1 + 4.0 / 128) : bf16;
-  // Read, write to the bank, read from there, write to each expert; or read from each expert,
+  const double copies = shape.FansOut() ? shape.topk : 1;
+  // Read, write to the bank, read from there, write to each expert or once; or read from there,
   // write the partial sum, read it, write the sum.
-  const double a_token = dispatch ? bf16 + 2 * row + shape.topk * row : (shape.topk + 3) * bf16;
+  const double a_token = dispatch ? bf16 + 2 * row + copies * row : (copies + 3) * bf16;
   return a_token * shape.tokens;
 }
 
 void Print(const Shape& shape, const char* what, const Times& times, double floor_us) {
-  std::printf("%6u  %-14s %8.1f %8.1f %8.1f", shape.tokens, what, times.event_us, times.graph_us,
+  std::printf("%6u  %-19s %8.1f %8.1f %8.1f", shape.tokens, what, times.event_us, times.graph_us,
               times.kernel_us);
   if (floor_us > 0) std::printf(" %8.1f %7.2f", floor_us, times.graph_us / floor_us);
   std::printf("\n");
+}
+
+// Dispatches, and where rows have the combine's own dtype, combines.
+void PrintBoth(const Shape& shape, double rate) {
+  const std::unique_ptr<CudaEngine> engine = OneRank(shape);
+  const std::string layout = shape.FansOut() ? "" : ", flat";
+  const bool fp8 = shape.dtype == Dtype::kFp8;
+  Print(shape, ((fp8 ? "dispatch fp8" : "dispatch bf16") + layout).c_str(),
+        Measure(*engine, {.dispatch = true, .combine = false}),
+        MovedBytes(shape, true) / rate * 1e6);
+  if (fp8) return;
+  Print(shape, ("combine" + layout).c_str(),
+        Measure(*engine, {.dispatch = false, .combine = true}),
+        MovedBytes(shape, false) / rate * 1e6);
+}
+
+// What is left where no row moves.
+void PrintNothing(const Shape& shape) {
+  const std::unique_ptr<CudaEngine> engine = OneRank(shape, true);
+  Print(shape, "dispatch, no rows", Measure(*engine, {.dispatch = true, .combine = false}), 0);
+  Print(shape, "combine, no rows", Measure(*engine, {.dispatch = false, .combine = true}), 0);
+  std::vector<uint64_t> ns(kIterations);
+  Require(engine->RunFlags(kIterations, ns.data()));
+  std::printf("        flags alone, one block, event: %.1f\n", MedianUs(ns));
 }
 
 void Main(uint32_t hidden, uint32_t topk, uint32_t experts) {
@@ -163,26 +188,13 @@ void Main(uint32_t hidden, uint32_t topk, uint32_t experts) {
   std::printf("%s, %u multiprocessors; copy of 4 GiB: %.0f GB/s read and written\n",
               gpu.name.c_str(), gpu.multiprocessors, rate * 1e-9);
   std::printf("hidden %u, top-%u of %u experts, one rank\n", hidden, topk, experts);
-  std::printf("tokens                    event    graph   kernel    floor   ratio\n");
+  std::printf("tokens                         event    graph   kernel    floor   ratio\n");
   for (const uint32_t tokens : {1, 8, 32, 64, 128, 256, 512, 1024, 4096}) {
     for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
-      const Shape shape = {1, tokens, hidden, experts, topk, dtype};
-      const std::unique_ptr<CudaEngine> engine = OneRank(shape);
-      const bool fp8 = dtype == Dtype::kFp8;
-      Print(shape, fp8 ? "dispatch fp8" : "dispatch bf16",
-            Measure(*engine, {.dispatch = true, .combine = false}),
-            MovedBytes(shape, true) / rate * 1e6);
-      if (fp8) continue;
-      Print(shape, "combine", Measure(*engine, {.dispatch = false, .combine = true}),
-            MovedBytes(shape, false) / rate * 1e6);
-      if (tokens != 128) continue;
-      const std::unique_ptr<CudaEngine> idle = OneRank(shape, true);
-      Print(shape, "no rows, disp.", Measure(*idle, {.dispatch = true, .combine = false}), 0);
-      Print(shape, "no rows, comb.", Measure(*idle, {.dispatch = false, .combine = true}), 0);
-      std::vector<uint64_t> ns(kIterations);
-      Require(engine->RunFlags(kIterations, ns.data()));
-      std::printf("        flags alone, one block, event: %.1f\n", MedianUs(ns));
+      PrintBoth({1, tokens, hidden, experts, topk, dtype}, rate);
+      PrintBoth({1, tokens, hidden, experts, topk, dtype, OutputLayout::kFlat}, rate);
     }
+    if (tokens == 128) PrintNothing({1, tokens, hidden, experts, topk, Dtype::kBf16});
   }
 }
 

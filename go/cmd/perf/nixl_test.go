@@ -24,7 +24,8 @@ func TestRowsTravelOverNIXL(t *testing.T) {
 		{"nixl", []string{"--num-processes=2", "--mode=dispatch"}},
 		{"nixl", []string{"--num-processes=2", "--mode=combine", "--dtype=bf16", "--detail"}},
 		{"nixl", []string{"--num-processes=8", "--threads=2", "--routing=zipf:1.2", "--tokens=0,1,2,3,4,5,6,7"}},
-		{"none", []string{"--num-processes=2"}},
+		{"nixl", []string{"--num-processes=3", "--layout=contig", "--combine=expert"}},
+		{"none", []string{"--num-processes=2", "--layout=flat"}},
 		{"none", []string{"--num-processes=8"}},
 	} {
 		t.Run(test.backend+strings.Join(test.arguments, ""), func(t *testing.T) {

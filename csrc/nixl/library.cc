@@ -114,7 +114,10 @@ Status Library::Load(const Options& options, std::shared_ptr<const Library>* lib
     made->log_ = CaptureLog(&made->always_);
     made->Apply(options.settings);
     Status status = made->Open(options.candidates);
-    if (!status.ok()) return status;
+    if (!status.ok()) {
+      nixl::Apply({}, made->held_);  // as if nobody had tried
+      return status;
+    }
     loaded = std::move(made);
   } else if (loaded->path_ == found.path) {
     loaded->Apply(options.settings);

@@ -80,6 +80,7 @@ TEST(Library, ThatIsNoneIsNamed) {
         Library::Load({.root = folder, .candidates = {}, .settings = {}}, &library);
     EXPECT_EQ(status.code(), Code::kSystem);
     EXPECT_THAT(status.text(), HasSubstr(file));
+    EXPECT_EQ(getenv("NIXL_PLUGIN_DIR"), nullptr) << "the next one to try sets its own";
   });
 }
 

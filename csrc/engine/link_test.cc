@@ -20,10 +20,13 @@ using Fate = TestNetwork::Fate;
 constexpr Shape kShape = {3, 12, 256, 4, 3, Dtype::kFp8};
 constexpr uint64_t kSoonNs = 200'000'000;
 
-WorldConfig Over(TestNetwork& network, const Shape& shape) {
-  return {.shape = shape,
-          .make_link = [&network](const LinkConfig& config) { return network.MakeLink(config); }};
-}
+// All ranks of a run on a network.
+class LinkWorld : public World<LinkDevice> {
+ public:
+  LinkWorld(TestNetwork& network, const WorldConfig& config)
+      : World(config, RandomRouting(config),
+              [&network](const LinkConfig& link) { return network.MakeLink(link); }) {}
+};
 
 class RandomRuns : public ::testing::TestWithParam<uint32_t> {};
 
@@ -34,14 +37,14 @@ TEST_P(RandomRuns, AreRightHoweverLateMessagesAre) {
   Shape shape = {up_to(5), up_to(20), 128 * up_to(4),
                  up_to(5), 1,         up_to(2) == 1 ? Dtype::kFp8 : Dtype::kBf16};
   shape.topk = up_to(std::min(kMaxTopk, shape.Experts()));
-  WorldConfig config = Over(network, shape);
+  WorldConfig config = {.shape = shape};
   config.seed = GetParam();
   config.threads = up_to(3);
   config.empty_percent = up_to(2) == 1 ? 0 : 60;
-  World<LinkDevice> world(config);
+  LinkWorld world(network, config);
   world.Begin();
   for (int round = 0; round < 4; ++round) {
-    World<LinkDevice>::ExpectOk(world.Run(up_to(2) == 1 ? kDispatch : kCombine, up_to(3)));
+    LinkWorld::ExpectOk(world.Run(up_to(2) == 1 ? kDispatch : kCombine, up_to(3)));
     EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u) << "round " << round;
   }
 }
@@ -51,7 +54,7 @@ INSTANTIATE_TEST_SUITE_P(Seeds, RandomRuns, ::testing::Range(1u, 33u));
 TEST(Link, AFlagThatOvertakesItsRowsIsFound) {
   for (const Route route : {Route::kImageToRegion, Route::kRegionToImage}) {
     TestNetwork network(1);
-    World<LinkDevice> world(Over(network, kShape));
+    LinkWorld world(network, {.shape = kShape});
     world.Begin();
     EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u);
     network.fate = [&](const Message& message) {
@@ -65,9 +68,9 @@ TEST(Link, AFlagThatOvertakesItsRowsIsFound) {
 // What rank 1 says when something becomes of what it exchanges with rank 2.
 std::string FailureOfRank1(uint32_t from, uint32_t to, Fate fate) {
   TestNetwork network(1);
-  WorldConfig config = Over(network, kShape);
+  WorldConfig config = {.shape = kShape};
   config.wait_timeout_ns = kSoonNs;
-  World<LinkDevice> world(config);
+  LinkWorld world(network, config);
   world.Begin();
   network.fate = [=](const Message& message) {
     return message.from == from && message.to == to ? fate : Fate::kArrives;
@@ -90,7 +93,7 @@ TEST(Link, ANetworkThatFailsSaysWhy) {
 
 TEST(Link, AbortEndsTheWaitForDelivery) {
   TestNetwork network(1);
-  World<LinkDevice> world(Over(network, kShape));
+  LinkWorld world(network, {.shape = kShape});
   world.Begin();
   network.fate = [](const Message&) { return Fate::kNeverEnds; };
   for (uint32_t rank = 0; rank < kShape.ranks; ++rank) world.engine(rank).Abort();

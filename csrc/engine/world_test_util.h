@@ -27,8 +27,6 @@ struct WorldConfig {
   uint64_t seed = 7;
   // Workers of each rank.
   uint32_t threads = 1;
-  // With it ranks have links; without, each other's memory.
-  std::function<std::unique_ptr<Link>(const LinkConfig&)> make_link = {};
 };
 
 inline constexpr Operations kDispatch = {.dispatch = true, .combine = false};
@@ -88,7 +86,9 @@ class World {
 
   explicit World(const WorldConfig& config) : World(config, RandomRouting(config)) {}
 
-  World(const WorldConfig& config, reference::Routing routing) {
+  // With `make_link` ranks have links; without, each other's memory.
+  World(const WorldConfig& config, reference::Routing routing,
+        const std::function<std::unique_ptr<Link>(const LinkConfig&)>& make_link = {}) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     routing.weights = RandomWeights(config);
@@ -104,7 +104,7 @@ class World {
       Status status;
       if constexpr (std::derived_from<Device, LinkDevice>) {
         const LinkConfig link = MakeLinkConfig(shape, rank, config.wait_timeout_ns);
-        status = Engine::Create(of_rank, cpu, config.make_link(link), &engine);
+        status = Engine::Create(of_rank, cpu, make_link(link), &engine);
       } else {
         status = Engine::Create(of_rank, cpu, &engine);
       }
@@ -114,7 +114,7 @@ class World {
       engines_.push_back(std::move(engine));
     }
     for (auto& engine : engines_) {
-      Status status = config.make_link ? engine->Connect({blobs.begin(), blobs.end()})
+      Status status = make_link ? engine->Connect({blobs.begin(), blobs.end()})
                                        : engine->ConnectInProcess(regions);
       EXPECT_TRUE(status.ok()) << status.text();
     }

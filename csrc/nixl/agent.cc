@@ -10,7 +10,7 @@ constexpr char kPlugin[] = "UCX";
 }  // namespace
 
 Agent::Agent(std::shared_ptr<const Library> library, std::string name)
-    : library_(std::move(library)), name_(std::move(name)) {}
+    : library_(std::move(library)), name_(std::move(name)), log_begin_(library_->LogBytes()) {}
 
 Agent::~Agent() = default;
 
@@ -32,9 +32,9 @@ Status Agent::Create(std::shared_ptr<const Library> library, const Options& opti
                             "create the NIXL agent " + options.name);
   if (status.ok()) status = made->CreateBackend(options);
   if (status.ok()) {
-    status = made->library_->Check(
-        Make(&made->notifications_, f.destroy_notif_map, f.create_notif_map),
-        "make room for notifications");
+    status =
+        made->library_->Check(Make(&made->notifications_, f.destroy_notif_map, f.create_notif_map),
+                              "make room for notifications");
   }
   if (status.ok()) *agent = std::move(made);
   return status;
@@ -56,9 +56,9 @@ Status Agent::CreateBackend(const Options& options) {
   }
   std::string what = "create NIXL's UCX backend";
   if (const char* tls = std::getenv("UCX_TLS")) what += std::string(" with UCX_TLS=") + tls;
-  status = library_->Check(Make(&backend_, f.destroy_backend, f.create_backend, agent_.get(),
-                                kPlugin, parameters.get()),
-                           what);
+  status = library_->Check(
+      Make(&backend_, f.destroy_backend, f.create_backend, agent_.get(), kPlugin, parameters.get()),
+      what);
   if (!status.ok()) return status;
   status = library_->Check(Make(&arguments_, f.destroy_opt_args, f.create_opt_args),
                            "make NIXL's arguments");

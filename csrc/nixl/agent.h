@@ -74,6 +74,8 @@ class Agent {
 
   const std::string& name() const { return name_; }
   const Library& library() const { return *library_; }
+  // With what UCX has chosen since this agent was made.
+  Description Describe() const { return library_->Describe(log_begin_); }
 
   // Lets peers write to, and us send from, host memory that stays mapped until Deregister or the
   // agent's end. Metadata names what is registered when it is asked for.
@@ -126,6 +128,7 @@ class Agent {
 
   std::shared_ptr<const Library> library_;
   std::string name_;
+  size_t log_begin_;
   Handle<capi::Agent> agent_;
   Handle<capi::Backend> backend_;
   // Says that the UCX backend is meant.

@@ -76,7 +76,8 @@ struct End {
   }
   void Send(Write& write, const std::string& text) {
     bool done = false;
-    Require(agent->Post(write, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}, &done));
+    Require(
+        agent->Post(write, {reinterpret_cast<const uint8_t*>(text.data()), text.size()}, &done));
     Require(Finish(write, kDeadlineNs, &done));
     if (!done) _exit(97);
   }
@@ -217,7 +218,7 @@ TEST_P(AgentTest, WritesSomeOfWhatIsPrepared) {
 
 TEST(Agent, SaysWhatUcxIsAndDoes) {
   const auto look = [](End& end) {
-    const Description description = end.library->Describe();
+    const Description description = end.agent->Describe();
     EXPECT_EQ(description.library, TestRoot() + "/.nixl_cu13.mesonpy.libs/libnixl_capi.so");
     EXPECT_EQ(description.ucx_version, "1.23.0");
     EXPECT_THAT(description.modules, ElementsAre("cma"));
@@ -229,10 +230,31 @@ TEST(Agent, SaysWhatUcxIsAndDoes) {
 
 TEST(Agent, TakesNothingButTcp) {
   const auto look = [](End& end) {
-    EXPECT_THAT(end.library->Describe().transports, Contains(HasSubstr("tcp/lo")));
-    EXPECT_THAT(end.library->Describe().transports, Not(Contains(HasSubstr("cma"))));
+    EXPECT_THAT(end.agent->Describe().transports, Contains(HasSubstr("tcp/lo")));
+    EXPECT_THAT(end.agent->Describe().transports, Not(Contains(HasSubstr("cma"))));
   };
   RunTwo("tcp,self", look, look);
+}
+
+// As where a process measures one case after another.
+TEST(Agent, TakesOtherTransportsThanTheOneBefore) {
+  for (const bool tcp_first : {false, true}) {
+    Processes processes(1, [&](Processes& all, uint32_t rank) {
+      {
+        const End before(all, rank, tcp_first ? "tcp,self" : "");
+      }
+      const End end(all, rank, tcp_first ? "" : "tcp,self");
+      const auto has_tcp = Contains(HasSubstr("tcp/"));
+      if (tcp_first) {
+        EXPECT_THAT(end.agent->Describe().transports, Not(has_tcp));
+      } else {
+        EXPECT_THAT(end.agent->Describe().transports, has_tcp);
+      }
+      EXPECT_THAT(end.agent->Describe().transports, Not(testing::IsEmpty()));
+      return Result();
+    });
+    EXPECT_TRUE(processes.AllSucceed());
+  }
 }
 
 TEST(Agent, GivesNoViewsOfHostMemory) {
@@ -318,7 +340,7 @@ TEST_P(AgentTest, DoesNotReachADeadPeer) {
     }
     EXPECT_FALSE(done);
     EXPECT_THAT(status.text(), HasSubstr("has it ended"));
-    EXPECT_THAT(status.text(), HasSubstr("; UCX: "));
+    EXPECT_THAT(status.text(), HasSubstr("; UCX said last: "));
     return Result();
   });
   EXPECT_EQ(processes.Await(1), 0);
@@ -331,8 +353,7 @@ TEST(Agent, SaysThatMetadataIsNone) {
     End end(all, rank, "");
     std::string peer;
     const std::vector<uint8_t> garbage(100, 7);
-    EXPECT_THAT(end.agent->LoadPeer(garbage, &peer).text(),
-                HasSubstr("does it run another NIXL?"));
+    EXPECT_THAT(end.agent->LoadPeer(garbage, &peer).text(), HasSubstr("does it run another NIXL?"));
     return Result();
   });
   EXPECT_TRUE(processes.AllSucceed());

@@ -3,8 +3,10 @@
 #include <dlfcn.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
@@ -100,60 +102,94 @@ const char* Text(capi::Code code) {
 }  // namespace
 
 Status Library::Load(const Options& options, std::shared_ptr<const Library>* library) {
+  static std::mutex mutex;
+  static std::shared_ptr<Library> loaded;
+  const std::lock_guard lock(mutex);
   Found found;
   if (Status status = Find(options, &found); !status.ok()) return status;
-  std::shared_ptr<Library> loaded(new Library);
-  std::vector<Setting> wanted = options.settings;
-  wanted.insert(wanted.end(), found.settings.begin(), found.settings.end());
-  if (!HasInfiniband()) wanted.push_back({"UCX_MODULES", "^ib"});
-  loaded->log_ = CaptureLog(&wanted);
-  loaded->settings_ = SetWhereUnset(wanted);
+  if (loaded == nullptr) {
+    std::shared_ptr<Library> made(new Library(found.path));
+    made->always_ = std::move(found.settings);
+    if (!HasInfiniband()) made->always_.push_back({"UCX_MODULES", "^ib"});
+    made->log_ = CaptureLog(&made->always_);
+    made->Apply(options.settings);
+    Status status = made->Open(options.candidates);
+    if (!status.ok()) {
+      nixl::Apply({}, made->held_);  // as if nobody had tried
+      return status;
+    }
+    loaded = std::move(made);
+  } else if (loaded->path_ == found.path) {
+    loaded->Apply(options.settings);
+  } else {
+    return {Code::kState, "load NIXL from " + found.path + ": this process has loaded " +
+                              loaded->path_ + ", and there can be one a process"};
+  }
+  *library = loaded;
+  return {};
+}
 
-  void* handle = dlopen(found.path.c_str(), RTLD_NOW | RTLD_LOCAL);
+Status Library::Open(const std::vector<std::string>& candidates) {
+  void* handle = dlopen(path_.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (handle == nullptr) {
     std::string text = std::string("load NIXL: ") + dlerror();
-    if (found.path == kCapi) {
+    if (path_ == kCapi) {
       text += "; looked in the loader's folders";
-      for (const std::string& candidate : options.candidates) text += ", " + candidate;
+      for (const std::string& candidate : candidates) text += ", " + candidate;
     }
     return {Code::kSystem, text + ". " + kHowToGet};
   }
   void* is_stub = dlsym(handle, "nixl_capi_is_stub");
   if (is_stub != nullptr && reinterpret_cast<bool (*)()>(is_stub)()) {
-    return {Code::kSystem, "load NIXL: " + found.path + " is a stub of it. " + kHowToGet};
+    return {Code::kSystem, "load NIXL: " + path_ + " is a stub of it. " + kHowToGet};
   }
   const char* missing = nullptr;
-#define EP_NIXL_RESOLVE(name, arguments)                                 \
-  loaded->functions_.name = reinterpret_cast<decltype(capi::Functions::name)>( \
-      dlsym(handle, "nixl_capi_" #name));                                \
-  if (loaded->functions_.name == nullptr) missing = "nixl_capi_" #name;
+#define EP_NIXL_RESOLVE(name, arguments)                                                    \
+  functions_.name =                                                                         \
+      reinterpret_cast<decltype(capi::Functions::name)>(dlsym(handle, "nixl_capi_" #name)); \
+  if (functions_.name == nullptr) missing = "nixl_capi_" #name;
   EP_NIXL_CAPI(EP_NIXL_RESOLVE)
 #undef EP_NIXL_RESOLVE
   if (missing != nullptr) {
-    return {Code::kSystem, "load NIXL: " + found.path + " lacks " + missing +
+    return {Code::kSystem, "load NIXL: " + path_ + " lacks " + missing +
                                ", so it is older than 1.5.1. " + kHowToGet};
   }
   Dl_info info;
-  const bool known = dladdr(reinterpret_cast<void*>(loaded->functions_.destroy_agent), &info) != 0;
-  loaded->path_ = known ? info.dli_fname : found.path;
-  *library = std::move(loaded);
+  const bool known = dladdr(reinterpret_cast<void*>(functions_.destroy_agent), &info) != 0;
+  opened_ = known ? info.dli_fname : path_;
   return {};
+}
+
+void Library::Apply(const std::vector<Setting>& settings) {
+  std::vector<Setting> wanted = always_;
+  wanted.insert(wanted.end(), settings.begin(), settings.end());
+  const std::lock_guard lock(mutex_);
+  held_ = nixl::Apply(wanted, held_);
+}
+
+std::vector<Setting> Library::Settings() const {
+  const std::lock_guard lock(mutex_);
+  return CurrentSettings(held_);
 }
 
 Status Library::Check(capi::Code code, const std::string& what) const {
   if (code == capi::kSuccess) return {};
   std::string text = what + ": NIXL's status " + std::to_string(code) + ", " + Text(code);
-  if (const std::string tail = LogTail(); !tail.empty()) text += "; UCX: " + tail;
+  if (const std::string last = LastUcxError(ReadUcxLog(log_)); !last.empty()) {
+    text += "; UCX said last: " + last;
+  }
   return {code == capi::kInvalidParam ? Code::kInvalid : Code::kSystem, text};
 }
 
-Description Library::Describe() const {
-  return {.library = path_,
-          .ucx_version = UcxVersion(),
-          .modules = UcxModules(),
-          .transports = UcxTransports(ReadUcxLog(log_))};
-}
+size_t Library::LogBytes() const { return ReadUcxLog(log_).size(); }
 
-std::string Library::LogTail() const { return LastUcxError(ReadUcxLog(log_)); }
+Description Library::Describe(size_t log_begin) const {
+  const std::string log = ReadUcxLog(log_);
+  return {
+      .library = opened_,
+      .ucx_version = UcxVersion(),
+      .modules = UcxModules(),
+      .transports = UcxTransports(std::string_view(log).substr(std::min(log_begin, log.size())))};
+}
 
 }  // namespace ep::nixl

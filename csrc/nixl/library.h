@@ -7,7 +7,9 @@
 #define CSRC_NIXL_LIBRARY_H_
 
 #include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "csrc/base/fd.h"
@@ -28,6 +30,8 @@ struct Description {
   std::vector<std::string> transports;
 };
 
+// One a process, and for as long as it lives: the loader, the environment and UCX's log are the
+// process's, and UCX leaves handlers behind. Calls may come from any thread.
 class Library {
  public:
   // Where to look. A root that is named must be good; then the candidates in their order; then the
@@ -35,12 +39,13 @@ class Library {
   struct Options {
     std::string root;
     std::vector<std::string> candidates;
-    // Variables to set where the user has not.
+    // Variables to set where the user has not. They hold for the agents that are made before the
+    // next Load.
     std::vector<Setting> settings;
   };
 
-  // The library is never unloaded: UCX's threads and exit handlers outlive whoever used it. One
-  // set of settings holds for a process, that of the first call.
+  // Loads the library, or finds it loaded, and applies the settings. Before the first call there
+  // should be no thread that reads the environment.
   static Status Load(const Options& options, std::shared_ptr<const Library>* library);
 
   const capi::Functions& functions() const { return functions_; }
@@ -48,19 +53,27 @@ class Library {
   // Ok, or what NIXL says, and what UCX logged last.
   Status Check(capi::Code code, const std::string& what) const;
 
-  Description Describe() const;
+  // How much UCX has logged so far.
+  size_t LogBytes() const;
+  // As it is now; of UCX's log what is behind `log_begin`.
+  Description Describe(size_t log_begin = 0) const;
   // All variables of NIXL and UCX that hold, ours and the user's.
-  std::vector<Setting> Settings() const { return nixl::Settings(settings_); }
+  std::vector<Setting> Settings() const;
 
  private:
-  Library() = default;
+  explicit Library(std::string path) : path_(std::move(path)) {}
 
-  std::string LogTail() const;
+  Status Open(const std::vector<std::string>& candidates);
+  void Apply(const std::vector<Setting>& settings);
 
-  std::string path_;
+  const std::string path_;
+  std::string opened_;
   capi::Functions functions_ = {};
-  std::vector<Setting> settings_;
   Fd log_;  // not ok where the user directs UCX's log
+  std::vector<Setting> always_;
+
+  mutable std::mutex mutex_;  // guards what follows, and the environment
+  std::vector<Setting> held_;
 };
 
 }  // namespace ep::nixl

@@ -49,8 +49,8 @@ TEST(Library, IsTakenFromTheFirstCandidateThatHasIt) {
 TEST(Library, IsNotTakenFromElsewhereWhenARootIsNamed) {
   InProcess([] {
     std::shared_ptr<const Library> library;
-    const Status status = Library::Load(
-        {.root = "/nowhere", .candidates = {TestRoot()}, .settings = {}}, &library);
+    const Status status =
+        Library::Load({.root = "/nowhere", .candidates = {TestRoot()}, .settings = {}}, &library);
     EXPECT_EQ(status.code(), Code::kInvalid);
     EXPECT_THAT(status.text(), HasSubstr("find NIXL in /nowhere: it has neither"));
     EXPECT_THAT(status.text(), HasSubstr("pip install nixl-cu13"));
@@ -80,6 +80,7 @@ TEST(Library, ThatIsNoneIsNamed) {
         Library::Load({.root = folder, .candidates = {}, .settings = {}}, &library);
     EXPECT_EQ(status.code(), Code::kSystem);
     EXPECT_THAT(status.text(), HasSubstr(file));
+    EXPECT_EQ(getenv("NIXL_PLUGIN_DIR"), nullptr) << "the next one to try sets its own";
   });
 }
 
@@ -96,13 +97,48 @@ TEST(Library, KeepsWhatTheUserHasSet) {
   });
 }
 
+TEST(Library, TakesBackWhatItHasSet) {
+  InProcess([] {
+    setenv("UCX_NET_DEVICES", "lo", 1);
+    const auto load = [](std::vector<Setting> settings) {
+      std::shared_ptr<const Library> library;
+      const Status status =
+          Library::Load({.root = TestRoot(), .candidates = {}, .settings = settings}, &library);
+      EXPECT_TRUE(status.ok()) << status.text();
+      return library->Settings();
+    };
+    EXPECT_THAT(load({{"UCX_TLS", "tcp,self"}}), Contains(IsSetting("UCX_TLS", "tcp,self", true)));
+    EXPECT_THAT(load({{"UCX_TLS", "self"}}), Contains(IsSetting("UCX_TLS", "self", true)));
+    load({{"UCX_NET_DEVICES", "eth0"}});
+    EXPECT_EQ(getenv("UCX_TLS"), nullptr);
+    EXPECT_THAT(load({}), Contains(IsSetting("UCX_NET_DEVICES", "lo", false)));
+  });
+}
+
+TEST(Library, IsOneAProcess) {
+  const fs::path other = fs::path(testing::TempDir()) / "other_nixl";
+  fs::create_directories(other);
+  fs::remove(other / ".nixl_cu13.mesonpy.libs");
+  fs::create_directory_symlink(TestRoot() + "/.nixl_cu13.mesonpy.libs",
+                               other / ".nixl_cu13.mesonpy.libs");
+  InProcess([&] {
+    std::shared_ptr<const Library> library;
+    std::shared_ptr<const Library> again;
+    Status status = Library::Load({.root = TestRoot(), .candidates = {}, .settings = {}}, &library);
+    ASSERT_TRUE(status.ok()) << status.text();
+    status = Library::Load({.root = "", .candidates = {TestRoot()}, .settings = {}}, &again);
+    EXPECT_EQ(library, again) << status.text();
+    status = Library::Load({.root = other, .candidates = {}, .settings = {}}, &again);
+    EXPECT_EQ(status.code(), Code::kState);
+  });
+}
+
 // UCX does not say so: it takes a slower way.
 TEST(Library, ShowsThatAModuleIsMissing) {
   InProcess([] {
     setenv("UCX_MODULES", "^cma", 1);
     std::shared_ptr<const Library> library;
-    Status status =
-        Library::Load({.root = TestRoot(), .candidates = {}, .settings = {}}, &library);
+    Status status = Library::Load({.root = TestRoot(), .candidates = {}, .settings = {}}, &library);
     ASSERT_TRUE(status.ok()) << status.text();
     std::unique_ptr<Agent> agent;
     status = Agent::Create(library, {.name = "a", .parameters = {}}, &agent);
@@ -115,8 +151,7 @@ TEST(Library, SaysWhatUcxSays) {
   InProcess([] {
     setenv("UCX_TLS", "posix,self", 1);
     std::shared_ptr<const Library> library;
-    Status status =
-        Library::Load({.root = TestRoot(), .candidates = {}, .settings = {}}, &library);
+    Status status = Library::Load({.root = TestRoot(), .candidates = {}, .settings = {}}, &library);
     ASSERT_TRUE(status.ok()) << status.text();
     std::unique_ptr<Agent> agent;
     // Not with its own detection of dead peers.

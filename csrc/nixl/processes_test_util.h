@@ -17,7 +17,7 @@
 
 namespace ep::nixl {
 
-inline constexpr uint64_t kDeadlineNs = 60'000'000'000;
+inline constexpr uint64_t kDeadlineNs = 30'000'000'000;
 
 uint64_t NowNs();
 

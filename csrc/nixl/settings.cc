@@ -1,33 +1,46 @@
 #include "csrc/nixl/settings.h"
 
-#include <cstdlib>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string_view>
 
 namespace ep::nixl {
+namespace {
 
-std::vector<Setting> SetWhereUnset(const std::vector<Setting>& wanted) {
-  std::vector<Setting> held;
+// Whether we set it, and nobody has changed it since.
+bool IsOurs(const std::vector<Setting>& held, std::string_view name, std::string_view value) {
+  return std::ranges::any_of(held, [&](const Setting& setting) {
+    return setting.ours && setting.name == name && setting.value == value;
+  });
+}
+
+}  // namespace
+
+std::vector<Setting> Apply(const std::vector<Setting>& wanted, const std::vector<Setting>& held) {
+  for (const Setting& setting : held) {
+    const char* value = std::getenv(setting.name.c_str());
+    if (value != nullptr && IsOurs(held, setting.name, value)) unsetenv(setting.name.c_str());
+  }
+  std::vector<Setting> now;
   for (const Setting& setting : wanted) {
     const char* already = std::getenv(setting.name.c_str());
     if (already == nullptr) setenv(setting.name.c_str(), setting.value.c_str(), 0);
-    held.push_back({setting.name, already ? already : setting.value, already == nullptr});
+    now.push_back({setting.name, already ? already : setting.value, already == nullptr});
   }
-  return held;
+  return now;
 }
 
-std::vector<Setting> Settings(const std::vector<Setting>& by_us) {
+std::vector<Setting> CurrentSettings(const std::vector<Setting>& held) {
   std::vector<Setting> settings;
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text(*entry);
     const size_t equals = text.find('=');
     if (!(text.starts_with("UCX_") || text.starts_with("NIXL_")) || equals == text.npos) continue;
-    const std::string name(text.substr(0, equals));
-    const bool ours = std::ranges::any_of(
-        by_us, [&](const Setting& setting) { return setting.ours && setting.name == name; });
-    settings.push_back({name, std::string(text.substr(equals + 1)), ours});
+    const std::string_view name = text.substr(0, equals);
+    const std::string_view value = text.substr(equals + 1);
+    settings.push_back({std::string(name), std::string(value), IsOurs(held, name, value)});
   }
   std::ranges::sort(settings, {}, &Setting::name);
   return settings;

@@ -14,13 +14,13 @@ struct Setting {
   bool ours = false;
 };
 
-// Sets each variable that is not set, and returns all of them with the values that hold. Neither
-// NIXL nor UCX looks again once it has read a variable, so this comes before they are loaded, and
-// before there are threads that read the environment.
-std::vector<Setting> SetWhereUnset(const std::vector<Setting>& wanted);
+// Sets each wanted variable unless the user has, takes back what of `held`, our settings so far,
+// is wanted no more, and returns the wanted ones with the values that hold. For no other thread
+// may read the environment meanwhile.
+std::vector<Setting> Apply(const std::vector<Setting>& wanted, const std::vector<Setting>& held);
 
-// The variables of NIXL and UCX that are set now, sorted by name; `ours` marks those in `by_us`.
-std::vector<Setting> Settings(const std::vector<Setting>& by_us);
+// The variables of NIXL and UCX that are set now, sorted by name; `ours` is as in `held`.
+std::vector<Setting> CurrentSettings(const std::vector<Setting>& held);
 
 }  // namespace ep::nixl
 

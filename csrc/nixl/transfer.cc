@@ -43,9 +43,8 @@ Status Agent::MakeWrite(std::span<const Range> local, const std::string& peer,
   if (Status status = TransferList(local, &from); !status.ok()) return status;
   if (Status status = TransferList(remote, &to); !status.ok()) return status;
   capi::TransferRequest* request = nullptr;
-  const capi::Code code =
-      functions().create_xfer_req(agent_.get(), capi::kWrite, from.get(), to.get(), peer.c_str(),
-                                  &request, arguments_.get());
+  const capi::Code code = functions().create_xfer_req(
+      agent_.get(), capi::kWrite, from.get(), to.get(), peer.c_str(), &request, arguments_.get());
   if (code == capi::kSuccess) return Adopt(request, write);
   return library_->Check(code, "make a write of " + std::to_string(local.size()) + " ranges to " +
                                    peer + " (are all of them registered?)");
@@ -55,10 +54,10 @@ Status Agent::Prepare(const char* peer, std::span<const Range> ranges, Prepared*
   Handle<capi::TransferList> list;
   if (Status status = TransferList(ranges, &list); !status.ok()) return status;
   capi::TransferHandle* handle = nullptr;
-  Status status = library_->Check(functions().prep_xfer_dlist(agent_.get(), peer, list.get(),
-                                                              &handle, arguments_.get()),
-                                  "prepare " + std::to_string(ranges.size()) +
-                                      " ranges to write (are all of them registered?)");
+  Status status = library_->Check(
+      functions().prep_xfer_dlist(agent_.get(), peer, list.get(), &handle, arguments_.get()),
+      "prepare " + std::to_string(ranges.size()) +
+          " ranges to write (are all of them registered?)");
   if (status.ok()) prepared->handle_ = {handle, Prepared::Release{&functions(), agent_.get()}};
   return status;
 }
@@ -72,8 +71,7 @@ Status Agent::Prepare(const std::string& peer, std::span<const Range> remote, Pr
 }
 
 Status Agent::MakeWrite(const Prepared& local, std::span<const int> local_indices,
-                        const Prepared& remote, std::span<const int> remote_indices,
-                        Write* write) {
+                        const Prepared& remote, std::span<const int> remote_indices, Write* write) {
   capi::TransferRequest* request = nullptr;
   const capi::Code code = functions().make_xfer_req(
       agent_.get(), capi::kWrite, local.handle_.get(), local_indices.data(), local_indices.size(),
@@ -86,8 +84,8 @@ Status Agent::MakeWrite(const Prepared& local, std::span<const int> local_indice
 
 Status Agent::Post(Write& write, std::span<const uint8_t> notification, bool* done) {
   const capi::Functions& f = functions();
-  capi::Code code = f.opt_args_set_notif_msg(write.arguments_.get(), notification.data(),
-                                             notification.size());
+  capi::Code code =
+      f.opt_args_set_notif_msg(write.arguments_.get(), notification.data(), notification.size());
   if (code == capi::kSuccess) {
     code = f.post_xfer_req(agent_.get(), write.request_.get(), write.arguments_.get());
   }

@@ -60,9 +60,8 @@ void ForEachLine(std::string_view log,
 
 std::string UcxVersion() {
   std::string text;
-  WithSymbol("libucp", "ucp_get_version_string", [&](void* version) {
-    text = reinterpret_cast<const char* (*)()>(version)();
-  });
+  WithSymbol("libucp", "ucp_get_version_string",
+             [&](void* version) { text = reinterpret_cast<const char* (*)()>(version)(); });
   return text;
 }
 
@@ -84,8 +83,7 @@ std::string ReadUcxLog(const Fd& log) {
   std::string text;
   if (!log.ok()) return text;
   // UCX keeps what it logs until much has gathered.
-  WithSymbol("libucs", "ucs_log_flush",
-             [](void* flush) { reinterpret_cast<void (*)()>(flush)(); });
+  WithSymbol("libucs", "ucs_log_flush", [](void* flush) { reinterpret_cast<void (*)()>(flush)(); });
   char part[4096];
   ssize_t got = 0;
   while ((got = pread(log.get(), part, sizeof(part), static_cast<off_t>(text.size()))) > 0) {

@@ -102,8 +102,8 @@ Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   for (uint32_t rank = 0; rank < config_.ranks; ++rank) {
     if (rank == config_.rank) continue;
     Status status = Begin(rank, Route::kImageToRegion, {}, NixlNotification::kGreeting, 0);
-    if (!status.ok()) return {status.code(), "greet rank " + std::to_string(rank) +
-                                                 " over NIXL: " + status.text()};
+    if (!status.ok())
+      return {status.code(), "greet rank " + std::to_string(rank) + " over NIXL: " + status.text()};
   }
   return AwaitAnswers();
 }
@@ -112,8 +112,8 @@ Status NixlLink::Meet(uint32_t rank, std::span<const uint8_t> bytes) {
   NixlBlob blob;
   if (!ReadFrom(bytes, &blob) || blob.version != NixlBlob::kVersion ||
       blob.name_bytes >= bytes.size() - sizeof(blob)) {
-    return {Code::kInvalid, "its blob of " + std::to_string(bytes.size()) +
-                                " bytes is not one of this version"};
+    return {Code::kInvalid,
+            "its blob of " + std::to_string(bytes.size()) + " bytes is not one of this version"};
   }
   if (blob.rank != rank || blob.ranks != config_.ranks ||
       blob.region_bytes != config_.region_bytes) {

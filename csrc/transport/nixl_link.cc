@@ -76,8 +76,8 @@ Status NixlLink::Find(Channel& channel, Route route, std::span<const Extent> ext
   // A notification alone cannot be asked whether it has left, but the engine must know: who waits
   // for it does so while we may not come by any more. So a word goes along that nobody reads.
   if (local.empty()) {
-    local.push_back({reinterpret_cast<uintptr_t>(words_.data()) + config_.rank * kWordBytes,
-                     kWordBytes});
+    local.push_back(
+        {reinterpret_cast<uintptr_t>(words_.data()) + config_.rank * kWordBytes, kWordBytes});
     remote.push_back({peer.our_word, kWordBytes});
   }
   Status status = agent_->MakeWrite(local, peer.agent, remote, &made.write);
@@ -126,23 +126,22 @@ void NixlLink::MoveOn() {
     active_[i] = active_.back();
     active_.pop_back();
   }
-  Status status = agent_->Notifications([this](std::string_view agent,
-                                               std::span<const uint8_t> notification) {
-    Arrived(agent, notification);
-  });
+  Status status =
+      agent_->Notifications([this](std::string_view agent, std::span<const uint8_t> notification) {
+        Arrived(agent, notification);
+      });
   if (!status.ok()) Fail(config_.rank, std::move(status));
 }
 
 void NixlLink::Arrived(std::string_view agent, std::span<const uint8_t> bytes) {
   NixlNotification notification;
-  const bool whole =
-      bytes.size() == sizeof(notification) && ReadFrom(bytes, &notification);
+  const bool whole = bytes.size() == sizeof(notification) && ReadFrom(bytes, &notification);
   if (!whole || notification.rank >= config_.ranks || peers_[notification.rank].agent != agent) {
-    return Fail(config_.rank, {Code::kProtocol, "a notification of " +
-                                                    std::to_string(bytes.size()) + " bytes from " +
-                                                    std::string(agent) +
-                                                    ", which is no rank's; does another run have "
-                                                    "the same name?"});
+    return Fail(config_.rank,
+                {Code::kProtocol, "a notification of " + std::to_string(bytes.size()) +
+                                      " bytes from " + std::string(agent) +
+                                      ", which is no rank's; does another run have "
+                                      "the same name?"});
   }
   const auto rank = static_cast<uint32_t>(notification.rank);
   const uint64_t flag = notification.flag;

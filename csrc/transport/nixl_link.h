@@ -51,7 +51,7 @@ class NixlLink final : public Link {
   Status Failure(uint32_t* peer) override;
 
   // What was loaded and what UCX chose; the latter is complete once connected.
-  nixl::Description Describe() const { return agent_->library().Describe(); }
+  nixl::Description Describe() const { return agent_->Describe(); }
   std::vector<nixl::Setting> Settings() const { return agent_->library().Settings(); }
 
  private:

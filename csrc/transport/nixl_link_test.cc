@@ -1,33 +1,24 @@
-// Ranks whose memory is apart exchange messages over the NIXL of the wheel: every byte arrives
-// before its flag does, and who is gone is named.
+// Ranks whose memory is apart exchange messages: every byte arrives before its flag does.
 #include "csrc/transport/nixl_link.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 
-#include <cstring>
+#include <atomic>
 #include <functional>
 #include <random>
+#include <string>
+#include <thread>
 
-#include "csrc/nixl/processes_test_util.h"
-#include "csrc/transport/nixl_message.h"
+#include "csrc/transport/nixl_link_test_util.h"
 
 namespace ep {
 namespace {
 
-using nixl::kDeadlineNs;
-using nixl::Processes;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-// A region: a flag of each (route, bank, source), then what each source pushes, then what each
-// destination pulls, in two banks each.
-constexpr uint64_t kMostRanks = 4;
-constexpr uint64_t kShare = uint64_t{1} << 18;
-constexpr uint64_t kRowsAt = 65536;
-constexpr uint64_t kRegionBytes = kRowsAt + 4 * kMostRanks * kShare;
 
 constexpr uint64_t FlagAt(Route route, uint32_t bank, uint32_t source) {
   return 128 * ((static_cast<uint64_t>(route) * 2 + bank) * kMostRanks + source);
@@ -37,43 +28,6 @@ constexpr uint64_t FlagAt(Route route, uint32_t bank, uint32_t source) {
 constexpr uint64_t ShareAt(Route route, uint32_t bank, uint32_t by) {
   const uint64_t section = 2 * (route == Route::kRegionToImage) + bank;
   return kRowsAt + (section * kMostRanks + by) * kShare;
-}
-
-NixlLinkConfig Config(uint32_t rank, uint32_t ranks, bool tcp_only) {
-  return {.link = {.rank = rank,
-                   .ranks = ranks,
-                   .region_bytes = kRegionBytes,
-                   .image_extents = {{kRowsAt, kRegionBytes - kRowsAt}},
-                   .wait_timeout_ns = kDeadlineNs},
-          .root = nixl::TestRoot(),
-          .candidates = {},
-          .tcp_only = tcp_only,
-          .run_name = "test"};
-}
-
-void Require(const Status& status) {
-  if (status.ok()) return;
-  fprintf(stderr, "%s\n", status.text().c_str());
-  _exit(98);
-}
-
-std::unique_ptr<NixlLink> MakeLink(Processes& all, const NixlLinkConfig& config) {
-  std::unique_ptr<NixlLink> link;
-  Require(NixlLink::Create(config, &link));
-  all.Publish(config.link.rank, link->Blob());
-  return link;
-}
-
-std::vector<std::span<const uint8_t>> Blobs(Processes& all, uint32_t ranks) {
-  std::vector<std::span<const uint8_t>> blobs;
-  for (uint32_t rank = 0; rank < ranks; ++rank) blobs.push_back(all.BlobOf(rank));
-  return blobs;
-}
-
-std::unique_ptr<NixlLink> Connected(Processes& all, const NixlLinkConfig& config) {
-  auto link = MakeLink(all, config);
-  Require(link->Connect(Blobs(all, config.link.ranks)));
-  return link;
 }
 
 // Progresses until `condition` holds, the link fails, or the time is up.
@@ -99,8 +53,6 @@ uint64_t WordAt(Link& link, uint64_t offset) {
   return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(link.region() + offset))
       .load(std::memory_order_acquire);
 }
-
-int Result() { return testing::Test::HasFailure() ? 1 : 0; }
 
 // The extents of a message, the same for both ends: none, one or several.
 std::vector<Extent> Message(Route route, uint64_t epoch, uint32_t from, uint32_t to) {
@@ -218,129 +170,30 @@ TEST_P(NixlLinkTest, TakesTheTransportsItIsTold) {
   EXPECT_TRUE(processes.AllSucceed());
 }
 
-// Rank 1 is killed, or merely silent, while rank 0 sends to it until that fails.
-void ExpectFailureOfRank1(bool tcp_only, bool kill) {
+// An engine's workers are threads that wait, and so progress, on their own.
+TEST(NixlLink, IsProgressedByManyThreads) {
   Processes processes(2, [&](Processes& all, uint32_t rank) {
-    NixlLinkConfig config = Config(rank, 2, tcp_only);
-    config.link.wait_timeout_ns = 2'000'000'000;
-    const auto link = Connected(all, config);
+    const auto link = Connected(all, Config(rank, 2, false));
+    std::atomic<bool> ended = false;
+    std::vector<std::thread> threads;
+    for (int i = 0; i < 3; ++i) {
+      threads.emplace_back([&] {
+        while (!ended) {
+          link->Progress();
+          uint32_t peer = 0;
+          if (!link->Failure(&peer).ok()) return;
+          sched_yield();
+        }
+      });
+    }
+    for (uint64_t epoch = 1; epoch <= 30 && !testing::Test::HasFailure(); ++epoch) {
+      Epoch(*link, Route::kImageToRegion, rank, 2, epoch);
+      Epoch(*link, Route::kRegionToImage, rank, 2, epoch);
+    }
+    EXPECT_TRUE(Await(*link, [&] { return link->Idle(); }));
     all.Meet();
-    if (rank == 1) all.AwaitWord(0, 3);  // and so never progresses
-    const Extent extents[] = {{kRowsAt, kRegionBytes - kRowsAt}};
-    all.word(0) = 1;
-    if (kill) all.AwaitWord(0, 2);
-    const uint64_t begin_ns = nixl::NowNs();
-    uint32_t peer = 0;
-    Status status;
-    for (uint64_t i = 0; status.ok() && nixl::NowNs() - begin_ns < kDeadlineNs; ++i) {
-      if (link->Idle()) link->Send(1, Route::kImageToRegion, extents, 0, i);
-      link->Progress();
-      status = link->Failure(&peer);
-      // Over memory that is attached directly, a silent rank receives, and never sets a flag.
-      if (!kill && i > 10 && link->Idle()) break;
-    }
-    if (!status.ok()) {
-      EXPECT_EQ(peer, 1);
-      EXPECT_THAT(status.text(), HasSubstr("send to rank 1: "));
-      EXPECT_THAT(status.text(), HasSubstr("ended"));
-      EXPECT_FALSE(link->Idle());
-    }
-    EXPECT_TRUE(!kill || !status.ok());
-    all.word(0) = 3;
-    return Result();
-  });
-  const uint64_t begin_ns = nixl::NowNs();
-  while (processes.word(0) != 1 && nixl::NowNs() - begin_ns < kDeadlineNs) sched_yield();
-  if (kill) {
-    processes.Kill(1);
-    EXPECT_EQ(processes.Await(1), 128 + SIGKILL);
-    processes.word(0) = 2;
-  }
-  EXPECT_EQ(processes.Await(0), 0);
-}
-
-TEST(NixlLink, NamesAPeerThatIsKilled) { ExpectFailureOfRank1(false, true); }
-TEST(NixlLink, NamesAPeerThatIsKilledOverTcp) { ExpectFailureOfRank1(true, true); }
-TEST(NixlLink, DoesNotWaitForEverForASilentPeer) { ExpectFailureOfRank1(false, false); }
-TEST(NixlLink, DoesNotWaitForEverForASilentPeerOverTcp) { ExpectFailureOfRank1(true, false); }
-
-TEST(NixlLink, NamesAPeerThatDoesNotConnect) {
-  Processes processes(2, [&](Processes& all, uint32_t rank) {
-    NixlLinkConfig config = Config(rank, 2, false);
-    config.link.wait_timeout_ns = 500'000'000;
-    const auto link = MakeLink(all, config);
-    if (rank == 0) {
-      const Status status = link->Connect(Blobs(all, 2));
-      EXPECT_EQ(status.code(), Code::kTimeout);
-      EXPECT_THAT(status.text(), HasSubstr("no answer within 500 ms from ranks 1"));
-    }
-    all.Meet();
-    return Result();
-  });
-  EXPECT_TRUE(processes.AllSucceed());
-}
-
-TEST(NixlLink, NamesAPeerThatHasEndedBeforeItConnects) {
-  Processes processes(2, [&](Processes& all, uint32_t rank) {
-    const auto link = MakeLink(all, Config(rank, 2, false));
-    if (rank == 1) return 0;
-    all.AwaitWord(0, 1);
-    const Status status = link->Connect(Blobs(all, 2));
-    EXPECT_THAT(status.text(), HasSubstr("connect to rank 1 over NIXL: "));
-    EXPECT_THAT(status.text(), HasSubstr("has it ended"));
-    return Result();
-  });
-  EXPECT_EQ(processes.Await(1), 0);
-  processes.word(0) = 1;
-  EXPECT_EQ(processes.Await(0), 0);
-}
-
-TEST(NixlLink, RefusesBlobsThatAreNone) {
-  Processes processes(1, [&](Processes& all, uint32_t) {
-    const auto link = MakeLink(all, Config(0, 2, false));
-    const std::vector<uint8_t> own = link->Blob();
-    const std::vector<uint8_t> garbage(200, 3);
-    std::vector<uint8_t> cut(own.begin(), own.begin() + sizeof(NixlBlob));
-    EXPECT_EQ(link->Connect({own}).code(), Code::kInvalid);
-    EXPECT_EQ(link->Connect({own, garbage}).code(), Code::kInvalid);
-    EXPECT_EQ(link->Connect({own, cut}).code(), Code::kInvalid);
-    const Status status = link->Connect({own, own});
-    EXPECT_EQ(status.code(), Code::kProtocol);
-    EXPECT_THAT(status.text(), HasSubstr("do all ranks run the same plan?"));
-    return Result();
-  });
-  EXPECT_TRUE(processes.AllSucceed());
-}
-
-// Rank 0 speaks NIXL with rank 1 as no link does.
-TEST(NixlLink, SetsNoFlagThatIsNone) {
-  for (const uint64_t flag : {kRegionBytes, kRegionBytes - 4, uint64_t{4}, ~uint64_t{7}}) {
-    Processes processes(2, [&](Processes& all, uint32_t rank) {
-      const auto link = Connected(all, Config(rank, 2, false));
-      if (rank == 0) {
-        link->Send(1, Route::kImageToRegion, {}, flag, 1);
-        uint32_t peer = 0;
-        EXPECT_EQ(link->Failure(&peer).code(), Code::kInvalid) << "the sender looks, too";
-      }
-      all.Meet();
-      return Result();
-    });
-    EXPECT_TRUE(processes.AllSucceed());
-  }
-}
-
-TEST(NixlLink, RefusesASecondMessageOfARoute) {
-  Processes processes(2, [&](Processes& all, uint32_t rank) {
-    const auto link = Connected(all, Config(rank, 2, true));
-    if (rank == 0) {
-      const Extent extents[] = {{kRowsAt, kRegionBytes - kRowsAt}};
-      link->Send(1, Route::kImageToRegion, extents, 0, 1);
-      EXPECT_FALSE(link->Idle());
-      link->Send(1, Route::kImageToRegion, extents, 0, 2);
-      uint32_t peer = 0;
-      EXPECT_EQ(link->Failure(&peer).code(), Code::kState);
-    }
-    all.Meet();
+    ended = true;
+    for (std::thread& thread : threads) thread.join();
     return Result();
   });
   EXPECT_TRUE(processes.AllSucceed());

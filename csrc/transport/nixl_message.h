@@ -1,4 +1,5 @@
-// What ranks tell each other over NIXL, and when they lose patience. All ranks are the same binary, so plain bytes will do.
+// What ranks tell each other over NIXL, and when they lose patience. All ranks are the same binary,
+// so plain bytes will do.
 #ifndef CSRC_TRANSPORT_NIXL_MESSAGE_H_
 #define CSRC_TRANSPORT_NIXL_MESSAGE_H_
 

@@ -1,0 +1,71 @@
+// Links of ranks as processes of one test, over the NIXL of the wheel.
+#ifndef CSRC_TRANSPORT_NIXL_LINK_TEST_UTIL_H_
+#define CSRC_TRANSPORT_NIXL_LINK_TEST_UTIL_H_
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "csrc/nixl/processes_test_util.h"
+#include "csrc/transport/nixl_link.h"
+
+namespace ep {
+
+using nixl::kDeadlineNs;
+using nixl::Processes;
+
+// A region: a flag of each (route, bank, source), then what each source pushes, then what each
+// destination pulls, in two banks each.
+inline constexpr uint64_t kMostRanks = 4;
+inline constexpr uint64_t kShare = uint64_t{1} << 18;
+inline constexpr uint64_t kRowsAt = 65536;
+inline constexpr uint64_t kRegionBytes = kRowsAt + 4 * kMostRanks * kShare;
+
+inline NixlLinkConfig Config(uint32_t rank, uint32_t ranks, bool tcp_only) {
+  return {.link = {.rank = rank,
+                   .ranks = ranks,
+                   .region_bytes = kRegionBytes,
+                   .image_extents = {{kRowsAt, (kRegionBytes - kRowsAt) / 2},
+                                     {(kRegionBytes + kRowsAt) / 2, (kRegionBytes - kRowsAt) / 2}},
+                   .wait_timeout_ns = kDeadlineNs},
+          .root = nixl::TestRoot(),
+          .candidates = {},
+          .tcp_only = tcp_only,
+          .run_name = "test"};
+}
+
+inline void Require(const Status& status) {
+  if (status.ok()) return;
+  fprintf(stderr, "%s\n", status.text().c_str());
+  _exit(98);
+}
+
+inline std::unique_ptr<NixlLink> MakeLink(Processes& all, const NixlLinkConfig& config) {
+  std::unique_ptr<NixlLink> link;
+  Require(NixlLink::Create(config, &link));
+  all.Publish(config.link.rank, link->Blob());
+  return link;
+}
+
+inline std::vector<std::span<const uint8_t>> Blobs(Processes& all, uint32_t ranks) {
+  std::vector<std::span<const uint8_t>> blobs;
+  for (uint32_t rank = 0; rank < ranks; ++rank) blobs.push_back(all.BlobOf(rank));
+  return blobs;
+}
+
+inline std::unique_ptr<NixlLink> Connected(Processes& all, const NixlLinkConfig& config) {
+  auto link = MakeLink(all, config);
+  Require(link->Connect(Blobs(all, config.link.ranks)));
+  return link;
+}
+
+inline int Result() { return testing::Test::HasFailure() ? 1 : 0; }
+
+}  // namespace ep
+
+#endif  // CSRC_TRANSPORT_NIXL_LINK_TEST_UTIL_H_

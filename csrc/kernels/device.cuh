@@ -46,7 +46,6 @@ class GpuDevice {
     return __syncthreads_or(last);
   }
   bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
-    if (all == 0) return Crew() == 0 && Lane() == 0;
     if (mine == 0) return false;
     __syncwarp();
     if (Lane() != 0) return false;

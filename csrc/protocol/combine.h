@@ -75,6 +75,23 @@ void SumSelections(Device& device, const Step& step, uint32_t home, uint32_t slo
       [&](uint32_t i) { return weights[i]; });
 }
 
+template <class Device>
+void RaiseFlag(Device& device, const Step& step, uint32_t home, uint32_t rows) {
+  const uint64_t flag = step.context.layout.CombineFlag(step.bank, step.context.rank);
+  device.StoreRelease(step.context.In<uint64_t>(home, flag), MakeFlag(step.epoch, rows));
+}
+
+// Flags the homes that have no rows here, all at once: one lane that flagged them in turn would wait
+// for each.
+template <class Device>
+void FlagEmptyHomes(Device& device, const Step& step) {
+  if (device.Worker() != 0) return;
+  for (uint32_t h = device.Thread(); h < step.context.shape.ranks; h += device.Threads()) {
+    const uint32_t home = step.context.Peer(h);
+    if (step.handle.places.rows_from[home] == 0) RaiseFlag(device, step, home, 0);
+  }
+}
+
 // Sums this crew's share for all homes, this rank last, and flags each as soon as its rows are
 // complete.
 template <class Device>
@@ -85,6 +102,7 @@ void SumForHomes(Device& device, const Step& step) {
   for (uint32_t h = 0; h < context.shape.ranks; ++h) {
     const uint32_t home = context.Peer(h);
     const uint32_t rows = step.handle.places.rows_from[home];
+    if (rows == 0) continue;
     const uint32_t work = rows * pieces.Count();
     uint32_t done = 0;
     for (; i < work; i += device.Crews(), ++done) {
@@ -92,8 +110,7 @@ void SumForHomes(Device& device, const Step& step) {
     }
     i -= work;
     if (device.AddLast(&context.tickets->summed[home], done, work)) {
-      const uint64_t flag = context.layout.CombineFlag(step.bank, context.rank);
-      device.StoreRelease(context.In<uint64_t>(home, flag), MakeFlag(step.epoch, rows));
+      RaiseFlag(device, step, home, rows);
     }
   }
 }
@@ -152,6 +169,7 @@ bool Combine(Device& device, const RankContext& context, const Handle& handle, u
   if (device.Any(device.Failed(context.error->claimed))) return false;
   const Epoch epoch = Next(context.epochs->combine);
   const combine::Step step = {context, epoch, BankOf(epoch), handle, expert_rows, combined};
+  combine::FlagEmptyHomes(device, step);
   combine::SumForHomes(device, step);
   // Every worker has read it before it arrived.
   if (device.ArriveLast(&context.tickets->entered) && device.Thread() == 0) {

@@ -215,24 +215,28 @@ inline uint32_t WhoCountsTooMany(const Step& step) {
   return context.rank;
 }
 
-// Says where each block of rows begins, from the counts of all. Returns false if they are more than
-// there can be, which would lead out of the output.
+// Rows from the first of a block to that of the next; 0 where blocks lie one behind the other.
+inline uint32_t BlockStride(const Step& step) {
+  const Shape& shape = step.context.shape;
+  if (shape.layout == OutputLayout::kExpert) return step.handle.expert_stride;
+  return shape.layout == OutputLayout::kRank ? shape.tokens : 0;
+}
+
+// Says where each block of rows begins, where they lie one behind the other, from the counts of
+// all. Returns false if they are more than there can be, which would lead out of the output.
 template <class Device>
 bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
   const Shape& shape = step.context.shape;
   const bool contig = shape.layout == OutputLayout::kContig;
   const uint32_t blocks = shape.Blocks();
-  uint32_t stride = 0;
-  if (shape.layout == OutputLayout::kExpert) stride = step.handle.expert_stride;
-  if (shape.layout == OutputLayout::kRank) stride = shape.tokens;
-  uint64_t row = 0;  // that block `next` begins with, where there is no stride
+  uint64_t row = 0;  // that block `next` begins with
   uint32_t next = 0;
   bool fits = true;
   for (uint32_t block = device.Thread(); block <= blocks; block += device.Threads()) {
-    for (; stride == 0 && next < block; ++next) {
+    for (; next < block; ++next) {
       row += contig ? RoundUp(places.counts[next], kContigRows) : places.rows_from[next];
     }
-    places.begin[block] = stride == 0 ? static_cast<uint32_t>(row) : block * stride;
+    places.begin[block] = static_cast<uint32_t>(row);
     if (block < blocks || !contig || row <= shape.MaxContigRows()) continue;
     Fail(device, step.context,
          {ErrorKind::kViolation, Op::kDispatch, step.epoch, WhoCountsTooMany(step), row, 0, 0});
@@ -248,23 +252,35 @@ template <class Device>
 bool PlaceSources(Device& device, const Step& step, const Places& places) {
   const RankContext& context = step.context;
   const uint32_t experts = context.shape.experts_per_rank;
+  const uint32_t stride = BlockStride(step);
+  for (uint32_t block = device.Thread(); stride != 0 && block <= context.shape.Blocks();
+       block += device.Threads()) {
+    places.begin[block] = block * stride;
+  }
   bool good = true;
+  // All counts at once, then their sums: a lane that added up its expert's counts as it loads them
+  // would wait for each.
+  for (uint32_t i = device.Thread(); i < context.shape.Experts(); i += device.Threads()) {
+    const uint32_t source = i / experts;
+    const uint32_t count = context.In<const uint16_t>(
+        context.rank, context.layout.Counts(step.bank, source))[i % experts];
+    places.first_row[i] = count;
+    if (count <= context.shape.tokens) continue;
+    Fail(device, context, {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, count, 0, 0});
+    good = false;
+  }
+  if (device.Any(!good)) return false;
   for (uint32_t x = device.Thread(); x < experts; x += device.Threads()) {
     uint32_t row = 0;
-    for (uint32_t source = 0; source < context.shape.ranks; ++source) {
-      places.first_row[source * experts + x] = row;
-      const uint32_t count =
-          context.In<const uint16_t>(context.rank, context.layout.Counts(step.bank, source))[x];
+    for (uint32_t i = x; i < context.shape.Experts(); i += experts) {
+      const uint32_t count = places.first_row[i];
+      places.first_row[i] = row;
       row += count;
-      if (count <= context.shape.tokens) continue;
-      Fail(device, context,
-           {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, count, 0, 0});
-      good = false;
     }
     places.counts[x] = row;
   }
-  if (device.Any(!good)) return false;
-  return PlaceBlocks(device, step, places);
+  device.Sync();
+  return stride != 0 || PlaceBlocks(device, step, places);
 }
 
 // One worker leaves the places to the combines to come.

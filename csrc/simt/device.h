@@ -46,7 +46,6 @@ class SimtDevice {
     return lane_.MeetBlock("ArriveLast", site, last);
   }
   bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all, Site site = Site::current()) {
-    if (all == 0) return Crew() == 0 && Lane() == 0;
     if (mine == 0) return false;
     lane_.MeetCrew("AddLast", site, 0, true);
     if (Lane() != 0) return false;

@@ -141,7 +141,6 @@ class RelaxedCounter : public SimtDevice {
  public:
   using SimtDevice::SimtDevice;
   bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
-    if (all == 0) return Crew() == 0 && Lane() == 0;
     if (mine == 0) return false;
     SyncCrew();
     if (Lane() != 0 || lane().AddRelaxed(counter, mine) + mine != all) return false;
@@ -180,7 +179,6 @@ class EarlyCounter : public SimtDevice {
  public:
   using SimtDevice::SimtDevice;
   bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
-    if (all == 0) return Crew() == 0 && Lane() == 0;
     if (mine == 0 || Lane() != 0) return false;
     if (lane().AddAcquireRelease(counter, mine) + mine != all) return false;
     *counter = 0;

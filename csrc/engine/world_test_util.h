@@ -115,7 +115,7 @@ class World {
     }
     for (auto& engine : engines_) {
       Status status = make_link ? engine->Connect({blobs.begin(), blobs.end()})
-                                       : engine->ConnectInProcess(regions);
+                                : engine->ConnectInProcess(regions);
       EXPECT_TRUE(status.ok()) << status.text();
     }
   }

@@ -81,8 +81,8 @@ void RaiseFlag(Device& device, const Step& step, uint32_t home, uint32_t rows) {
   device.StoreRelease(step.context.In<uint64_t>(home, flag), MakeFlag(step.epoch, rows));
 }
 
-// Flags the homes that have no rows here, all at once: one lane that flagged them in turn would wait
-// for each.
+// Flags the homes that have no rows here, all at once: one lane that flagged them in turn would
+// wait for each.
 template <class Device>
 void FlagEmptyHomes(Device& device, const Step& step) {
   if (device.Worker() != 0) return;

@@ -58,9 +58,11 @@ std::unique_ptr<CudaEngine> OneRank(const Shape& shape, bool nothing = false) {
   }
   routing.weights.assign(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
   std::unique_ptr<CudaEngine> engine;
-  Require(CudaEngine::Create(
-      {.rank = 0, .wait_timeout_ns = 10'000'000'000, .routing = routing, .weights = routing.weights.data()},
-      {.gpu = 0, .ranks_on_gpu = 1}, &engine));
+  Require(CudaEngine::Create({.rank = 0,
+                              .wait_timeout_ns = 10'000'000'000,
+                              .routing = routing,
+                              .weights = routing.weights.data()},
+                             {.gpu = 0, .ranks_on_gpu = 1}, &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   Require(engine->Connect({blob}));
   Require(engine->Run({.dispatch = true, .combine = false}, 1, nullptr));
@@ -166,8 +168,7 @@ void PrintBoth(const Shape& shape, double rate) {
         Measure(*engine, {.dispatch = true, .combine = false}),
         MovedBytes(shape, true) / rate * 1e6);
   if (fp8) return;
-  Print(shape, ("combine" + layout).c_str(),
-        Measure(*engine, {.dispatch = false, .combine = true}),
+  Print(shape, ("combine" + layout).c_str(), Measure(*engine, {.dispatch = false, .combine = true}),
         MovedBytes(shape, false) / rate * 1e6);
 }
 

@@ -67,30 +67,40 @@ Status Agent::CreateBackend(const Options& options) {
                          "choose NIXL's UCX backend");
 }
 
-Status Agent::RegistrationList(std::span<const Range> ranges,
+Status Agent::RegistrationList(std::span<const Range> ranges, Memory memory,
                                Handle<capi::RegistrationList>* list) const {
   const capi::Functions& f = functions();
-  capi::Code code = Make(list, f.destroy_reg_dlist, f.create_reg_dlist, capi::kDram);
+  capi::Code code = Make(list, f.destroy_reg_dlist, f.create_reg_dlist, memory.type);
   for (size_t i = 0; i < ranges.size() && code == capi::kSuccess; ++i) {
-    code = f.reg_dlist_add_desc(list->get(), ranges[i].address, ranges[i].bytes, 0, nullptr, 0);
+    code = f.reg_dlist_add_desc(list->get(), ranges[i].address, ranges[i].bytes, memory.gpu,
+                                nullptr, 0);
   }
   return library_->Check(code, "list " + std::to_string(ranges.size()) + " ranges of memory");
 }
 
-Status Agent::Register(std::span<const Range> ranges) {
+Status Agent::Register(std::span<const Range> ranges, Memory memory) {
   Handle<capi::RegistrationList> list;
-  if (Status status = RegistrationList(ranges, &list); !status.ok()) return status;
+  if (Status status = RegistrationList(ranges, memory, &list); !status.ok()) return status;
   uint64_t bytes = 0;
   for (const Range& range : ranges) bytes += range.bytes;
+  std::string what = "register " + std::to_string(bytes) + " bytes in " +
+                     std::to_string(ranges.size()) + " ranges with NIXL ";
+  if (memory.type == capi::kDram) {
+    what += "(does `ulimit -l` allow so much?)";
+  } else {
+    what +=
+        "as memory of GPU " + std::to_string(memory.gpu) + " (UCX needs its module cuda; it has";
+    for (const std::string& module : Describe().modules) what += " " + module;
+    what +=
+        "; is --nixl-root a whole NIXL, and is the driver's libcuda.so.1 where it is looked for?)";
+  }
   return library_->Check(functions().register_mem(agent_.get(), list.get(), arguments_.get()),
-                         "register " + std::to_string(bytes) + " bytes in " +
-                             std::to_string(ranges.size()) +
-                             " ranges with NIXL (does `ulimit -l` allow so much?)");
+                         what);
 }
 
-Status Agent::Deregister(std::span<const Range> ranges) {
+Status Agent::Deregister(std::span<const Range> ranges, Memory memory) {
   Handle<capi::RegistrationList> list;
-  if (Status status = RegistrationList(ranges, &list); !status.ok()) return status;
+  if (Status status = RegistrationList(ranges, memory, &list); !status.ok()) return status;
   return library_->Check(functions().deregister_mem(agent_.get(), list.get(), arguments_.get()),
                          "deregister memory from NIXL (was it registered?)");
 }
@@ -134,27 +144,21 @@ Status Agent::ReleaseView(capi::MemoryView* view) {
   return library_->Check(functions().release_mem_view(agent_.get(), view), "release a memory view");
 }
 
-Status Agent::ViewOf(std::span<const Range> local, capi::MemoryView** view) {
-  Handle<capi::TransferList> list;
-  if (Status status = TransferList(local, &list); !status.ok()) return status;
-  return library_->Check(
-      functions().prep_mem_view_local(agent_.get(), list.get(), view, arguments_.get()),
-      "make a memory view of our memory (only a GPU's has views)");
-}
-
-Status Agent::ViewOf(const std::string& peer, std::span<const Range> remote,
-                     capi::MemoryView** view) {
+Status Agent::ViewOf(std::span<const PeerRange> ranges, capi::MemoryView** view) {
   const capi::Functions& f = functions();
   Handle<capi::RemoteList> list;
-  capi::Code code = Make(&list, f.destroy_remote_dlist, f.create_remote_dlist, capi::kDram);
-  for (size_t i = 0; i < remote.size() && code == capi::kSuccess; ++i) {
-    code = f.remote_dlist_add_desc(list.get(), remote[i].address, remote[i].bytes, 0, peer.c_str());
+  capi::Code code = Make(&list, f.destroy_remote_dlist, f.create_remote_dlist, capi::kVram);
+  for (size_t i = 0; i < ranges.size() && code == capi::kSuccess; ++i) {
+    const PeerRange& of = ranges[i];
+    code = f.remote_dlist_add_desc(list.get(), of.range.address, of.range.bytes, of.gpu,
+                                   of.peer.c_str());
   }
   if (code == capi::kSuccess) {
     code = f.prep_mem_view_remote(agent_.get(), list.get(), view, arguments_.get());
   }
-  return library_->Check(
-      code, "make a memory view of the memory of " + peer + " (only a GPU's has views)");
+  return library_->Check(code, "make a view of " + std::to_string(ranges.size()) +
+                                   " ranges of peers' GPU memory (has UCX a transport that kernels "
+                                   "can use, NVLink or a NIC that GPUs drive?)");
 }
 
 }  // namespace ep::nixl

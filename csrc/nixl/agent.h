@@ -26,6 +26,22 @@ struct Range {
   uint64_t bytes;
 };
 
+// Where ranges lie: in a host's memory, or in that of a GPU by the number it has in its process.
+struct Memory {
+  capi::MemoryType type;
+  uint64_t gpu;
+
+  static constexpr Memory Host() { return {capi::kDram, 0}; }
+  static constexpr Memory Gpu(int gpu) { return {capi::kVram, static_cast<uint64_t>(gpu)}; }
+};
+
+// A range of a peer's GPU memory.
+struct PeerRange {
+  std::string peer;
+  Range range;
+  uint64_t gpu;  // in the peer's process
+};
+
 class Agent;
 
 // A write to one peer. It can be posted again once it is done. Its agent must outlive it.
@@ -77,10 +93,10 @@ class Agent {
   // With what UCX has chosen since this agent was made.
   Description Describe() const { return library_->Describe(log_begin_); }
 
-  // Lets peers write to, and us send from, host memory that stays mapped until Deregister or the
+  // Lets peers write to, and us send from, memory that stays mapped until Deregister or the
   // agent's end. Metadata names what is registered when it is asked for.
-  Status Register(std::span<const Range> ranges);
-  Status Deregister(std::span<const Range> ranges);
+  Status Register(std::span<const Range> ranges, Memory memory = Memory::Host());
+  Status Deregister(std::span<const Range> ranges, Memory memory = Memory::Host());
   Status Metadata(std::vector<uint8_t>* metadata) const;
 
   // Learns of a peer from its metadata.
@@ -109,10 +125,9 @@ class Agent {
   Status Notifications(
       const std::function<void(std::string_view peer, std::span<const uint8_t>)>& each);
 
-  // What kernels of a GPU address memory by; host memory has no views. To be released before
-  // the agent ends.
-  Status ViewOf(std::span<const Range> local, capi::MemoryView** view);
-  Status ViewOf(const std::string& peer, std::span<const Range> remote, capi::MemoryView** view);
+  // What kernels of a GPU reach peers' memory by (csrc/nixl/view.h); entry i is of range i. It
+  // waits for peers, and has no deadline. To be released before the agent ends.
+  Status ViewOf(std::span<const PeerRange> ranges, capi::MemoryView** view);
   Status ReleaseView(capi::MemoryView* view);
 
  private:
@@ -120,7 +135,7 @@ class Agent {
 
   const capi::Functions& functions() const { return library_->functions(); }
   Status CreateBackend(const Options& options);
-  Status RegistrationList(std::span<const Range> ranges,
+  Status RegistrationList(std::span<const Range> ranges, Memory memory,
                           Handle<capi::RegistrationList>* list) const;
   Status TransferList(std::span<const Range> ranges, Handle<capi::TransferList>* list) const;
   Status Prepare(const char* peer, std::span<const Range> ranges, Prepared* prepared);

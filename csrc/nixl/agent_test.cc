@@ -15,6 +15,7 @@
 namespace ep::nixl {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -259,12 +260,19 @@ TEST(Agent, TakesOtherTransportsThanTheOneBefore) {
 
 TEST(Agent, GivesNoViewsOfHostMemory) {
   const auto look = [](End& end) {
-    const Range ours[] = {end.At(0, 4096)};
-    const Range theirs[] = {end.Their(0, 4096)};
+    const PeerRange theirs[] = {{end.peer, end.Their(0, 4096), 0}};
     capi::MemoryView* view = nullptr;
-    EXPECT_THAT(end.agent->ViewOf(ours, &view).text(), HasSubstr("only a GPU's has views"));
-    EXPECT_THAT(end.agent->ViewOf(end.peer, theirs, &view).text(),
-                HasSubstr("only a GPU's has views"));
+    EXPECT_THAT(end.agent->ViewOf(theirs, &view).text(),
+                HasSubstr("has UCX a transport that kernels can use"));
+  };
+  RunTwo("", look, look);
+}
+
+TEST(Agent, SaysWhyHostMemoryIsNoGpus) {
+  const auto look = [](End& end) {
+    const Range ours[] = {end.At(0, 4096)};
+    EXPECT_THAT(end.agent->Register(ours, Memory::Gpu(0)).text(),
+                AllOf(HasSubstr("as memory of GPU 0"), HasSubstr("UCX needs its module cuda")));
   };
   RunTwo("", look, look);
 }

@@ -110,7 +110,6 @@ struct TransferRequest;
   X(destroy_remote_dlist, (RemoteList*))                                                    \
   X(remote_dlist_add_desc,                                                                  \
     (RemoteList*, uintptr_t, size_t bytes, uint64_t device, const char* agent))             \
-  X(prep_mem_view_local, (Agent*, TransferList*, MemoryView**, OptionalArguments*))         \
   X(prep_mem_view_remote, (Agent*, RemoteList*, MemoryView**, OptionalArguments*))          \
   X(release_mem_view, (Agent*, MemoryView*))
 

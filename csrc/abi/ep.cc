@@ -22,6 +22,7 @@
 #include "csrc/engine/messages.h"
 #include "csrc/engine/sections.h"
 #include "csrc/transport/nixl_link.h"
+#include "csrc/transport/nixl_region.h"
 
 struct ep_engine {
   std::unique_ptr<ep::Engine> impl;
@@ -105,18 +106,27 @@ ep::Status ToConfig(const ep_config& from, ep::RankConfig* config) {
   return {};
 }
 
-ep::Status CreateOverNixl(const ep_config& from, const ep::CpuConfig& cpu, ep::RankConfig rank,
-                          ep_engine* made) {
+// What UCX may take for `none`: of hosts TCP alone, of GPUs whatever maps none of their memory.
+constexpr char kTcp[] = "tcp,self";
+constexpr char kNoMappedGpus[] = "^cuda_ipc";
+
+ep::NixlLinkConfig ToNixlConfig(const ep_config& from, const ep::RankConfig& rank,
+                                const char* transports_of_none) {
   const auto text = [](const char* given) { return given == nullptr ? "" : given; };
   ep::NixlLinkConfig config = {
       .link = ep::MakeLinkConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns),
       .root = text(from.nixl_root),
       .candidates = {},
-      .tcp_only = from.backend == EP_NONE,
+      .transports = from.backend == EP_NONE ? transports_of_none : "",
       .run_name = text(from.run_id)};
   if (from.nixl_candidate != nullptr) config.candidates.emplace_back(from.nixl_candidate);
+  return config;
+}
+
+ep::Status CreateOverNixl(const ep_config& from, const ep::CpuConfig& cpu, ep::RankConfig rank,
+                          ep_engine* made) {
   std::unique_ptr<ep::NixlLink> link;
-  ep::Status status = ep::NixlLink::Create(config, &link);
+  ep::Status status = ep::NixlLink::Create(ToNixlConfig(from, rank, kTcp), &link);
   if (!status.ok()) return status;
   made->network = link.get();
   std::unique_ptr<ep::LinkEngine> engine;
@@ -131,6 +141,9 @@ ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* ma
   const ep::CpuConfig cpu = {.threads = from.threads,
                              .oversubscribed = from.cpus < workers,
                              .landing_rows = from.landing_rows};
+  if (from.backend == EP_NIXL_PUT) {
+    return {ep::Code::kInvalid, "create a rank: only GPUs put; try --nvlink-backend=nixl"};
+  }
   if (from.backend != EP_IPC) return CreateOverNixl(from, cpu, std::move(rank), made);
   std::unique_ptr<ep::CpuEngine> engine;
   ep::Status status = ep::CpuEngine::Create(std::move(rank), cpu, &engine);
@@ -145,18 +158,32 @@ ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* ma
   return status;
 }
 
+ep::NixlUse ToNixlUse(ep_backend backend) {
+  switch (backend) {
+    case EP_NIXL_PUT: return ep::NixlUse::kPut;
+    case EP_NONE: return ep::NixlUse::kNever;
+    default: return ep::NixlUse::kMapped;
+  }
+}
+
 ep::Status CreateOnGpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
   if (from.ranks_on_gpu < 1) return {ep::Code::kInvalid, "create a rank: nobody is on its GPU"};
+  ep::CudaConfig config = {.gpu = static_cast<int>(from.gpu),
+                           .ranks_on_gpu = from.ranks_on_gpu,
+                           .landing_rows = from.landing_rows};
   if (from.backend != EP_IPC) {
-    return {ep::Code::kInvalid,
-            "create a rank: GPUs have no such backend; try --nvlink-backend=ipc"};
+    config.make_region = [made, nixl = ToNixlConfig(from, rank, kNoMappedGpus),
+                          use = ToNixlUse(from.backend),
+                          gpu = config.gpu](size_t bytes, std::unique_ptr<ep::GpuRegion>* region) {
+      std::unique_ptr<ep::NixlRegion> over_nixl;
+      const ep::Status status = ep::NixlRegion::Create({nixl, use, gpu, bytes}, &over_nixl);
+      if (status.ok()) made->network = &over_nixl->link();
+      *region = std::move(over_nixl);
+      return status;
+    };
   }
   std::unique_ptr<ep::CudaEngine> engine;
-  ep::Status status = ep::CudaEngine::Create(std::move(rank),
-                                             {.gpu = static_cast<int>(from.gpu),
-                                              .ranks_on_gpu = from.ranks_on_gpu,
-                                              .landing_rows = from.landing_rows},
-                                             &engine);
+  ep::Status status = ep::CudaEngine::Create(std::move(rank), config, &engine);
   if (status.ok() && from.landing_rows > 0) {
     std::unique_ptr<ep::CudaCalibration> calibration;
     status = ep::CudaCalibration::Create({.rows = from.landing_rows, .seed = from.seed},
@@ -248,10 +275,12 @@ ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t r
   return EP_OK;
 }
 
-ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
+ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_backend backend, ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  *memory = {ep::Layout(checked).SizeBytes(), ep::GpuPrivateBytes(checked), ep::kFlushBytes, 0};
+  const uint64_t region = ep::Layout(checked).SizeBytes();
+  const uint64_t images = backend == EP_NIXL_PUT ? checked.ranks * region : 0;
+  *memory = {region, ep::GpuPrivateBytes(checked) + images, ep::kFlushBytes, images};
   return EP_OK;
 }
 
@@ -288,7 +317,7 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
     ep::RankConfig rank = {};
     ep::Status result = ToConfig(*config, &rank);
     if (!result.ok()) return result;
-    if (config->backend < EP_IPC || config->backend > EP_NONE) {
+    if (config->backend < EP_IPC || config->backend > EP_NIXL_PUT) {
       return {ep::Code::kInvalid, "create a rank: no such backend"};
     }
     switch (config->device) {

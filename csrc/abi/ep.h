@@ -29,9 +29,10 @@ typedef enum ep_device { EP_CPU = 1, EP_CUDA = 2 } ep_device;
 
 // How a rank reaches its peers.
 typedef enum ep_backend {
-  EP_IPC = 1,   // maps their memory; all ranks are on one host
-  EP_NIXL = 2,  // NIXL moves what they exchange, over whatever UCX finds; of EP_CPU only
-  EP_NONE = 3,  // as EP_NIXL, over TCP alone
+  EP_IPC = 1,       // maps their memory; all ranks are on one host
+  EP_NIXL = 2,      // of CPUs, NIXL moves what they exchange; of GPUs, it maps their memory
+  EP_NONE = 3,      // as EP_NIXL, but never over mapped memory; of CPUs, over TCP alone
+  EP_NIXL_PUT = 4,  // for tests, of EP_CUDA only: puts to what EP_NIXL maps, as if it did not
 } ep_backend;
 
 typedef enum ep_dtype { EP_FP8 = 1, EP_BF16 = 2 } ep_dtype;
@@ -77,7 +78,7 @@ typedef struct ep_config {
   ep_shape shape;
   ep_device device;
   ep_backend backend;
-  // Of EP_NIXL and EP_NONE. A folder with the layout of NIXL's wheel: one that the user named, else
+  // Not of EP_IPC. A folder with the layout of NIXL's wheel: one that the user named, else
   // one that may have it, else (both null) the system's library.
   const char* nixl_root;
   const char* nixl_candidate;
@@ -127,9 +128,9 @@ typedef struct ep_memory {
 ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t received_selections,
                            ep_memory* memory);
 
-// Bytes of a GPU's memory that one rank on it needs, in the same three parts. Tensors have their
-// full size there.
-ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory);
+// Bytes of a GPU's memory that one rank on it needs, in the same parts. Tensors have their full
+// size there.
+ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_backend backend, ep_memory* memory);
 
 // What `landing_rows` add to ep_memory_needed, and to ep_gpu_memory_needed.
 ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);

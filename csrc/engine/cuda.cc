@@ -7,6 +7,7 @@
 
 #include "csrc/engine/error_text.h"
 #include "csrc/engine/landing.h"
+#include "csrc/transport/cuda_region.h"
 #include "csrc/transport/cuda_status.h"
 
 namespace ep {
@@ -130,6 +131,14 @@ Status CudaEngine::AllocateHandle() {
   return status;
 }
 
+Status CudaEngine::MakeRegion(size_t bytes) {
+  if (config_.make_region) return config_.make_region(bytes, &region_);
+  std::unique_ptr<CudaRegion> region;
+  Status status = CudaRegion::Create(bytes, &region);
+  region_ = std::move(region);
+  return status;
+}
+
 Status CudaEngine::Allocate() {
   const Shape& shape = context_.shape;
   Status status = shared_.Allocate("errors");
@@ -138,8 +147,8 @@ Status CudaEngine::Allocate() {
                         "make a stream");
   }
   if (status.ok()) {
-    const uint64_t landing_bytes = Landing(shape, config_.landing_rows).SizeBytes();
-    status = CudaRegion::Create(context_.layout.SizeBytes() + landing_bytes, &region_);
+    status =
+        MakeRegion(context_.layout.SizeBytes() + Landing(shape, config_.landing_rows).SizeBytes());
   }
   if (status.ok()) status = DeviceMemory::Allocate(sizeof(State), "the rank's state", &state_);
   if (status.ok()) status = AllocateHandle();
@@ -209,14 +218,10 @@ Status CudaEngine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
                                 std::to_string(context_.shape.ranks) + " ranks"};
   }
   Status status = CudaStatus(cudaSetDevice(config_.gpu), doing);
-  peers_.resize(blobs.size());
-  for (uint32_t rank = 0; rank < blobs.size() && status.ok(); ++rank) {
-    context_.regions[rank] = region_->data();
-    if (rank != context_.rank) {
-      status = region_->Map(blobs[rank], rank, &peers_[rank]);
-      if (!status.ok()) break;
-      context_.regions[rank] = peers_[rank].data();
-    }
+  std::vector<GpuReach> reach;
+  if (status.ok()) status = region_->Connect(blobs, context_.rank, &reach);
+  for (uint32_t rank = 0; rank < reach.size() && status.ok(); ++rank) {
+    context_.regions[rank] = reach[rank].memory;
     RegionHeader header = {};
     status = CudaStatus(
         cudaMemcpy(&header, context_.regions[rank], sizeof(header), cudaMemcpyDeviceToHost),

@@ -20,7 +20,7 @@
 #include "csrc/engine/engine.h"
 #include "csrc/kernels/arguments.h"
 #include "csrc/protocol/rank.h"
-#include "csrc/transport/cuda_region.h"
+#include "csrc/transport/gpu_region.h"
 
 namespace ep {
 
@@ -30,6 +30,8 @@ struct CudaConfig {
   uint32_t ranks_on_gpu;
   // Rows behind the layout for a calibration's copies.
   uint32_t landing_rows = 0;
+  // Makes the rank's region of so many bytes; if null, one that CUDA alone maps.
+  std::function<Status(size_t bytes, std::unique_ptr<GpuRegion>* region)> make_region = nullptr;
 };
 
 class CudaEngine : public Engine {
@@ -93,6 +95,7 @@ class CudaEngine : public Engine {
 
   CudaEngine(const RankConfig& rank, const CudaConfig& config);
 
+  Status MakeRegion(size_t bytes);
   Status Allocate();
   Status AllocateHandle();
   Status AddMirror(const uint8_t* host, size_t bytes, const char* what);
@@ -118,8 +121,7 @@ class CudaEngine : public Engine {
   PinnedHost<Shared> shared_;
   CudaStream stream_;
   std::unique_ptr<CudaKernels> kernels_;
-  std::unique_ptr<CudaRegion> region_;
-  std::vector<CudaMapping> peers_;
+  std::unique_ptr<GpuRegion> region_;
   DeviceMemory state_;
   std::vector<Mirror> mirrors_;
   DeviceMemory tile_counts_;

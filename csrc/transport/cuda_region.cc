@@ -131,6 +131,19 @@ Status CudaRegion::Describe(size_t bytes) {
   return status.ok() ? GpuUuid(device_, &blob_.gpu) : status;
 }
 
+Status CudaRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                           std::vector<GpuReach>* reach) {
+  Status status = CudaStatus(cudaSetDevice(device_), "use GPU " + std::to_string(device_));
+  peers_.resize(blobs.size());
+  reach->assign(blobs.size(), {.memory = data_});
+  for (uint32_t peer = 0; peer < blobs.size() && status.ok(); ++peer) {
+    if (peer == rank) continue;
+    status = Map(blobs[peer], peer, &peers_[peer]);
+    (*reach)[peer].memory = peers_[peer].data();
+  }
+  return status;
+}
+
 Status CudaRegion::Map(std::span<const uint8_t> encoded, uint32_t rank,
                        CudaMapping* mapping) const {
   const std::string owner = "the GPU region of rank " + std::to_string(rank);

@@ -13,6 +13,7 @@
 
 #include "csrc/base/status.h"
 #include "csrc/transport/cuda_blob.h"
+#include "csrc/transport/gpu_region.h"
 
 namespace ep {
 
@@ -36,7 +37,7 @@ class CudaMapping {
   bool opened_ = false;  // through a handle, not the address that its owner uses
 };
 
-class CudaRegion {
+class CudaRegion final : public GpuRegion {
  public:
   // Allocates zeroed memory on the thread's current GPU.
   static Status Create(size_t bytes, std::unique_ptr<CudaRegion>* region);
@@ -44,13 +45,15 @@ class CudaRegion {
   CudaRegion(const CudaRegion&) = delete;
   CudaRegion& operator=(const CudaRegion&) = delete;
   // CUDA leaves open what becomes of a peer's mapping: all peers must have closed theirs.
-  ~CudaRegion();
+  ~CudaRegion() override;
 
-  uint8_t* data() const { return data_; }
+  uint8_t* data() const override { return data_; }
   size_t size() const { return blob_.bytes; }
 
-  // What a peer needs for Map.
-  std::vector<uint8_t> Blob() const { return blob_.Encode(); }
+  std::vector<uint8_t> Blob() const override { return blob_.Encode(); }
+  // Keeps all peers' regions mapped.
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                 std::vector<GpuReach>* reach) override;
 
   // Makes the region that `blob` describes, which must have this region's size, accessible to
   // this region's GPU, and that GPU the thread's current one. `rank` names the owner in errors.
@@ -64,6 +67,7 @@ class CudaRegion {
   uint8_t* const data_;
   const int device_;
   CudaBlob blob_ = {};
+  std::vector<CudaMapping> peers_;
 };
 
 }  // namespace ep

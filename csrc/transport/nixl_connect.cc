@@ -15,7 +15,7 @@ NixlLink::NixlLink(const LinkConfig& config)
 Status NixlLink::Create(const NixlLinkConfig& config, std::unique_ptr<NixlLink>* link) {
   nixl::Library::Options options = {
       .root = config.root, .candidates = config.candidates, .settings = {}};
-  if (config.tcp_only) options.settings.push_back({"UCX_TLS", "tcp,self"});
+  if (!config.transports.empty()) options.settings.push_back({"UCX_TLS", config.transports});
   std::shared_ptr<const nixl::Library> library;
   Status status = nixl::Library::Load(options, &library);
   if (!status.ok()) return status;
@@ -28,6 +28,9 @@ Status NixlLink::Create(const NixlLinkConfig& config, std::unique_ptr<NixlLink>*
        .parameters = {{"ucx_error_handling_mode", "none"}}},
       &made->agent_);
   if (status.ok()) status = made->Allocate();
+  if (status.ok() && !config.gpu_ranges.empty()) {
+    status = made->agent_->Register(config.gpu_ranges, nixl::Memory::Gpu(config.gpu));
+  }
   if (status.ok()) status = made->MakeBlob();
   if (status.ok()) *link = std::move(made);
   return status;

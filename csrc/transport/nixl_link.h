@@ -26,10 +26,13 @@ struct NixlLinkConfig {
   // Where NIXL is, as in nixl::Library::Options.
   std::string root;
   std::vector<std::string> candidates;
-  // Nothing but TCP, unless the user has set UCX_TLS.
-  bool tcp_only;
+  // What UCX_TLS is set to unless the user has; empty: UCX takes what it finds.
+  std::string transports;
   // Tells this run's agents from others'.
   std::string run_name;
+  // Memory of a GPU that peers are to reach otherwise than by messages, and which GPU.
+  std::vector<nixl::Range> gpu_ranges = {};
+  int gpu = 0;
 };
 
 class NixlLink final : public Link {
@@ -49,6 +52,11 @@ class NixlLink final : public Link {
   // False for ever after a failure.
   bool Idle() override { return under_way_.load(std::memory_order_acquire) == 0; }
   Status Failure(uint32_t* peer) override;
+
+  // For what is no message. Calls must not meet those of the link.
+  nixl::Agent& agent() { return *agent_; }
+  // Of a peer, once connected.
+  const std::string& agent_name(uint32_t peer) const { return peers_[peer].agent; }
 
   // What was loaded and what UCX chose; the latter is complete once connected.
   nixl::Description Describe() const { return agent_->Describe(); }

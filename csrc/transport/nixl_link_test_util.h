@@ -35,7 +35,7 @@ inline NixlLinkConfig Config(uint32_t rank, uint32_t ranks, bool tcp_only) {
                    .wait_timeout_ns = kDeadlineNs},
           .root = nixl::TestRoot(),
           .candidates = {},
-          .tcp_only = tcp_only,
+          .transports = tcp_only ? "tcp,self" : "",
           .run_name = "test"};
 }
 

@@ -79,7 +79,7 @@ std::unique_ptr<Link> MakeLink(uint32_t mode, uint32_t rank) {
   Require(NixlLink::Create({.link = config,
                             .root = nixl::TestRoot(),
                             .candidates = {},
-                            .tcp_only = mode == 2,
+                            .transports = mode == 2 ? "tcp,self" : "",
                             .run_name = "benchmark"},
                            &nixl_link));
   return nixl_link;

@@ -75,20 +75,29 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 // explainGPU returns what ranks take of the first GPU, which has as many as any, and what a rank has
 // of its own there.
 func explainGPU(p *epperfv1.Plan, gpus []*epperfv1.Gpu) (*report.GPUMemory, []report.Part, error) {
-	rank, err := native.GPUMemoryNeeded(p.GetCases()[0])
+	rank, err := native.GPUMemoryNeeded(p.GetCases()[0], p.GetNvlinkBackend())
 	if err != nil {
 		return nil, nil, err
 	}
 	ranks := plan.RanksOnGPU(p, 0, len(gpus))
+	parts := []report.Part{
+		{Name: "inputs, outputs, handle", Bytes: rank.PrivateBytes - rank.FlushBytes - rank.ImageBytes},
+		{Name: "cache flush, while it lasts", Bytes: rank.FlushBytes},
+	}
 	return &report.GPUMemory{
 		Name:        gpus[0].GetName(),
 		Ranks:       ranks,
 		NeededBytes: uint64(ranks) * (rank.RegionBytes + rank.PrivateBytes),
 		HasBytes:    gpus[0].GetMemoryBytes(),
-	}, []report.Part{
-		{Name: "inputs, outputs, handle", Bytes: rank.PrivateBytes - rank.FlushBytes},
-		{Name: "cache flush, while it lasts", Bytes: rank.FlushBytes},
-	}, nil
+	}, withImages(parts, rank), nil
+}
+
+// withImages adds what a rank has of peers' regions, where they are not mapped.
+func withImages(parts []report.Part, rank native.Memory) []report.Part {
+	if rank.ImageBytes == 0 {
+		return parts
+	}
+	return append(parts, report.Part{Name: "images of peers' regions", Bytes: rank.ImageBytes})
 }
 
 // largestPrivate returns what the rank has of its own that has most: it receives most.
@@ -104,14 +113,10 @@ func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (
 			most = needed
 		}
 	}
-	parts := []report.Part{
+	return withImages([]report.Part{
 		{Name: "inputs, outputs, handle", Bytes: most.PrivateBytes - most.FlushBytes - most.ImageBytes},
 		{Name: "cache flush, while it lasts", Bytes: most.FlushBytes},
 		{Name: "routing of all ranks", Bytes: most.routingBytes},
 		{Name: "process", Bytes: processBytes},
-	}
-	if most.ImageBytes > 0 {
-		parts = append(parts, report.Part{Name: "images of peers' regions", Bytes: most.ImageBytes})
-	}
-	return parts, nil
+	}, most.Memory), nil
 }

@@ -63,12 +63,16 @@ func (m rankMemory) total() uint64 {
 
 // memoryOf returns what a rank takes of its host's memory.
 func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (rankMemory, error) {
-	engine, err := native.MemoryNeeded(c, p.GetNvlinkBackend(), routing.ReceivedSelections(rank))
+	backend, onGPU := p.GetNvlinkBackend(), p.GetDevice() == epperfv1.Device_DEVICE_CUDA
+	if onGPU {
+		backend = epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC // images of other backends are a GPU's, too
+	}
+	engine, err := native.MemoryNeeded(c, backend, routing.ReceivedSelections(rank))
 	if err != nil {
 		return rankMemory{}, err
 	}
 	ids := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of a rank; or its weights of a set
-	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
+	if onGPU {
 		engine.RegionBytes = 0 // a GPU's; the check has a copy of the tensors here
 	}
 	weighted := uint64(1) // ranks

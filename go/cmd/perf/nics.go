@@ -105,7 +105,7 @@ func readHost(sys fs.FS) (*topology.Topology, error) {
 func usesNICs(p *epperfv1.Plan) bool {
 	backend := p.GetNvlinkBackend()
 	return p.GetDevice() == epperfv1.Device_DEVICE_CUDA &&
-		(backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL || backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE)
+		backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC
 }
 
 // withoutNIC lists the GPUs that have none.

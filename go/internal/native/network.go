@@ -8,26 +8,35 @@ package native
 import "C"
 
 import (
+	"slices"
 	"strings"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // The core and the plan number backends alike.
-var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE]struct{} = [C.EP_NONE]struct{}{}
+var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PUT]struct{} = [C.EP_NIXL_PUT]struct{}{}
 
 // backendOf leaves it to the core to refuse what is none.
 func backendOf(backend epperfv1.NvlinkBackend) C.ep_backend { return C.ep_backend(backend) }
 
+// pathOf returns how ranks reach each other: a backend that cannot does not connect.
+func pathOf(device epperfv1.Device, backend epperfv1.NvlinkBackend) epperfv1.Path {
+	switch {
+	case backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC:
+		return epperfv1.Path_PATH_MAPPED
+	case device != epperfv1.Device_DEVICE_CUDA:
+		return epperfv1.Path_PATH_NETWORK
+	case backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PUT:
+		return epperfv1.Path_PATH_PUT
+	default:
+		return epperfv1.Path_PATH_MAPPED
+	}
+}
+
 // Paths says how this rank reaches each rank, and over which network; nil if over none.
 func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
-	paths := make([]epperfv1.Path, e.of.GetRanks())
-	for rank := range paths {
-		paths[rank] = epperfv1.Path_PATH_MAPPED
-		if e.backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
-			paths[rank] = epperfv1.Path_PATH_NETWORK
-		}
-	}
+	paths := slices.Repeat([]epperfv1.Path{pathOf(e.device, e.backend)}, int(e.of.GetRanks()))
 	paths[e.rank] = epperfv1.Path_PATH_OWN
 	if e.backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
 		return paths, nil, nil

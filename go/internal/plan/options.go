@@ -35,7 +35,7 @@ type Options struct {
 	ExpertsPerRank int
 	// Topk is the number of experts that each token selects.
 	Topk int
-	// NvlinkBackend is how rows reach a peer of the same host: ipc, nixl or none.
+	// NvlinkBackend is how rows reach a peer of the same host: ipc, nixl, none or nixl-put.
 	NvlinkBackend string
 	// Device is what ranks compute on: cpu, cuda, or auto for GPUs if this host has any.
 	Device string
@@ -97,16 +97,13 @@ func Defaults() Options {
 }
 
 // New returns the plan of one case. The error is a *UsageError for a value that no build or this
-// host cannot run, a *NotInBuildError for one that this build cannot, or a *NoGPUError.
+// host cannot run, or a *NoGPUError.
 func New(o Options) (*epperfv1.Plan, error) {
 	plan, err := o.plan()
 	if err != nil {
 		return nil, err
 	}
 	if err := Validate(plan); err != nil {
-		return nil, err
-	}
-	if err := inBuild(plan); err != nil {
 		return nil, err
 	}
 	if err := o.enoughGPUs(plan); err != nil {
@@ -237,15 +234,6 @@ func tokensOfRank(text string, ranks int) ([]uint32, error) {
 		return nil, &UsageError{"tokens", text, problem, argument("tokens", tokens[0])}
 	}
 	return tokens, nil
-}
-
-// inBuild returns a *NotInBuildError for what is a plan but nothing that this build can run.
-func inBuild(p *epperfv1.Plan) error {
-	backend := p.GetNvlinkBackend()
-	if backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC && p.GetDevice() != epperfv1.Device_DEVICE_CPU {
-		return &NotInBuildError{"nvlink-backend", epperfv1.Name(backend), "--nvlink-backend=ipc"}
-	}
-	return nil
 }
 
 // newRunID returns eight random hexadecimal digits. A second claim of the same id is an error

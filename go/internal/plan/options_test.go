@@ -199,7 +199,11 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		},
 		"an unknown backend": {
 			func(o *plan.Options) { o.NvlinkBackend = "" },
-			`--nvlink-backend="": not one of ipc, nixl, none; try --nvlink-backend=ipc`,
+			`--nvlink-backend="": not one of ipc, nixl, none, nixl-put; try --nvlink-backend=ipc`,
+		},
+		"puts of CPUs": {
+			func(o *plan.Options) { o.NvlinkBackend, o.Device = "nixl-put", "cpu" },
+			"--nvlink-backend=nixl-put: only GPUs put; try --nvlink-backend=nixl",
 		},
 		"no time at all": {
 			func(o *plan.Options) { o.Timeout = 0 },
@@ -233,39 +237,14 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 	}
 }
 
-func TestGoodValuesThatThisBuildDoesNotHave(t *testing.T) {
-	for name, test := range map[string]struct {
-		change func(*plan.Options)
-		want   string
-	}{
-		"nixl": {
-			func(o *plan.Options) { o.NvlinkBackend, o.Device = "nixl", "cuda" },
-			"--nvlink-backend=nixl: not on GPUs in this build; try --nvlink-backend=ipc",
-		},
-		"none": {
-			func(o *plan.Options) { o.NvlinkBackend, o.Device = "none", "cuda" },
-			"--nvlink-backend=none: not on GPUs in this build; try --nvlink-backend=ipc",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			options := plan.Defaults()
-			test.change(&options)
-			_, err := plan.New(options)
-			var missing *plan.NotInBuildError
-			if !errors.As(err, &missing) || err.Error() != test.want {
-				t.Errorf("New: %v; want a NotInBuildError, %s", err, test.want)
-			}
-		})
-	}
-}
-
-// What no build can run is said first: a user who mends it then learns of the other.
-func TestUsageComesBeforeWhatTheBuildHas(t *testing.T) {
-	options := plan.Defaults()
-	options.Device, options.Topk = "cuda", 0
-	var usage *plan.UsageError
-	if _, err := plan.New(options); !errors.As(err, &usage) || usage.Flag != "topk" {
-		t.Errorf("New: %v; want a UsageError of topk", err)
+func TestEveryBackendIsOneOfGPUs(t *testing.T) {
+	for _, backend := range []string{"ipc", "nixl", "none", "nixl-put"} {
+		options := plan.Defaults()
+		options.Device, options.GPUs, options.NvlinkBackend = "cuda", 8, backend
+		made, err := plan.New(options)
+		if err != nil || epperfv1.Name(made.GetNvlinkBackend()) != backend {
+			t.Errorf("--nvlink-backend=%s: New = %v, %v", backend, made.GetNvlinkBackend(), err)
+		}
 	}
 }
 

@@ -1,5 +1,5 @@
 // Package epperfv1 holds the messages of version 1. This file gives their enum values the names
-// that people type and read: e2e for MODE_E2E, ipc for NVLINK_BACKEND_IPC. The protos are the one
+// that people type and read: e2e for MODE_E2E, nixl-put for NVLINK_BACKEND_NIXL_PUT. The protos are the one
 // list of them.
 package epperfv1
 
@@ -50,5 +50,6 @@ func Names(enum protoreflect.Enum) []string {
 func shortName(value protoreflect.EnumValueDescriptor) string {
 	enum := value.Parent().(protoreflect.EnumDescriptor)
 	prefix := strings.TrimSuffix(string(enum.Values().ByNumber(0).Name()), "UNSPECIFIED")
-	return strings.ToLower(strings.TrimPrefix(string(value.Name()), prefix))
+	name := strings.TrimPrefix(string(value.Name()), prefix)
+	return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 }

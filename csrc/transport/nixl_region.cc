@@ -1,0 +1,207 @@
+#include "csrc/transport/nixl_region.h"
+
+#include <cuda_runtime_api.h>
+#include <sched.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+#include <future>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "csrc/transport/cuda_status.h"
+#include "csrc/transport/nixl_message.h"
+
+namespace ep {
+namespace {
+
+Status ReadFromGpu(void* to, uintptr_t from, size_t bytes) {
+  return CudaStatus(cudaMemcpy(to, reinterpret_cast<const void*>(from), bytes, cudaMemcpyDefault),
+                    "read a view of NIXL's");
+}
+
+}  // namespace
+
+Status NixlRegion::Create(const NixlRegionConfig& config, std::unique_ptr<NixlRegion>* region) {
+  std::unique_ptr<NixlRegion> made(new NixlRegion(config));
+  Status status = CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu));
+  if (status.ok()) status = CudaRegion::Create(config.bytes, &made->memory_);
+  if (status.ok() && made->Puts()) {
+    status = CudaRegion::Create(config.bytes * config.nixl.link.ranks, &made->images_);
+  }
+  if (!status.ok()) return status;
+  NixlLinkConfig nixl = config.nixl;
+  nixl.link.region_bytes = kWordBytes * nixl.link.ranks;  // Meet's
+  nixl.link.image_extents.clear();
+  nixl.gpu = config.gpu;
+  for (const CudaRegion* memory : {made->memory_.get(), made->images_.get()}) {
+    if (memory == nullptr) continue;
+    nixl.gpu_ranges.push_back({reinterpret_cast<uintptr_t>(memory->data()), memory->size()});
+  }
+  status = NixlLink::Create(nixl, &made->link_);
+  if (status.ok()) *region = std::move(made);
+  return status;
+}
+
+NixlRegion::~NixlRegion() {
+  if (waits_) {
+    // NIXL may yet use all of it. The process is about to end.
+    static_cast<void>(link_.release());
+    static_cast<void>(memory_.release());
+    static_cast<void>(images_.release());
+    return;
+  }
+  // A view that NIXL does not take back ends with its agent.
+  if (view_ != nullptr) static_cast<void>(link_->agent().ReleaseView(view_).ok());
+}
+
+NixlRegion::Place NixlRegion::Ours() const {
+  return {.version = kVersion,
+          .bytes = config_.bytes,
+          .region = reinterpret_cast<uintptr_t>(memory_->data()),
+          .images = Puts() ? reinterpret_cast<uintptr_t>(images_->data()) : 0,
+          .gpu = static_cast<uint64_t>(config_.gpu)};
+}
+
+std::vector<uint8_t> NixlRegion::Blob() const {
+  const Place place = Ours();
+  const std::span<const uint8_t> bytes = BytesOf(place);
+  std::vector<uint8_t> blob(bytes.begin(), bytes.end());
+  const std::vector<uint8_t> rest = link_->Blob();
+  blob.insert(blob.end(), rest.begin(), rest.end());
+  return blob;
+}
+
+Status NixlRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                           std::vector<GpuReach>* reach) {
+  std::vector<Place> places;
+  std::vector<std::span<const uint8_t>> rest;
+  for (const std::span<const uint8_t> blob : blobs) {
+    Place place = {};
+    if (!ReadFrom(blob, &place) || place.version != kVersion || place.bytes != config_.bytes ||
+        (place.images != 0) != Puts()) {
+      return {Code::kProtocol, "connect rank " + std::to_string(rank) + " to rank " +
+                                   std::to_string(places.size()) +
+                                   " over NIXL: its GPU memory is not as ours; do all ranks run "
+                                   "the same plan with the same build?"};
+    }
+    places.push_back(place);
+    rest.push_back(blob.subspan(sizeof(place)));
+  }
+  reach->assign(blobs.size(), {.memory = data()});
+  Status status = link_->Connect(rest);
+  if (blobs.size() == 1 || !status.ok()) return status;
+  status = CudaStatus(cudaSetDevice(config_.gpu), "use GPU " + std::to_string(config_.gpu));
+  if (status.ok()) status = MakeView(places);
+  if (status.ok()) status = Meet();
+  return status.ok() ? Reach(reach) : status;
+}
+
+Status NixlRegion::MakeView(const std::vector<Place>& places) {
+  const uint32_t rank = config_.nixl.link.rank;
+  std::vector<nixl::PeerRange> ranges;
+  for (uint32_t peer = 0; peer < places.size(); ++peer) {
+    if (peer == rank) continue;
+    const Place& at = places[peer];
+    ranges.push_back({link_->agent_name(peer), {at.region, config_.bytes}, at.gpu});
+    if (!Puts()) continue;
+    ranges.push_back(
+        {link_->agent_name(peer), {at.images + rank * config_.bytes, config_.bytes}, at.gpu});
+  }
+  // NIXL waits for its peers without a deadline, so it does in a thread that can be left behind.
+  struct Made {
+    std::promise<Status> status;
+    nixl::capi::MemoryView* view = nullptr;
+  };
+  const auto made = std::make_shared<Made>();
+  std::future<Status> answer = made->status.get_future();
+  std::thread([made, ranges = std::move(ranges), agent = &link_->agent(), gpu = config_.gpu] {
+    Status status = CudaStatus(cudaSetDevice(gpu), "use GPU " + std::to_string(gpu));
+    if (status.ok()) status = agent->ViewOf(ranges, &made->view);
+    made->status.set_value(std::move(status));
+  }).detach();
+  const uint64_t timeout_ns = config_.nixl.link.wait_timeout_ns;
+  if (answer.wait_for(std::chrono::nanoseconds(timeout_ns)) != std::future_status::ready) {
+    waits_ = true;
+    return {Code::kTimeout, "connect over NIXL: no view of the peers' GPU memory within " +
+                                Milliseconds(timeout_ns) +
+                                "; have peers ended, or can UCX's transports for GPUs not reach "
+                                "them?"};
+  }
+  Status status = answer.get();
+  view_ = made->view;
+  return status;
+}
+
+// A rank that has its view need not be one that its peers have reached, and nothing moves on in a
+// rank that does not wait for it.
+Status NixlRegion::Meet() {
+  const LinkConfig& config = config_.nixl.link;
+  const auto word = [&](uint32_t peer) {
+    auto& at = reinterpret_cast<uint64_t*>(link_->region())[peer];
+    return std::atomic_ref<uint64_t>(at).load(std::memory_order_acquire);
+  };
+  for (uint32_t peer = 0; peer < config.ranks; ++peer) {
+    if (peer != config.rank) {
+      link_->Send(peer, Route::kImageToRegion, {}, config.rank * kWordBytes, 1);
+    }
+  }
+  const uint64_t begin_ns = NowNs();
+  while (true) {
+    link_->Progress();
+    uint32_t failed_peer = 0;
+    if (Status status = link_->Failure(&failed_peer); !status.ok()) return status;
+    std::string missing;
+    for (uint32_t peer = 0; peer < config.ranks; ++peer) {
+      if (peer != config.rank && word(peer) == 0) missing += " " + std::to_string(peer);
+    }
+    if (missing.empty() && link_->Idle()) return {};
+    if (NowNs() - begin_ns > config.wait_timeout_ns) {
+      return {Code::kTimeout, "connect over NIXL: nothing within " +
+                                  Milliseconds(config.wait_timeout_ns) + " from ranks" + missing +
+                                  ", which have no view of GPU memory yet; have they ended?"};
+    }
+    sched_yield();
+  }
+}
+
+Status NixlRegion::Usable(uint32_t peer, const nixl::ViewEntry& entry) const {
+  const std::string how =
+      "reach rank " + std::to_string(peer) + " over NIXL: UCX offers " + entry.transports;
+  if (config_.use == NixlUse::kNever && entry.mapped != nullptr) {
+    return {Code::kInvalid, how +
+                                ", mapped memory, which --nvlink-backend=none is not to use; "
+                                "UCX_TLS, which is yours, lets it"};
+  }
+  if (entry.mapped == nullptr) {
+    return {Code::kInvalid, how +
+                                "; kernels of this build reach mapped memory (cuda_ipc) alone: try "
+                                "--nvlink-backend=ipc, or --device=cpu to measure a network"};
+  }
+  return {};
+}
+
+Status NixlRegion::Reach(std::vector<GpuReach>* reach) const {
+  const uint32_t rank = config_.nixl.link.rank;
+  const size_t per_peer = Puts() ? 2 : 1;
+  std::vector<nixl::ViewEntry> entries;
+  Status status = nixl::ReadView(reinterpret_cast<uintptr_t>(view_), per_peer * (reach->size() - 1),
+                                 ReadFromGpu, &entries);
+  auto entry = entries.begin();
+  for (uint32_t peer = 0; peer < reach->size() && status.ok(); ++peer) {
+    if (peer == rank) continue;
+    GpuReach& to = (*reach)[peer];
+    status = Usable(peer, *entry);
+    to.memory = (entry++)->mapped;
+    if (!Puts() || !status.ok()) continue;
+    to.put_region = to.memory;
+    to.memory = images_->data() + peer * config_.bytes;
+    status = Usable(peer, *entry);
+    to.put_image = (entry++)->mapped;
+  }
+  return status;
+}
+
+}  // namespace ep

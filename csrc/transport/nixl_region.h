@@ -1,0 +1,87 @@
+// A region in GPU memory whose peers are reached over NIXL.
+//
+// NIXL registers the region, and its metadata travels with the blob. A view of all peers' memory
+// says how UCX reaches each: where that is cuda_ipc, over NVLink, a peer's memory is mapped, and
+// kernels use it as they use what csrc/transport/cuda_region.h maps. A link
+// (csrc/transport/nixl_link.h) with next to no memory carries what the ranks' hosts tell each other
+// while they connect.
+#ifndef CSRC_TRANSPORT_NIXL_REGION_H_
+#define CSRC_TRANSPORT_NIXL_REGION_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "csrc/nixl/view.h"
+#include "csrc/transport/cuda_region.h"
+#include "csrc/transport/gpu_region.h"
+#include "csrc/transport/nixl_link.h"
+
+namespace ep {
+
+// What becomes of memory that NIXL can map.
+enum class NixlUse {
+  kMapped,  // kernels load and store in it
+  kPut,     // they do as if it were not: rows wait in an image, and puts move them
+  kNever,   // it must not be: what is to be measured is a network of NICs
+};
+
+struct NixlRegionConfig {
+  // Its link's sizes and GPU memory are the region's business.
+  NixlLinkConfig nixl;
+  NixlUse use;
+  int gpu;
+  size_t bytes;
+};
+
+class NixlRegion final : public GpuRegion {
+ public:
+  // Allocates zeroed memory on the GPU, and with kPut as much for the image of each rank.
+  static Status Create(const NixlRegionConfig& config, std::unique_ptr<NixlRegion>* region);
+  ~NixlRegion() override;
+
+  uint8_t* data() const override { return memory_->data(); }
+  std::vector<uint8_t> Blob() const override;
+  // Ok once all peers have connected, too, so it takes all of them to return.
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                 std::vector<GpuReach>* reach) override;
+
+  const NixlLink& link() const { return *link_; }
+
+ private:
+  // Where a rank's memory lies in its process.
+  struct Place {
+    uint64_t version;
+    uint64_t bytes;
+    uint64_t region;
+    uint64_t images;  // 0 where it has none
+    uint64_t gpu;
+  };
+  static constexpr uint64_t kVersion = 0x6570'6e69'7267'0001;
+
+  explicit NixlRegion(const NixlRegionConfig& config) : config_(config) {}
+
+  Place Ours() const;
+  bool Puts() const { return config_.use == NixlUse::kPut; }
+  // A view of all peers' regions, with puts each followed by the peer's image of ours.
+  Status MakeView(const std::vector<Place>& places);
+  Status Reach(std::vector<GpuReach>* reach) const;
+  // How an entry of the view may be used.
+  Status Usable(uint32_t peer, const nixl::ViewEntry& entry) const;
+  // Moves on until all peers have come as far.
+  Status Meet();
+
+  const NixlRegionConfig config_;
+  std::unique_ptr<CudaRegion> memory_;
+  std::unique_ptr<CudaRegion> images_;  // one a rank
+  std::unique_ptr<NixlLink> link_;
+  nixl::capi::MemoryView* view_ = nullptr;
+  // NIXL still waits for peers in a thread that nobody waits for.
+  bool waits_ = false;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_TRANSPORT_NIXL_REGION_H_

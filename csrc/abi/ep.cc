@@ -11,23 +11,16 @@
 #include <utility>
 #include <vector>
 
+#include "csrc/abi/create.h"
 #include "csrc/engine/calibrate.h"
-#include "csrc/engine/cpu.h"
-#include "csrc/engine/cpu_calibrate.h"
-#include "csrc/engine/cuda.h"
 #include "csrc/engine/cuda_calibrate.h"
 #include "csrc/engine/engine.h"
 #include "csrc/engine/gpus.h"
 #include "csrc/engine/landing.h"
 #include "csrc/engine/messages.h"
 #include "csrc/engine/sections.h"
-#include "csrc/transport/nixl_link.h"
-#include "csrc/transport/nixl_region.h"
 
-struct ep_engine {
-  std::unique_ptr<ep::Engine> impl;
-  std::unique_ptr<ep::Calibration> calibration;  // null without landing rows
-  const ep::NixlLink* network = nullptr;         // of impl; null where there is none
+struct ep_engine : ep::abi::Rank {
   std::string last_error;
 
   ep_status Return(const ep::Status& status) {
@@ -47,6 +40,8 @@ struct ep_engine {
 
 namespace {
 
+using ep::abi::ToShape;
+
 static_assert(static_cast<int>(EP_SETS) == static_cast<int>(ep::kSets));
 static_assert(static_cast<int>(EP_WRONG_COMBINE_ROW) ==
               static_cast<int>(ep::WrongKind::kCombineRow));
@@ -54,145 +49,15 @@ static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCom
 static_assert(static_cast<int>(EP_WRONG_COPIED_ROW) == static_cast<int>(ep::WrongKind::kCopiedRow));
 static_assert(static_cast<int>(EP_LOCAL) == static_cast<int>(ep::Direction::kLocal));
 static_assert(static_cast<size_t>(EP_SECTIONS) == ep::kSections);
-static_assert(static_cast<int>(EP_LAYOUT_CONTIG) == static_cast<int>(ep::OutputLayout::kContig));
-static_assert(static_cast<int>(EP_SUM_EXPERT) == static_cast<int>(ep::CombineSum::kExpert));
 static_assert(static_cast<int>(EP_WRONG_DISPATCH_DESCRIPTION) ==
               static_cast<int>(ep::WrongKind::kDispatchDescription));
 static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
-
-ep::Shape ToShape(const ep_shape& shape) {
-  return {shape.ranks,
-          shape.tokens,
-          shape.hidden,
-          shape.experts_per_rank,
-          shape.topk,
-          static_cast<ep::Dtype>(shape.dtype),
-          static_cast<ep::OutputLayout>(shape.layout),
-          static_cast<ep::CombineSum>(shape.sum)};
-}
 
 ep::Operations ToOperations(ep_op op) {
   return {.dispatch = op != EP_COMBINE, .combine = op != EP_DISPATCH};
 }
 
 ep::Direction ToDirection(ep_direction direction) { return static_cast<ep::Direction>(direction); }
-
-// Fills `config` from C. The routing is copied: the oracle keeps it.
-ep::Status ToConfig(const ep_config& from, ep::RankConfig* config) {
-  const ep::Shape shape = ToShape(from.shape);
-  if (const char* problem = ep::Problem(shape)) {
-    return {ep::Code::kInvalid, std::string("create a rank: ") + problem};
-  }
-  if (from.rank >= shape.ranks) return {ep::Code::kInvalid, "create a rank: no such rank"};
-  for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
-    if (from.tokens_of_rank[rank] > shape.tokens) {
-      return {ep::Code::kInvalid,
-              "create a rank: rank " + std::to_string(rank) + " has more tokens than the shape"};
-    }
-  }
-  const uint64_t ids = uint64_t{shape.ranks} * shape.tokens * shape.topk;
-  *config = {
-      .rank = from.rank,
-      .wait_timeout_ns = from.wait_timeout_ns,
-      .routing = {.shape = shape,
-                  .seed = from.seed,
-                  .tokens_of_rank = {from.tokens_of_rank, from.tokens_of_rank + shape.ranks},
-                  .topk_idx = {from.topk_idx, from.topk_idx + ids}},
-      .weights = from.topk_weights,
-  };
-  if (from.all_weights != nullptr) {
-    config->routing.weights.assign(from.all_weights, from.all_weights + ep::kSets * ids);
-  }
-  return {};
-}
-
-// What UCX may take for `none`: of hosts TCP alone, of GPUs whatever maps none of their memory.
-constexpr char kTcp[] = "tcp,self";
-constexpr char kNoMappedGpus[] = "^cuda_ipc";
-
-ep::NixlLinkConfig ToNixlConfig(const ep_config& from, const ep::RankConfig& rank,
-                                const char* transports_of_none) {
-  const auto text = [](const char* given) { return given == nullptr ? "" : given; };
-  ep::NixlLinkConfig config = {
-      .link = ep::MakeLinkConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns),
-      .root = text(from.nixl_root),
-      .candidates = {},
-      .transports = from.backend == EP_NONE ? transports_of_none : "",
-      .run_name = text(from.run_id)};
-  if (from.nixl_candidate != nullptr) config.candidates.emplace_back(from.nixl_candidate);
-  return config;
-}
-
-ep::Status CreateOverNixl(const ep_config& from, const ep::CpuConfig& cpu, ep::RankConfig rank,
-                          ep_engine* made) {
-  std::unique_ptr<ep::NixlLink> link;
-  ep::Status status = ep::NixlLink::Create(ToNixlConfig(from, rank, kTcp), &link);
-  if (!status.ok()) return status;
-  made->network = link.get();
-  std::unique_ptr<ep::LinkEngine> engine;
-  status = ep::LinkEngine::Create(std::move(rank), cpu, std::move(link), &engine);
-  made->impl = std::move(engine);
-  return status;
-}
-
-ep::Status CreateOnCpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
-  if (from.threads < 1) return {ep::Code::kInvalid, "create a rank: it needs a thread"};
-  const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
-  const ep::CpuConfig cpu = {.threads = from.threads,
-                             .oversubscribed = from.cpus < workers,
-                             .landing_rows = from.landing_rows};
-  if (from.backend == EP_NIXL_PUT) {
-    return {ep::Code::kInvalid, "create a rank: only GPUs put; try --nvlink-backend=nixl"};
-  }
-  if (from.backend != EP_IPC) return CreateOverNixl(from, cpu, std::move(rank), made);
-  std::unique_ptr<ep::CpuEngine> engine;
-  ep::Status status = ep::CpuEngine::Create(std::move(rank), cpu, &engine);
-  if (status.ok() && from.landing_rows > 0) {
-    std::unique_ptr<ep::CpuCalibration> calibration;
-    status = ep::CpuCalibration::Create(
-        {.rows = from.landing_rows, .seed = from.seed, .one_cpu = from.cpus < 2}, engine.get(),
-        &calibration);
-    made->calibration = std::move(calibration);
-  }
-  made->impl = std::move(engine);
-  return status;
-}
-
-ep::NixlUse ToNixlUse(ep_backend backend) {
-  switch (backend) {
-    case EP_NIXL_PUT: return ep::NixlUse::kPut;
-    case EP_NONE: return ep::NixlUse::kNever;
-    default: return ep::NixlUse::kMapped;
-  }
-}
-
-ep::Status CreateOnGpu(const ep_config& from, ep::RankConfig rank, ep_engine* made) {
-  if (from.ranks_on_gpu < 1) return {ep::Code::kInvalid, "create a rank: nobody is on its GPU"};
-  ep::CudaConfig config = {.gpu = static_cast<int>(from.gpu),
-                           .ranks_on_gpu = from.ranks_on_gpu,
-                           .landing_rows = from.landing_rows};
-  if (from.backend != EP_IPC) {
-    config.make_region = [made, nixl = ToNixlConfig(from, rank, kNoMappedGpus),
-                          use = ToNixlUse(from.backend),
-                          gpu = config.gpu](size_t bytes, std::unique_ptr<ep::GpuRegion>* region) {
-      std::unique_ptr<ep::NixlRegion> over_nixl;
-      const ep::Status status = ep::NixlRegion::Create({nixl, use, gpu, bytes}, &over_nixl);
-      if (status.ok()) made->network = &over_nixl->link();
-      *region = std::move(over_nixl);
-      return status;
-    };
-  }
-  std::unique_ptr<ep::CudaEngine> engine;
-  ep::Status status = ep::CudaEngine::Create(std::move(rank), config, &engine);
-  if (status.ok() && from.landing_rows > 0) {
-    std::unique_ptr<ep::CudaCalibration> calibration;
-    status = ep::CudaCalibration::Create({.rows = from.landing_rows, .seed = from.seed},
-                                         engine.get(), &calibration);
-    made->calibration = std::move(calibration);
-  }
-  made->impl = std::move(engine);
-  return status;
-}
 
 void CopyText(const std::string& text, char* to, size_t capacity) {
   if (capacity == 0) return;
@@ -313,19 +178,8 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
   *engine = nullptr;
   std::unique_ptr<ep_engine> made(new (std::nothrow) ep_engine);
   if (made == nullptr) return EP_SYSTEM;
-  const ep_status status = Guarded(made.get(), [&]() -> ep::Status {
-    ep::RankConfig rank = {};
-    ep::Status result = ToConfig(*config, &rank);
-    if (!result.ok()) return result;
-    if (config->backend < EP_IPC || config->backend > EP_NIXL_PUT) {
-      return {ep::Code::kInvalid, "create a rank: no such backend"};
-    }
-    switch (config->device) {
-      case EP_CPU: return CreateOnCpu(*config, std::move(rank), made.get());
-      case EP_CUDA: return CreateOnGpu(*config, std::move(rank), made.get());
-    }
-    return {ep::Code::kInvalid, "create a rank: no such device"};
-  });
+  const ep_status status =
+      Guarded(made.get(), [&] { return ep::abi::Create(*config, made.get()); });
   if (status == EP_OK) {
     *engine = made.release();
   } else {

@@ -3,19 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdint>
-#include <cstdlib>
-#include <functional>
 #include <iterator>
 #include <memory>
-#include <span>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "csrc/engine/cuda.h"
+#include "csrc/engine/cuda_world_test_util.h"
 #include "csrc/engine/gpus.h"
 #include "csrc/engine/world_test_util.h"
 
@@ -24,98 +20,11 @@ namespace {
 
 using ::testing::HasSubstr;
 
-void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }
-
-class GpuWorld {
- public:
-  explicit GpuWorld(const WorldConfig& config) {
-    const Shape& shape = config.shape;
-    EXPECT_EQ(Problem(shape), nullptr);
-    reference::Routing routing = RandomRouting(config);
-    routing.weights = RandomWeights(config);
-    std::vector<std::vector<uint8_t>> blobs;
-    for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
-      std::unique_ptr<CudaEngine> engine;
-      ExpectOk(CudaEngine::Create({.rank = rank,
-                                   .wait_timeout_ns = config.wait_timeout_ns,
-                                   .routing = routing,
-                                   .weights = routing.Weights(rank, 0, 0)},
-                                  {.gpu = 0, .ranks_on_gpu = shape.ranks}, &engine));
-      blobs.push_back(engine->Blob());
-      engines_.push_back(std::move(engine));
-    }
-    std::vector<std::span<const uint8_t>> spans(blobs.begin(), blobs.end());
-    for (auto& engine : engines_) ExpectOk(engine->Connect(spans));
-  }
-
-  CudaEngine& engine(uint32_t rank) { return *engines_[rank]; }
-
-  // Calls body(engine, rank) for all ranks at once.
-  void ForAll(const std::function<void(CudaEngine&, uint32_t)>& body) {
-    std::vector<std::thread> threads;
-    for (uint32_t rank = 0; rank < engines_.size(); ++rank) {
-      threads.emplace_back([&, rank] { body(*engines_[rank], rank); });
-    }
-    for (std::thread& thread : threads) thread.join();
-  }
-  void Run(Operations operations, uint64_t iterations = 1) {
-    ForAll([&](CudaEngine& engine, uint32_t) {
-      ExpectOk(engine.Run(operations, iterations, nullptr));
-    });
-  }
-  // One dispatch, then the expert outputs that combines need.
-  void Begin() {
-    Run(kDispatch);
-    ForAll([](CudaEngine& engine, uint32_t) { ExpectOk(engine.MakeExpertRows()); });
-  }
-  void Poison() {
-    ForAll([](CudaEngine& engine, uint32_t) { ExpectOk(engine.Poison()); });
-  }
-  void ExpectRight(Operations operations, const std::string& where) {
-    ForAll([&](CudaEngine& engine, uint32_t rank) {
-      Findings found;
-      ExpectOk(engine.Check(operations, &found));
-      EXPECT_EQ(found.wrong, 0u) << where << ", rank " << rank << ": kind "
-                                 << static_cast<int>(found.kind) << ", source " << found.source_rank
-                                 << ", token " << found.token << ", expert " << found.expert
-                                 << ", channel " << found.channel << ", got " << found.got
-                                 << ", want " << found.want << ", rows " << found.rows;
-    });
-  }
-
- private:
-  std::vector<std::unique_ptr<CudaEngine>> engines_;
-};
-
-class Gpu : public ::testing::Test {
- protected:
-  // A stream must not wait behind another's in the same queue of the driver: their kernels wait for
-  // each other. Ranks that are processes have queues of their own.
-  static void SetUpTestSuite() { setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0); }
-
-  void SetUp() override {
-    uint32_t gpus = 0;
-    const Status status = CountGpus(&gpus);
-    if (gpus == 0) GTEST_SKIP() << "skipped: no device: " << status.text();
-  }
-};
-
 struct ShapeCase {
   const char* name;
   WorldConfig config;
 };
 class EveryGpuShape : public Gpu, public ::testing::WithParamInterface<ShapeCase> {};
-
-void ExpectRightRows(const WorldConfig& config, const std::string& name) {
-  GpuWorld world(config);
-  world.Begin();
-  for (const Operations operations : {kDispatch, kCombine, kBoth}) {
-    world.Run(operations, 3);  // unchecked: ranks run ahead of each other
-    world.Poison();
-    world.Run(operations);
-    world.ExpectRight(operations, name);
-  }
-}
 
 TEST_P(EveryGpuShape, DispatchesAndCombinesRightRows) {
   for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {

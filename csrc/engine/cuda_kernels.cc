@@ -35,7 +35,7 @@ Status CudaKernels::AllowSharedMemory(cudaKernel_t kernel, const char* name, uin
       std::string("allow ") + std::to_string(shared_bytes_) + " bytes of fast memory to " + name);
 }
 
-Status CudaKernels::CountBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu,
+Status CudaKernels::LimitBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu,
                                 uint32_t* blocks) const {
   int fit = 0;
   Status status =
@@ -45,8 +45,8 @@ Status CudaKernels::CountBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu,
   if (!status.ok()) return status;
   // Ranks that share a GPU wait for each other, in different kernels: with no more blocks than
   // multiprocessors in all, each finds one that is empty.
-  *blocks = ranks_on_gpu > 1 ? multiprocessors_ / ranks_on_gpu
-                             : multiprocessors_ * static_cast<uint32_t>(fit);
+  *blocks = std::min(*blocks, ranks_on_gpu > 1 ? multiprocessors_ / ranks_on_gpu
+                                               : multiprocessors_ * static_cast<uint32_t>(fit));
   if (*blocks > 0) return {};
   return {Code::kInvalid, std::to_string(ranks_on_gpu) + " ranks do not fit on one GPU of " +
                               std::to_string(multiprocessors_) + " multiprocessors; try fewer"};
@@ -75,19 +75,29 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu,
                       "load the kernels");
   if (status.ok()) status = made->Find("ep_dispatch", &made->dispatch_);
   if (status.ok()) status = made->Find("ep_combine", &made->combine_);
+  if (status.ok()) status = made->Find("ep_dispatch_put", &made->dispatch_put_);
+  if (status.ok()) status = made->Find("ep_combine_put", &made->combine_put_);
   if (status.ok()) status = made->Find("ep_count_tiles", &made->count_tiles_);
   if (status.ok()) status = made->Find("ep_copy", &made->copy_);
   if (status.ok()) status = made->Find("ep_round_trips", &made->round_trips_);
   const auto available = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
-  if (status.ok()) status = made->AllowSharedMemory(made->dispatch_, "dispatch", available);
-  if (status.ok()) status = made->AllowSharedMemory(made->combine_, "combine", available);
-  if (status.ok()) status = made->AllowSharedMemory(made->count_tiles_, "plan", available);
   made->multiprocessors_ = static_cast<uint32_t>(properties.multiProcessorCount);
-  if (status.ok()) {
-    status = made->CountBlocks(made->dispatch_, ranks_on_gpu, &made->most_dispatch_blocks_);
-  }
-  if (status.ok()) {
-    status = made->CountBlocks(made->combine_, ranks_on_gpu, &made->most_combine_blocks_);
+  const struct {
+    cudaKernel_t kernel;
+    const char* name;
+    uint32_t* most_blocks;  // null: they need not run at once
+  } planning[] = {
+      {made->dispatch_, "dispatch", &made->most_dispatch_blocks_},
+      {made->dispatch_put_, "dispatch", &made->most_dispatch_blocks_},
+      {made->combine_, "combine", &made->most_combine_blocks_},
+      {made->combine_put_, "combine", &made->most_combine_blocks_},
+      {made->count_tiles_, "plan", nullptr},
+  };
+  for (const auto& of : planning) {
+    if (!status.ok()) break;
+    status = made->AllowSharedMemory(of.kernel, of.name, available);
+    if (!status.ok() || of.most_blocks == nullptr) continue;
+    status = made->LimitBlocks(of.kernel, ranks_on_gpu, of.most_blocks);
   }
   if (!status.ok()) return status;
   *kernels = std::move(made);
@@ -127,6 +137,18 @@ Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   return LaunchAs(combine_, {blocks, kernels::kThreads, shared_bytes_, true}, &arguments, stream);
+}
+
+Status CudaKernels::Launch(const kernels::DispatchPutArguments& arguments, uint32_t blocks,
+                           cudaStream_t stream) {
+  return LaunchAs(dispatch_put_, {blocks, kernels::kThreads, shared_bytes_, true}, &arguments,
+                  stream);
+}
+
+Status CudaKernels::Launch(const kernels::CombinePutArguments& arguments, uint32_t blocks,
+                           cudaStream_t stream) {
+  return LaunchAs(combine_put_, {blocks, kernels::kThreads, shared_bytes_, true}, &arguments,
+                  stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {

@@ -26,6 +26,10 @@ class CudaKernels {
 
   Status Launch(const kernels::DispatchArguments& arguments, uint32_t blocks, cudaStream_t stream);
   Status Launch(const kernels::CombineArguments& arguments, uint32_t blocks, cudaStream_t stream);
+  Status Launch(const kernels::DispatchPutArguments& arguments, uint32_t blocks,
+                cudaStream_t stream);
+  Status Launch(const kernels::CombinePutArguments& arguments, uint32_t blocks,
+                cudaStream_t stream);
   // One block a tile.
   Status Launch(const kernels::CountArguments& arguments, cudaStream_t stream);
   Status Launch(const kernels::CopyArguments& arguments, cudaStream_t stream);
@@ -43,19 +47,21 @@ class CudaKernels {
                   cudaStream_t stream);
   Status Find(const char* name, cudaKernel_t* kernel);
   Status AllowSharedMemory(cudaKernel_t kernel, const char* name, uint32_t available);
-  // How many blocks of a kernel this rank may have on the GPU at once.
-  Status CountBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu, uint32_t* blocks) const;
+  // Lowers *blocks to how many of the kernel this rank may have on the GPU at once.
+  Status LimitBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu, uint32_t* blocks) const;
 
   CudaLibrary library_;
   cudaKernel_t dispatch_ = nullptr;
   cudaKernel_t combine_ = nullptr;
+  cudaKernel_t dispatch_put_ = nullptr;
+  cudaKernel_t combine_put_ = nullptr;
   cudaKernel_t count_tiles_ = nullptr;
   cudaKernel_t copy_ = nullptr;
   cudaKernel_t round_trips_ = nullptr;
   uint32_t shared_bytes_ = 0;
   uint32_t multiprocessors_ = 0;
-  uint32_t most_dispatch_blocks_ = 0;
-  uint32_t most_combine_blocks_ = 0;
+  uint32_t most_dispatch_blocks_ = UINT32_MAX;
+  uint32_t most_combine_blocks_ = UINT32_MAX;
 };
 
 }  // namespace ep

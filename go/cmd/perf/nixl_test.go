@@ -74,6 +74,16 @@ func TestAUsersWayToSetUCXWins(t *testing.T) {
 	}
 }
 
+// UCX says nothing of it, and the run passes.
+func TestUCXWithoutItsModulesIsWarnedOf(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl")...)
+	p.Env = append(p.Env, "UCX_MODULE_DIR="+t.TempDir())
+	const want = "Warning: without its module cma UCX takes a slower way; is UCX_MODULE_DIR right? (ranks: 0, 1)\n"
+	if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), want) {
+		t.Errorf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
+	}
+}
+
 func TestNIXLThatIsMissingOrBroken(t *testing.T) {
 	broken := t.TempDir()
 	library := filepath.Join(broken, ".nixl_cu13.mesonpy.libs", "libnixl_capi.so")

@@ -2,6 +2,7 @@ package record
 
 import (
 	"slices"
+	"strings"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -15,12 +16,18 @@ type NetworkSummary struct {
 	Modules []string
 	// Transports that UCX chose, in its own words.
 	Transports []string
+	// Slower are the ranks whose UCX found no module to copy between processes of a host at once. It
+	// does not say so, and takes ten times as long for a short message.
+	Slower []int
 }
 
+// copiesAtOnce is that module of UCX.
+const copiesAtOnce = "cma"
+
 // summarizeNetwork returns nil if no rank used a network.
-func summarizeNetwork(ranks []RankRecord) *NetworkSummary {
+func summarizeNetwork(header *epperfv1.Header, ranks []RankRecord) *NetworkSummary {
 	var s *NetworkSummary
-	for _, rank := range ranks {
+	for number, rank := range ranks {
 		network := rank.Result.GetNetwork()
 		if network == nil {
 			continue
@@ -29,8 +36,28 @@ func summarizeNetwork(ranks []RankRecord) *NetworkSummary {
 			s = &NetworkSummary{}
 		}
 		s.add(network)
+		if wantsModule(header, number) && !slices.Contains(network.GetModules(), copiesAtOnce) {
+			s.Slower = append(s.Slower, number)
+		}
 	}
 	return s
+}
+
+// wantsModule reports whether a rank's UCX should have the module: CPU ranks share memory, and the
+// user did not choose otherwise.
+func wantsModule(header *epperfv1.Header, rank int) bool {
+	p := header.GetPlan()
+	if p.GetDevice() != epperfv1.Device_DEVICE_CPU || p.GetNvlinkBackend() != epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL ||
+		p.GetRanksPerHost() < 2 {
+		return false
+	}
+	host := rank / int(p.GetRanksPerHost())
+	if host >= len(header.GetHosts()) {
+		return false
+	}
+	return !slices.ContainsFunc(header.GetHosts()[host].GetUcxEnvironment(), func(variable string) bool {
+		return strings.HasPrefix(variable, "UCX_TLS=") || strings.HasPrefix(variable, "UCX_MODULES=")
+	})
 }
 
 func (s *NetworkSummary) add(network *epperfv1.Network) {

@@ -226,7 +226,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 			s.Throttled = append(s.Throttled, Throttled{rank, reasons})
 		}
 	}
-	s.Network = summarizeNetwork(ranks)
+	s.Network = summarizeNetwork(r.Header, ranks)
 	if c.GetCalibration() != nil {
 		s.Calibration = summarizeCalibration(c, onGPUs(r.Header.GetPlan()), ranks)
 		return s

@@ -51,6 +51,10 @@ func writeNetwork(text *bytes.Buffer, n *record.NetworkSummary) {
 	for _, transport := range n.Transports {
 		fmt.Fprintf(text, "Transport: %s\n", printable(transport))
 	}
+	if len(n.Slower) > 0 {
+		ranks := strings.ReplaceAll(strings.Trim(fmt.Sprint(n.Slower), "[]"), " ", ", ")
+		fmt.Fprintf(text, "Warning: without its module cma UCX takes a slower way; is UCX_MODULE_DIR right? (ranks: %s)\n", ranks)
+	}
 }
 
 // throttled names ranks and reasons: rank 3 (power), rank 5 (power, temperature).

@@ -1,0 +1,158 @@
+// All ranks of a run as threads of one process that share a GPU.
+#ifndef CSRC_ENGINE_CUDA_WORLD_TEST_UTIL_H_
+#define CSRC_ENGINE_CUDA_WORLD_TEST_UTIL_H_
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "csrc/engine/cuda.h"
+#include "csrc/engine/gpus.h"
+#include "csrc/engine/world_test_util.h"
+#include "csrc/transport/cuda_region.h"
+#include "csrc/transport/gpu_region.h"
+
+namespace ep {
+
+inline void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }
+
+// Memory of ranks of one process that behaves as if it were not mapped: rows are put out of images.
+class PutRegion final : public GpuRegion {
+ public:
+  static Status Create(size_t bytes, uint32_t ranks, std::unique_ptr<GpuRegion>* region) {
+    auto made = std::make_unique<PutRegion>();
+    Status status = CudaRegion::Create(bytes, &made->region_);
+    if (status.ok()) status = CudaRegion::Create(bytes * ranks, &made->images_);
+    *region = std::move(made);
+    return status;
+  }
+
+  uint8_t* data() const override { return region_->data(); }
+  std::vector<uint8_t> Blob() const override {
+    const uint8_t* at[] = {region_->data(), images_->data()};
+    std::vector<uint8_t> blob(sizeof(at));
+    std::memcpy(blob.data(), at, sizeof(at));
+    return blob;
+  }
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                 std::vector<GpuReach>* reach) override {
+    reach->assign(blobs.size(), {.memory = data()});
+    for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
+      if (peer == rank) continue;
+      uint8_t* at[2];
+      std::memcpy(at, blobs[peer].data(), sizeof(at));
+      const size_t bytes = region_->size();
+      (*reach)[peer] = {images_->data() + peer * bytes, at[0], at[1] + rank * bytes};
+    }
+    return {};
+  }
+
+ private:
+  std::unique_ptr<CudaRegion> region_;
+  std::unique_ptr<CudaRegion> images_;
+};
+
+class GpuWorld {
+ public:
+  // With `puts`, no rank's memory is mapped.
+  explicit GpuWorld(const WorldConfig& config, bool puts = false) {
+    const Shape& shape = config.shape;
+    EXPECT_EQ(Problem(shape), nullptr);
+    reference::Routing routing = RandomRouting(config);
+    routing.weights = RandomWeights(config);
+    const std::function<Status(size_t, std::unique_ptr<GpuRegion>*)> put =
+        [ranks = shape.ranks](size_t bytes, std::unique_ptr<GpuRegion>* region) {
+          return PutRegion::Create(bytes, ranks, region);
+        };
+    std::vector<std::vector<uint8_t>> blobs;
+    for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
+      std::unique_ptr<CudaEngine> engine;
+      ExpectOk(CudaEngine::Create(
+          {.rank = rank,
+           .wait_timeout_ns = config.wait_timeout_ns,
+           .routing = routing,
+           .weights = routing.Weights(rank, 0, 0)},
+          {.gpu = 0, .ranks_on_gpu = shape.ranks, .make_region = puts ? put : nullptr}, &engine));
+      blobs.push_back(engine->Blob());
+      engines_.push_back(std::move(engine));
+    }
+    std::vector<std::span<const uint8_t>> spans(blobs.begin(), blobs.end());
+    for (auto& engine : engines_) ExpectOk(engine->Connect(spans));
+  }
+
+  CudaEngine& engine(uint32_t rank) { return *engines_[rank]; }
+
+  // Calls body(engine, rank) for all ranks at once.
+  void ForAll(const std::function<void(CudaEngine&, uint32_t)>& body) {
+    std::vector<std::thread> threads;
+    for (uint32_t rank = 0; rank < engines_.size(); ++rank) {
+      threads.emplace_back([&, rank] { body(*engines_[rank], rank); });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  void Run(Operations operations, uint64_t iterations = 1) {
+    ForAll([&](CudaEngine& engine, uint32_t) {
+      ExpectOk(engine.Run(operations, iterations, nullptr));
+    });
+  }
+  // One dispatch, then the expert outputs that combines need.
+  void Begin() {
+    Run(kDispatch);
+    ForAll([](CudaEngine& engine, uint32_t) { ExpectOk(engine.MakeExpertRows()); });
+  }
+  void Poison() {
+    ForAll([](CudaEngine& engine, uint32_t) { ExpectOk(engine.Poison()); });
+  }
+  void ExpectRight(Operations operations, const std::string& where) {
+    ForAll([&](CudaEngine& engine, uint32_t rank) {
+      Findings found;
+      ExpectOk(engine.Check(operations, &found));
+      EXPECT_EQ(found.wrong, 0u) << where << ", rank " << rank << ": kind "
+                                 << static_cast<int>(found.kind) << ", source " << found.source_rank
+                                 << ", token " << found.token << ", expert " << found.expert
+                                 << ", channel " << found.channel << ", got " << found.got
+                                 << ", want " << found.want << ", rows " << found.rows;
+    });
+  }
+
+ private:
+  std::vector<std::unique_ptr<CudaEngine>> engines_;
+};
+
+class Gpu : public ::testing::Test {
+ protected:
+  // A stream must not wait behind another's in the same queue of the driver: their kernels wait for
+  // each other. Ranks that are processes have queues of their own.
+  static void SetUpTestSuite() { setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0); }
+
+  void SetUp() override {
+    uint32_t gpus = 0;
+    const Status status = CountGpus(&gpus);
+    if (gpus == 0) GTEST_SKIP() << "skipped: no device: " << status.text();
+  }
+};
+
+// All kinds of operations, with puts or without, leave what they must.
+inline void ExpectRightRows(const WorldConfig& config, const std::string& name, bool puts = false) {
+  GpuWorld world(config, puts);
+  world.Begin();
+  for (const Operations operations : {kDispatch, kCombine, kBoth}) {
+    world.Run(operations, 3);  // unchecked: ranks run ahead of each other
+    world.Poison();
+    world.Run(operations);
+    world.ExpectRight(operations, name);
+  }
+}
+
+}  // namespace ep
+
+#endif  // CSRC_ENGINE_CUDA_WORLD_TEST_UTIL_H_

@@ -1,40 +1,35 @@
-// What ranks send each other where regions are not mapped: whole extents of the layout, since the
-// slots of a (bank, rank) pair lie one behind the other.
+// What ranks send each other over links, for the host: csrc/protocol/extents.h says what it is.
 #ifndef CSRC_ENGINE_MESSAGES_H_
 #define CSRC_ENGINE_MESSAGES_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "csrc/protocol/extents.h"
 #include "csrc/protocol/layout.h"
 #include "csrc/protocol/shape.h"
 #include "csrc/transport/link.h"
 
 namespace ep {
 
-// The `rows` rows that `source` has put into `bank` of a peer's image.
+// What a dispatch of `rows` rows by `source` has put into `bank` of a peer's image.
 inline std::vector<Extent> DispatchExtents(const Shape& shape, const Layout& layout, uint32_t bank,
                                            uint32_t source, uint32_t rows) {
-  const uint64_t counts = layout.Counts(bank, source);
-  const uint64_t metas = layout.Meta(bank, source, 0);
-  const uint64_t scales = layout.Scales(bank, source, 0);
-  const uint64_t payload = layout.Row(bank, source, 0);
-  std::vector<Extent> extents = {{counts, sizeof(uint16_t) * shape.experts_per_rank}};
-  if (rows == 0) return extents;
-  extents.push_back({metas, layout.Meta(bank, source, rows) - metas});
-  if (shape.dtype == Dtype::kFp8) {
-    extents.push_back({scales, layout.Scales(bank, source, rows) - scales});
-  }
-  extents.push_back({payload, layout.Row(bank, source, rows) - payload});
+  std::vector<Extent> extents;
+  ForEachDispatchExtent(shape, layout, bank, source, rows, [&](uint64_t offset, uint64_t bytes) {
+    extents.push_back({offset, bytes});
+  });
   return extents;
 }
 
 // The `rows` partial sums for `home` in `bank` of this rank's region.
 inline std::vector<Extent> CombineExtents(const Layout& layout, uint32_t bank, uint32_t home,
                                           uint32_t rows) {
-  const uint64_t partials = layout.Partial(bank, home, 0);
-  if (rows == 0) return {};
-  return {{partials, layout.Partial(bank, home, rows) - partials}};
+  std::vector<Extent> extents;
+  ForEachCombineExtent(layout, bank, home, rows, [&](uint64_t offset, uint64_t bytes) {
+    extents.push_back({offset, bytes});
+  });
+  return extents;
 }
 
 inline LinkConfig MakeLinkConfig(const Shape& shape, uint32_t rank, uint64_t wait_timeout_ns) {

@@ -2,14 +2,13 @@
 //
 // Faults come in through a device that breaks one rule or through a copy of a step that leaves one
 // line out. Most do so from the third epoch on: both banks hold good rows of an earlier one by
-// then, and what is stale looks right but for its contents. Each must be found within kSeeds
-// schedules.
+// then, and what is stale looks right but for its contents.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <iostream>
 #include <string>
 
+#include "csrc/simt/mutants_test_util.h"
 #include "csrc/simt/world_test_util.h"
 
 namespace ep::simt {
@@ -17,70 +16,27 @@ namespace {
 
 using ::testing::HasSubstr;
 
-constexpr uint64_t kSeeds = 400;
-
 constexpr SimtConfig kThreeRanks = {.world = {.shape = {3, 6, 256, 3, 3, Dtype::kFp8}},
                                     .dispatch_blocks = 3,
                                     .combine_blocks = 3,
                                     .timeout_steps = 200'000};
 
-// Right for two epochs of each kind, then as `Faulty` has it.
-template <class Faulty>
-struct Later : Faulty {
-  using Device = typename Faulty::Device;
-
-  static void Dispatch(Device& device, const RankContext& context, const DispatchInput& input,
-                       BitmapPlan& plan, const Places& places, const DispatchOutput& output,
-                       const Handle& handle) {
-    if (context.epochs->dispatch >= kBanks) {
-      return Faulty::Dispatch(device, context, input, plan, places, output, handle);
-    }
-    Bodies<>::Dispatch(device, context, input, plan, places, output, handle);
-  }
-  static void Combine(Device& device, const RankContext& context, const Handle& handle,
-                      uint32_t* rows_from, const Bf16* expert_rows, Bf16* combined) {
-    if (context.epochs->combine >= kBanks) {
-      return Faulty::Combine(device, context, handle, rows_from, expert_rows, combined);
-    }
-    Bodies<>::Combine(device, context, handle, rows_from, expert_rows, combined);
-  }
-};
-
 constexpr char kDispatches[] = "DDDD";
 constexpr char kCombines[] = "DCCCC";
 
-// The first seed that shows the fault, or a failed test.
 template <class Kernels>
 Outcome FindFromTheFirst(const char* kernels, const SimtConfig& config = kThreeRanks) {
-  SimtWorld<Kernels> world(config);
-  for (const uint64_t seed : Seeds(1, kSeeds)) {
-    const Outcome outcome = world.Run(seed, kernels);
-    if (outcome.good()) continue;
-    std::cout << "seed " << seed << ": " << outcome.text << "\n";
-    return outcome;
-  }
-  ADD_FAILURE() << "not found in " << kSeeds << " schedules";
-  return {};
+  return FirstFound<Kernels>(kernels, config);
 }
 
 template <class Kernels>
 Outcome Find(const char* kernels, const SimtConfig& config = kThreeRanks) {
-  return FindFromTheFirst<Later<Kernels>>(kernels, config);
+  return FirstFound<Later<Kernels>>(kernels, config);
 }
 
 template <class Device>
 Outcome FindDevice(const char* kernels) {
   return Find<Bodies<Device>>(kernels);
-}
-
-// Rows are wrong, or a rank sees that they would be.
-void ExpectHarm(const Outcome& outcome) {
-  EXPECT_TRUE(outcome.machine.ok()) << outcome.text;
-  bool violation = false;
-  for (const ErrorRecord& error : outcome.errors) {
-    violation |= error.kind == ErrorKind::kViolation;
-  }
-  EXPECT_TRUE(violation || outcome.findings.wrong > 0);
 }
 
 TEST(Mutants, NoneIsFoundWhereNoneIs) {

@@ -24,7 +24,7 @@ struct ShapeCase {
   const char* name;
   WorldConfig config;
 };
-class EveryGpuShape : public Gpu, public ::testing::WithParamInterface<ShapeCase> {};
+class EveryGpuShape : public OneGpu, public ::testing::WithParamInterface<ShapeCase> {};
 
 TEST_P(EveryGpuShape, DispatchesAndCombinesRightRows) {
   for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
@@ -64,7 +64,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 constexpr Shape kShape = {4, 64, 2048, 8, 8, Dtype::kFp8};
 
-TEST_F(Gpu, ReplaysGraphsOfOddAndEvenLength) {
+TEST_F(OneGpu, ReplaysGraphsOfOddAndEvenLength) {
   GpuWorld world({.shape = kShape});
   world.Begin();
   for (const uint64_t captured : {1, 3, 4}) {
@@ -80,7 +80,7 @@ TEST_F(Gpu, ReplaysGraphsOfOddAndEvenLength) {
   }
 }
 
-TEST_F(Gpu, TimesFreshChainedAndKernels) {
+TEST_F(OneGpu, TimesFreshChainedAndKernels) {
   GpuWorld world({.shape = kShape});
   world.Begin();
   world.ForAll([](CudaEngine& engine, uint32_t) {
@@ -98,7 +98,7 @@ TEST_F(Gpu, TimesFreshChainedAndKernels) {
   world.ExpectRight(kBoth, "after all ways of timing");
 }
 
-TEST_F(Gpu, CountsItsTraffic) {
+TEST_F(OneGpu, CountsItsTraffic) {
   GpuWorld world({.shape = kShape});
   world.Begin();
   TrafficCounts counts;
@@ -107,7 +107,7 @@ TEST_F(Gpu, CountsItsTraffic) {
   EXPECT_GT(counts.remote_rows, 0u);
 }
 
-TEST_F(Gpu, ASilentPeerIsNamed) {
+TEST_F(OneGpu, ASilentPeerIsNamed) {
   GpuWorld world({.shape = kShape, .wait_timeout_ns = 200'000'000});
   world.Begin();
   world.ForAll([](CudaEngine& engine, uint32_t rank) {
@@ -119,7 +119,7 @@ TEST_F(Gpu, ASilentPeerIsNamed) {
   });
 }
 
-TEST_F(Gpu, AbortEndsAWait) {
+TEST_F(OneGpu, AbortEndsAWait) {
   GpuWorld world({.shape = kShape, .wait_timeout_ns = 60'000'000'000});
   world.Begin();
   std::thread rank0(
@@ -128,7 +128,7 @@ TEST_F(Gpu, AbortEndsAWait) {
   rank0.join();
 }
 
-TEST_F(Gpu, WrongIdsAndInfinitiesAreRefused) {
+TEST_F(OneGpu, WrongIdsAndInfinitiesAreRefused) {
   WorldConfig config = {.shape = {1, 8, 256, 4, 2, Dtype::kFp8}, .wait_timeout_ns = 500'000'000};
   reference::Routing routing = RandomRouting(config);
   routing.topk_idx[6] = routing.topk_idx[7];

@@ -9,7 +9,7 @@
 namespace ep {
 namespace {
 
-using GpuPut = Gpu;
+using GpuPut = OneGpu;
 
 void ExpectRightInEveryLayout(WorldConfig config) {
   for (const Way& way : kWays) {

@@ -128,7 +128,7 @@ class GpuWorld {
   std::vector<std::unique_ptr<CudaEngine>> engines_;
 };
 
-class Gpu : public ::testing::Test {
+class OneGpu : public ::testing::Test {
  protected:
   // A stream must not wait behind another's in the same queue of the driver: their kernels wait for
   // each other. Ranks that are processes have queues of their own.

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,11 +77,40 @@ func TestAUsersWayToSetUCXWins(t *testing.T) {
 
 // UCX says nothing of it, and the run passes.
 func TestUCXWithoutItsModulesIsWarnedOf(t *testing.T) {
-	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl")...)
-	p.Env = append(p.Env, "UCX_MODULE_DIR="+t.TempDir())
+	root := t.TempDir()
+	linkNIXL(t, root, "nixl_cu13.libs/ucx")
+	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl", "--nixl-root="+root)...)
 	const want = "Warning: without its module cma UCX takes a slower way; is UCX_MODULE_DIR right? (ranks: 0, 1)\n"
 	if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), want) {
 		t.Errorf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
+	}
+}
+
+// linkNIXL makes root a NIXL of links to the real one's files, all but those below a folder.
+func linkNIXL(t *testing.T, root, without string) {
+	real, err := filepath.Glob(filepath.Join(os.Getenv("RUNFILES_DIR"), "*nixl"))
+	if err != nil || len(real) != 1 {
+		t.Fatalf("NIXL among the test's files: %q, %v", real, err)
+	}
+	err = filepath.WalkDir(real[0], func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		inside, err := filepath.Rel(real[0], path)
+		if err != nil {
+			return err
+		}
+		switch {
+		case inside == without:
+			return filepath.SkipDir
+		case entry.IsDir():
+			return os.MkdirAll(filepath.Join(root, inside), 0o755)
+		default:
+			return os.Symlink(path, filepath.Join(root, inside))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 

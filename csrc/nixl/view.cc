@@ -40,8 +40,10 @@ Status ReadEntry(const uint8_t* entry, uint16_t lanes, const ReadGpu& read, View
     uint8_t transport = 0;
     Status status = read(&transport, lane.endpoint, sizeof(transport));
     if (!status.ok()) return status;
-    if (!found->transports.empty()) found->transports += ",";
-    found->transports += Name(transport);
+    const std::string name = Name(transport);
+    if (found->transports.find(name) == std::string::npos) {  // UCX repeats lanes
+      found->transports += (found->transports.empty() ? "" : ",") + name;
+    }
     if (transport == kCudaIpc && found->mapped == nullptr) {
       found->mapped = reinterpret_cast<uint8_t*>(address + lane.memory);
     }

@@ -110,6 +110,9 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	}
 	slices.Sort(names) // they begin with the time
 	this := system.Describe()
+	if this.Gpus, err = gpusOf(p); err != nil {
+		return nil, err
+	}
 	for _, name := range slices.Backward(names) {
 		kept, err := record.Read(name)
 		if err != nil || kept.Header.GetPlan().GetDevice() != p.GetDevice() || len(kept.Header.GetHosts()) != 1 || !host.Same(kept.Header.GetHosts()[0], this) {

@@ -116,6 +116,7 @@ func TestDescribe(t *testing.T) {
 
 func TestAMachineIsTheSameAfterItStartedAnew(t *testing.T) {
 	this := &epperfv1.Host{Name: "node-a", CpuModel: "fast", UsableCpus: 8, Kernel: "6.1.0", BootId: "1", MemoryBytes: 5}
+	gpu := []*epperfv1.Gpu{{Uuid: "GPU-1"}}
 	for name, test := range map[string]struct {
 		other *epperfv1.Host
 		want  bool
@@ -124,6 +125,7 @@ func TestAMachineIsTheSameAfterItStartedAnew(t *testing.T) {
 		"another name":            {&epperfv1.Host{Name: "node-b", CpuModel: "fast", UsableCpus: 8}, false},
 		"another CPU":             {&epperfv1.Host{Name: "node-a", CpuModel: "slow", UsableCpus: 8}, false},
 		"fewer CPUs":              {&epperfv1.Host{Name: "node-a", CpuModel: "fast", UsableCpus: 4}, false},
+		"a GPU":                   {&epperfv1.Host{Name: "node-a", CpuModel: "fast", UsableCpus: 8, Gpus: gpu}, false},
 	} {
 		if got := host.Same(this, test.other); got != test.want {
 			t.Errorf("%s: Same = %t, want %t", name, got, test.want)

@@ -81,22 +81,29 @@ func LimitOf(r *Record) (*epperfv1.Limit, bool) {
 		StartedUnixNs: r.Header.GetStartedUnixNs(),
 		Case:          cases[0],
 	}
-	block := epperfv1.Samples_BLOCK_COPY_ALL
-	for rank := range int(cases[0].GetRanks()) {
-		samples := &epperfv1.Samples{Rank: uint32(rank), Block: &block}
-		for _, duration := range r.Rank(0, rank).Blocks[block] {
-			samples.DurationNs = append(samples.DurationNs, uint64(duration))
+	blocks := []epperfv1.Samples_Block{epperfv1.Samples_BLOCK_COPY_ALL}
+	if onGPUs(r.Header.GetPlan()) {
+		blocks = append(blocks, epperfv1.Samples_BLOCK_GET_ALL, epperfv1.Samples_BLOCK_LOCAL_COPY)
+	}
+	for _, block := range blocks {
+		for rank := range int(cases[0].GetRanks()) {
+			samples := &epperfv1.Samples{Rank: uint32(rank), Block: block.Enum()}
+			for _, duration := range r.Rank(0, rank).Blocks[block] {
+				samples.DurationNs = append(samples.DurationNs, uint64(duration))
+			}
+			limit.Samples = append(limit.Samples, samples)
 		}
-		limit.Samples = append(limit.Samples, samples)
 	}
 	return limit, true
 }
 
-// limitRate returns the rate of a rank, mean over ranks, that a limit stands for, in bytes per
-// nanosecond.
-func limitRate(limit *epperfv1.Limit) (rate float64, ok bool) {
+// limitRate returns the rate of a rank in one way to copy, mean over ranks, in bytes per nanosecond.
+func limitRate(limit *epperfv1.Limit, block epperfv1.Samples_Block) (rate float64, ok bool) {
 	var ranks [][]int64
 	for _, samples := range limit.GetSamples() {
+		if samples.GetBlock() != block {
+			continue
+		}
 		var durations []int64
 		for _, duration := range samples.GetDurationNs() {
 			durations = append(durations, int64(min(duration, 1<<62)))

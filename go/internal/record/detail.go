@@ -30,18 +30,6 @@ type GPUDetail struct {
 	Kernels *Quantiles
 }
 
-// A Share says how much of its time a case could not but take, on this machine.
-type Share struct {
-	// OfTime is LeastBytes / Rate / the average latency.
-	OfTime float64
-	// LeastBytes is LeastCopiedBytes.
-	LeastBytes float64
-	// Rate is what a rank copies while all ranks copy, mean over ranks, in bytes per nanosecond.
-	Rate float64
-	// RunID is that of the calibration.
-	RunID string
-}
-
 func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *DetailSummary {
 	detail := &DetailSummary{Pairs: int(c.GetDetail().GetPairs())}
 	onGPU := onGPUs(r.Header.GetPlan())
@@ -67,7 +55,6 @@ func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankR
 	}
 	if onGPU {
 		detail.GPU.add(ranks)
-		return detail // the limit is one of CPUs
 	}
 	detail.Share = r.share(s, c, ranks)
 	return detail
@@ -85,25 +72,4 @@ func (d *GPUDetail) add(ranks []RankRecord) {
 		d.GraphNS = &period
 	}
 	d.Kernels = quantiles(slowestOf(kernels))
-}
-
-func (r *Record) share(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *Share {
-	rate, ok := limitRate(r.Header.GetLimit())
-	if !ok || s.LatencyNS == nil || s.LatencyNS.Avg <= 0 || s.BytesPerRank == nil {
-		return nil
-	}
-	var selections, rankRows, tokens float64
-	for number, rank := range ranks {
-		selections += float64(rank.Result.GetTraffic().GetSelections())
-		rankRows += float64(rank.Result.GetTraffic().GetRankRows())
-		tokens += float64(c.GetTokensOfRank()[number])
-	}
-	n := float64(len(ranks))
-	least := LeastCopiedBytes(c, selections/n, rankRows/n, tokens/n)
-	return &Share{
-		OfTime:     least / rate / s.LatencyNS.Avg,
-		LeastBytes: least,
-		Rate:       rate,
-		RunID:      r.Header.GetLimit().GetRunId(),
-	}
 }

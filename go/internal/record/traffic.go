@@ -71,22 +71,37 @@ func CalibrationRowBytes(c *epperfv1.Case) uint64 {
 	return uint64(c.GetHidden()) * bf16Bytes
 }
 
+// MeanRows are those of one iteration, mean over all ranks.
+type MeanRows struct {
+	Selections, Rank, Remote, Tokens float64
+}
+
+// laidOut are the rows that a dispatch leaves a rank with.
+func (r MeanRows) laidOut(c *epperfv1.Case) float64 {
+	if epperfv1.FansOut(epperfv1.LayoutOf(c)) {
+		return r.Selections
+	}
+	return r.Rank
+}
+
+// leastCopiedByCombine is the same on CPUs and on GPUs.
+func leastCopiedByCombine(c *epperfv1.Case, rows MeanRows) float64 {
+	back := rows.Rank
+	if epperfv1.CombineSumOf(c) == epperfv1.CombineSum_COMBINE_SUM_EXPERT {
+		back = rows.Selections
+	}
+	return (rows.laidOut(c) + 2*back + rows.Tokens) / 2 * float64(CombineRowBytes(c))
+}
+
 // LeastCopiedBytes returns the bytes that a CPU cannot but copy in one iteration of c, mean over
 // all ranks. Every rank row is copied to its rank, and from there to each of its experts; back, an
 // expert's output is read once a selection, a partial sum written and read once a rank row, a sum
 // written once a token, which is half a copy each. So with S selections, Q rank rows and T tokens:
 // dispatch (Q + S) rows, combine (S + 2Q + T) / 2 rows. In a layout that keeps rows once, Q stands
 // for S; where nothing is summed on the experts' rank, S for Q on the way back. Padding is left out.
-func LeastCopiedBytes(c *epperfv1.Case, selections, rankRows, tokens float64) float64 {
-	laidOut, back := selections, rankRows
-	if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
-		laidOut = rankRows
-	}
-	if epperfv1.CombineSumOf(c) == epperfv1.CombineSum_COMBINE_SUM_EXPERT {
-		back = selections
-	}
-	dispatch := (rankRows + laidOut) * float64(DispatchRowBytes(c))
-	combine := (laidOut + 2*back + tokens) / 2 * float64(CombineRowBytes(c))
+func LeastCopiedBytes(c *epperfv1.Case, rows MeanRows) float64 {
+	dispatch := (rows.Rank + rows.laidOut(c)) * float64(DispatchRowBytes(c))
+	combine := leastCopiedByCombine(c, rows)
 	switch c.GetMode() {
 	case epperfv1.Mode_MODE_DISPATCH:
 		return dispatch
@@ -95,4 +110,27 @@ func LeastCopiedBytes(c *epperfv1.Case, selections, rankRows, tokens float64) fl
 	default:
 		return dispatch + combine
 	}
+}
+
+// GPUBytes are what a GPU cannot but move in one operation, mean over all ranks.
+type GPUBytes struct {
+	// Copied in its own memory: a byte read and a byte written there are one, wherever they go or come
+	// from.
+	Copied float64
+	// Crossing the link to or from other GPUs, in the direction that has more.
+	Crossing float64
+}
+
+// LeastGPUBytes returns what a dispatch or a combine takes on GPUs. As LeastCopiedBytes, but a token is
+// read once for all its ranks, and a row once for all its experts: with T tokens of 2H bytes, Q rank
+// rows and S selections, dispatch T tokens, 2Q and S rows, half a copy each. Remote rows cross the link.
+// It reports false for rows that come back one a selection: of these nobody counts the remote ones.
+func LeastGPUBytes(c *epperfv1.Case, op epperfv1.Mode, rows MeanRows) (least GPUBytes, ok bool) {
+	if op == epperfv1.Mode_MODE_DISPATCH {
+		row := float64(DispatchRowBytes(c))
+		token := float64(c.GetHidden() * bf16Bytes)
+		return GPUBytes{(rows.Tokens*token + (2*rows.Rank+rows.laidOut(c))*row) / 2, rows.Remote * row}, true
+	}
+	ok = epperfv1.CombineSumOf(c) != epperfv1.CombineSum_COMBINE_SUM_EXPERT
+	return GPUBytes{leastCopiedByCombine(c, rows), rows.Remote * float64(CombineRowBytes(c))}, ok
 }

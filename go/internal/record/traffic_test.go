@@ -73,9 +73,35 @@ func TestLeastCopiedBytesFollowTheLayout(t *testing.T) {
 			epperfv1.Mode_MODE_E2E:      test.dispatch + test.back,
 		} {
 			c.Mode = mode
-			if got := record.LeastCopiedBytes(c, 10, 6, 4); got != want {
+			if got := record.LeastCopiedBytes(c, record.MeanRows{Selections: 10, Rank: 6, Tokens: 4}); got != want {
 				t.Errorf("%s, %s: %g bytes; want %g", name, epperfv1.Name(mode), got, want)
 			}
+		}
+	}
+}
+
+// As above, with 5 of the rank rows remote; a token has 256 bytes.
+func TestLeastGPUBytesFollowTheLayout(t *testing.T) {
+	const byExpert = epperfv1.CombineSum_COMBINE_SUM_EXPERT
+	rows := record.MeanRows{Selections: 10, Rank: 6, Remote: 5, Tokens: 4}
+	for name, test := range map[string]struct {
+		layout   epperfv1.Layout
+		combine  epperfv1.CombineSum
+		dispatch float64
+		back     float64 // 0: nobody knows what crosses
+	}{
+		"expert":            {epperfv1.Layout_LAYOUT_EXPERT, 0, (4*256 + 22*148) / 2, 13 * 256},
+		"flat":              {epperfv1.Layout_LAYOUT_FLAT, 0, (4*256 + 18*148) / 2, 11 * 256},
+		"expert, by expert": {epperfv1.Layout_LAYOUT_EXPERT, byExpert, (4*256 + 22*148) / 2, 0},
+	} {
+		c := &epperfv1.Case{Hidden: 128, Dtype: epperfv1.Dtype_DTYPE_FP8, Layout: test.layout, Combine: test.combine}
+		got, ok := record.LeastGPUBytes(c, epperfv1.Mode_MODE_DISPATCH, rows)
+		if want := (record.GPUBytes{Copied: test.dispatch, Crossing: 5 * 148}); got != want || !ok {
+			t.Errorf("%s: a dispatch moves %+v, %t; want %+v", name, got, ok, want)
+		}
+		got, ok = record.LeastGPUBytes(c, epperfv1.Mode_MODE_COMBINE, rows)
+		if want := (record.GPUBytes{Copied: test.back, Crossing: 5 * 256}); ok != (test.back != 0) || ok && got != want {
+			t.Errorf("%s: a combine moves %+v, %t; want %+v", name, got, ok, want)
 		}
 	}
 }

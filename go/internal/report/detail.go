@@ -3,6 +3,7 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"strings"
 
 	"github.com/epperf/epperf/go/internal/record"
 )
@@ -38,13 +39,30 @@ func writeGPUDetail(text *bytes.Buffer, c *record.CaseSummary, gpu *record.GPUDe
 	fmt.Fprintf(text, "Kernels only (μs): %s\n", kernels)
 }
 
+// bounds says what each operation had to move, and at which rate.
+func bounds(parts []record.SharePart) string {
+	var each []string
+	for _, part := range parts {
+		text := fmt.Sprintf("%s bytes a rank at %.2f GB/s", thousands(uint64(part.Bytes)), part.Rate)
+		switch part.By {
+		case record.Link:
+			text = part.Op + " by the link, " + text
+		case record.GPUMemory:
+			text = part.Op + " by memory, " + text
+		}
+		each = append(each, text)
+	}
+	return strings.Join(each, "; ")
+}
+
 func share(s *record.Summary, c *record.CaseSummary) string {
 	switch of := c.Detail.Share; {
 	case of != nil:
-		return fmt.Sprintf("%.1f%% (%s bytes a rank at %.2f GB/s, calibration %s)",
-			100*of.OfTime, thousands(uint64(of.LeastBytes)), of.Rate, printable(of.RunID))
-	case s.Device != "cpu":
-		return "n/a (a calibration is of CPUs and their memory)"
+		return fmt.Sprintf("%.1f%% (%s, calibration %s)", 100*of.OfTime, bounds(of.Parts), printable(of.RunID))
+	case s.SharedGPU:
+		return noFigures(c)
+	case s.Device != "cpu" && c.Combine == "expert":
+		return "n/a (of rows that come back one a selection, nobody counts the remote ones)"
 	case s.Backend != "ipc":
 		return "n/a (a calibration is of mapped memory)"
 	case s.Hosts > 1:

@@ -70,6 +70,7 @@ func TestScreens(t *testing.T) {
 		"gpus_mixed":       {run: mixedGPUs, passed: true},
 		"gpus_unknown":     {run: func(r *recordtest.Run) { r.OnGPUs(8); r.Header.Hosts[0].Gpus = nil }, passed: true},
 		"gpus_detail":      {run: detailedOnGPUs(8), passed: true},
+		"gpus_by_expert":   {run: byExpertOnGPUs, passed: true},
 		"shared_gpu":       {run: detailedOnGPUs(1), passed: true},
 		"calibration":      {run: calibrated, passed: true},
 		"calibration_gpus": {run: calibratedGPUs, passed: true},
@@ -167,24 +168,24 @@ func routingFile(r *recordtest.Run) {
 
 func detailed(r *recordtest.Run) {
 	*r = *recordtest.Detailed(epperfv1.Mode_MODE_E2E)
-	calibration := recordtest.Calibrated()
-	limit := &epperfv1.Limit{RunId: "cafe0123", Case: calibration.Case()}
-	for _, samples := range calibration.Samples {
-		if samples.GetBlock() == epperfv1.Samples_BLOCK_COPY_ALL {
-			limit.Samples = append(limit.Samples, samples)
-		}
-	}
-	r.Header.Limit = limit
+	r.Header.Limit = limitOf(recordtest.Calibrated())
 }
 
-// A limit has no meaning there.
 func detailedOnGPUs(gpus int) func(*recordtest.Run) {
 	return func(r *recordtest.Run) {
-		detailed(r)
-		limit := r.Header.Limit
 		*r = *recordtest.DetailedOnGPUs(epperfv1.Mode_MODE_E2E, gpus)
-		r.Header.Limit = limit
+		r.Header.Limit = limitOf(recordtest.CalibratedGPUs())
 	}
+}
+
+func byExpertOnGPUs(r *recordtest.Run) {
+	detailedOnGPUs(8)(r)
+	r.Case().Combine = epperfv1.CombineSum_COMBINE_SUM_EXPERT
+}
+
+// limitOf takes all that a calibration measured.
+func limitOf(calibration *recordtest.Run) *epperfv1.Limit {
+	return &epperfv1.Limit{RunId: "cafe0123", Case: calibration.Case(), Samples: calibration.Samples}
 }
 
 func throttledGPUs(r *recordtest.Run) {
@@ -234,19 +235,7 @@ func hostileText(r *recordtest.Run) {
 	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "\x07bell"
 }
 
-func calibratedGPUs(r *recordtest.Run) {
-	calibrated(r)
-	r.OnGPUs(2)
-	for rank := range uint32(2) {
-		for kind, ns := range map[epperfv1.Samples_Block]uint64{
-			epperfv1.Samples_BLOCK_GET_ALONE:  50_000,
-			epperfv1.Samples_BLOCK_GET_ALL:    100_000,
-			epperfv1.Samples_BLOCK_LOCAL_COPY: 10_000,
-		} {
-			r.Samples = append(r.Samples, &epperfv1.Samples{Rank: rank, Block: kind.Enum(), DurationNs: []uint64{9e9, ns, ns}})
-		}
-	}
-}
+func calibratedGPUs(r *recordtest.Run) { *r = *recordtest.CalibratedGPUs() }
 
 // overNetwork has ranks that all say the same of their network.
 func overNetwork(r *recordtest.Run) {

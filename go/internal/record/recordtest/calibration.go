@@ -40,6 +40,23 @@ func Calibrated() *Run {
 	return run
 }
 
+// CalibratedGPUs is Calibrated on two GPUs: copies back took half as long as there on rank 0, and those
+// within a GPU 10 microseconds.
+func CalibratedGPUs() *Run {
+	run := Calibrated()
+	run.OnGPUs(2)
+	for rank := range uint32(2) {
+		for kind, ns := range map[epperfv1.Samples_Block]uint64{
+			epperfv1.Samples_BLOCK_GET_ALONE:  50_000,
+			epperfv1.Samples_BLOCK_GET_ALL:    100_000,
+			epperfv1.Samples_BLOCK_LOCAL_COPY: 10_000,
+		} {
+			run.Samples = append(run.Samples, &epperfv1.Samples{Rank: rank, Block: kind.Enum(), DurationNs: []uint64{9e9, ns, ns}})
+		}
+	}
+	return run
+}
+
 // DetailedOnGPUs is Detailed on a number of GPUs: replay i of rank r took 1,600 + 16 i + r
 // microseconds for 16 operations, and the kernels of iteration i 90 + i + r microseconds.
 func DetailedOnGPUs(mode epperfv1.Mode, gpus int) *Run {

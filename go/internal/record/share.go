@@ -1,0 +1,109 @@
+package record
+
+import (
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A Share says how much of its time a case could not but take, on this machine.
+type Share struct {
+	// OfTime is the sum of Bytes / Rate of all parts / the average latency.
+	OfTime float64
+	Parts  []SharePart
+	// RunID is that of the calibration.
+	RunID string
+}
+
+// A SharePart is what bounds an iteration, or one operation of it.
+type SharePart struct {
+	// Op is dispatch or combine; "" is whatever the iteration holds.
+	Op string
+	By Bound
+	// Bytes of a rank, mean over ranks, by LeastCopiedBytes or LeastGPUBytes.
+	Bytes float64
+	// Rate of a rank while all ranks do the same, mean over ranks, in bytes per nanosecond.
+	Rate float64
+}
+
+// A Bound is a part of a machine that can only do so much.
+type Bound int
+
+const (
+	// Copies are those of a CPU.
+	Copies Bound = iota
+	// GPUMemory is a GPU's own.
+	GPUMemory
+	// Link is what GPUs reach each other by.
+	Link
+)
+
+func (r *Record) share(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *Share {
+	if s.LatencyNS == nil || s.LatencyNS.Avg <= 0 || s.BytesPerRank == nil {
+		return nil
+	}
+	parts := copies(r.Header.GetLimit(), c, meanRows(c, ranks))
+	if onGPUs(r.Header.GetPlan()) {
+		parts = gpuParts(r.Header.GetLimit(), c, meanRows(c, ranks))
+	}
+	if parts == nil {
+		return nil
+	}
+	share := &Share{Parts: parts, RunID: r.Header.GetLimit().GetRunId()}
+	for _, part := range parts {
+		share.OfTime += part.Bytes / part.Rate / s.LatencyNS.Avg
+	}
+	return share
+}
+
+func meanRows(c *epperfv1.Case, ranks []RankRecord) MeanRows {
+	var sum MeanRows
+	for number, rank := range ranks {
+		traffic := rank.Result.GetTraffic()
+		sum.Selections += float64(traffic.GetSelections())
+		sum.Rank += float64(traffic.GetRankRows())
+		sum.Remote += float64(traffic.GetRemoteRows())
+		sum.Tokens += float64(c.GetTokensOfRank()[number])
+	}
+	n := float64(len(ranks))
+	return MeanRows{sum.Selections / n, sum.Rank / n, sum.Remote / n, sum.Tokens / n}
+}
+
+// copies returns nil where the limit has no rate.
+func copies(limit *epperfv1.Limit, c *epperfv1.Case, rows MeanRows) []SharePart {
+	rate, ok := limitRate(limit, epperfv1.Samples_BLOCK_COPY_ALL)
+	if !ok {
+		return nil
+	}
+	return []SharePart{{By: Copies, Bytes: LeastCopiedBytes(c, rows), Rate: rate}}
+}
+
+// gpuParts returns, for each operation of the case, which of link and memory takes longer. Dispatch
+// puts rows, combine gets them. It returns nil where the limit lacks a rate, or a formula.
+func gpuParts(limit *epperfv1.Limit, c *epperfv1.Case, rows MeanRows) []SharePart {
+	memory, known := limitRate(limit, epperfv1.Samples_BLOCK_LOCAL_COPY)
+	if !known {
+		return nil
+	}
+	var parts []SharePart
+	for _, of := range []struct {
+		op, without epperfv1.Mode
+		link        epperfv1.Samples_Block
+	}{
+		{epperfv1.Mode_MODE_DISPATCH, epperfv1.Mode_MODE_COMBINE, epperfv1.Samples_BLOCK_COPY_ALL},
+		{epperfv1.Mode_MODE_COMBINE, epperfv1.Mode_MODE_DISPATCH, epperfv1.Samples_BLOCK_GET_ALL},
+	} {
+		if c.GetMode() == of.without {
+			continue
+		}
+		link, known := limitRate(limit, of.link)
+		least, counted := LeastGPUBytes(c, of.op, rows)
+		if !known || !counted {
+			return nil
+		}
+		part := SharePart{epperfv1.Name(of.op), GPUMemory, least.Copied, memory}
+		if least.Crossing/link > least.Copied/memory {
+			part = SharePart{epperfv1.Name(of.op), Link, least.Crossing, link}
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <numeric>
@@ -16,7 +15,7 @@
 
 #include "csrc/engine/cuda.h"
 #include "csrc/engine/cuda_calibrate.h"
-#include "csrc/engine/gpus.h"
+#include "csrc/engine/cuda_world_test_util.h"
 
 namespace ep {
 namespace {
@@ -30,8 +29,6 @@ constexpr uint32_t kRanks = 2;
 constexpr uint32_t kRows = 20'011;
 constexpr uint64_t kSeed = 5;
 constexpr Direction kPut = Direction::kPut;
-
-void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }
 
 class GpuMachine {
  public:
@@ -93,18 +90,7 @@ class GpuMachine {
   std::vector<std::unique_ptr<CudaCalibration>> calibrations_;
 };
 
-class GpuCalibration : public ::testing::Test {
- protected:
-  // A stream must not wait behind another's in the same queue of the driver: their kernels wait for
-  // each other. Ranks that are processes have queues of their own.
-  static void SetUpTestSuite() { setenv("CUDA_DEVICE_MAX_CONNECTIONS", "32", 0); }
-
-  void SetUp() override {
-    uint32_t gpus = 0;
-    const Status status = CountGpus(&gpus);
-    if (gpus == 0) GTEST_SKIP() << "skipped: no device: " << status.text();
-  }
-};
+using GpuCalibration = OneGpu;
 
 TEST_F(GpuCalibration, CopiesInEveryDirection) {
   GpuMachine machine;

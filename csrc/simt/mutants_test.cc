@@ -75,39 +75,13 @@ TEST(Mutants, FlagsDoNotReleaseCopiedRows) {
   ExpectHarm(Find<Bodies<RelaxedFlag>>(kCombines, In(kByExpert)));
 }
 
-class RelaxedTicket : public SimtDevice {
- public:
-  using SimtDevice::SimtDevice;
-  bool ArriveLast(uint32_t* ticket) {
-    Sync();
-    bool last = false;
-    if (Thread() == 0) {
-      last = lane().AddRelaxed(ticket, 1) + 1 == Workers();
-      if (last) *ticket = 0;
-    }
-    return Any(last);
-  }
-};
-
 TEST(Mutants, TicketsDoNotPassOnWhatOtherWorkersDid) {
-  ExpectHarm(FindDevice<RelaxedTicket>(kDispatches));
+  ExpectHarm(FindDevice<RelaxedTicket<SimtDevice>>(kDispatches));
 }
 
-class RelaxedCounter : public SimtDevice {
- public:
-  using SimtDevice::SimtDevice;
-  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
-    if (mine == 0) return false;
-    SyncCrew();
-    if (Lane() != 0 || lane().AddRelaxed(counter, mine) + mine != all) return false;
-    *counter = 0;
-    return true;
-  }
-};
-
 TEST(Mutants, CountersDoNotPassOnWhatOtherCrewsSummed) {
-  ExpectHarm(FindDevice<RelaxedCounter>(kCombines));
-  ExpectHarm(Find<Bodies<RelaxedCounter>>(kCombines, In(kByExpert)));
+  ExpectHarm(FindDevice<RelaxedCounter<SimtDevice>>(kCombines));
+  ExpectHarm(Find<Bodies<RelaxedCounter<SimtDevice>>>(kCombines, In(kByExpert)));
 }
 
 // ---- Who waits for whom.

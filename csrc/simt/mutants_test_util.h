@@ -35,6 +35,35 @@ struct Later : Faulty {
   }
 };
 
+// Who is last does not see what the others did before.
+template <class Device>
+class RelaxedTicket : public Device {
+ public:
+  using Device::Device;
+  bool ArriveLast(uint32_t* ticket) {
+    Device::Sync();
+    bool last = false;
+    if (Device::Thread() == 0) {
+      last = Device::lane().AddRelaxed(ticket, 1) + 1 == Device::Workers();
+      if (last) *ticket = 0;
+    }
+    return Device::Any(last);
+  }
+};
+
+template <class Device>
+class RelaxedCounter : public Device {
+ public:
+  using Device::Device;
+  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
+    if (mine == 0) return false;
+    Device::SyncCrew();
+    if (Device::Lane() != 0 || Device::lane().AddRelaxed(counter, mine) + mine != all) return false;
+    *counter = 0;
+    return true;
+  }
+};
+
 // The first seed that shows the fault, or a failed test.
 template <class Kernels>
 Outcome FirstFound(const char* kernels, const SimtConfig& config) {

@@ -142,38 +142,12 @@ TEST(PutMutants, AFlagStaysInTheImage) {
 
 // ---- What other lanes wrote is put only by who is ordered behind them.
 
-class RelaxedTicket : public Right {
- public:
-  using Right::Right;
-  bool ArriveLast(uint32_t* ticket) {
-    Sync();
-    bool last = false;
-    if (Thread() == 0) {
-      last = lane().AddRelaxed(ticket, 1) + 1 == Workers();
-      if (last) *ticket = 0;
-    }
-    return Any(last);
-  }
-};
-
 TEST(PutMutants, TicketsDoNotPassOnWhatOtherWorkersDid) {
-  ExpectFound<Bodies<RelaxedTicket>>(kDispatches);
+  ExpectFound<Bodies<RelaxedTicket<Right>>>(kDispatches);
 }
 
-class RelaxedCounter : public Right {
- public:
-  using Right::Right;
-  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
-    if (mine == 0) return false;
-    SyncCrew();
-    if (Lane() != 0 || lane().AddRelaxed(counter, mine) + mine != all) return false;
-    *counter = 0;
-    return true;
-  }
-};
-
 TEST(PutMutants, CountersDoNotPassOnWhatOtherCrewsSummed) {
-  ExpectFound<Bodies<RelaxedCounter>>(kCombines);
+  ExpectFound<Bodies<RelaxedCounter<Right>>>(kCombines);
 }
 
 }  // namespace

@@ -138,8 +138,12 @@ func epochOf(value []byte) uint64 {
 	return barrier.GetEpoch()
 }
 
-// Abort tells all launchers that the run is over. The first reason stays.
+// Abort tells all launchers that the run is over. The first reason stays. Where etcd is lost it does
+// not try: the others see that, too, and this launcher should not wait for nothing.
 func (m *Member) Abort(ctx context.Context, reason string) error {
+	if m.etcdLost() {
+		return m.Err()
+	}
 	value, err := proto.Marshal(&epperfv1.LauncherAbort{NodeRank: uint32(m.config.NodeRank), Reason: reason})
 	if err != nil {
 		return err

@@ -266,8 +266,7 @@ func (m *Member) Close(ctx context.Context) error {
 
 func (m *Member) close(ctx context.Context) error {
 	m.stop() // what follows is no news
-	var unreachable *EtcdLostError
-	if errors.As(context.Cause(m.lost), &unreachable) {
+	if m.etcdLost() {
 		m.lease = clientv3.NoLease // it has ended, and all keys with it
 		return m.leave(ctx)
 	}

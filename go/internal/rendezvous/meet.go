@@ -92,6 +92,9 @@ func (m *Member) dropBlobs(ctx context.Context, number int) error {
 
 // Barrier returns once every launcher has called it. Epochs grow by one a barrier; a launcher
 // that says something twice is counted once.
+//
+// Note: transactions that count arrivals, the last of which releases all, save one write's delay, and
+// take 10% more CPU time of 128 launchers and etcd on one machine.
 func (m *Member) Barrier(ctx context.Context, name string, epoch uint64) error {
 	if m.config.Nodes == 1 {
 		return nil // nobody else to meet

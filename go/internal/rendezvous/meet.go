@@ -94,7 +94,7 @@ func (m *Member) dropBlobs(ctx context.Context, number int) error {
 // that says something twice is counted once.
 //
 // Note: transactions that count arrivals, the last of which releases all, save one write's delay, and
-// take 10% more CPU time of 128 launchers and etcd on one machine.
+// take an eighth more CPU time of 128 launchers and etcd on one machine.
 func (m *Member) Barrier(ctx context.Context, name string, epoch uint64) error {
 	if m.config.Nodes == 1 {
 		return nil // nobody else to meet

@@ -130,7 +130,7 @@ func (c Config) etcd(folder string) *embed.Config {
 	e.ElectionMs = uint(election.Milliseconds())
 	e.UnsafeNoFsync = true
 	// Windows of a fixed size, as clients have them: else gRPC sends a ping after each message to learn
-	// a better one, a third of what a barrier sends.
+	// a better one.
 	e.GRPCAdditionalServerOptions = []grpc.ServerOption{
 		grpc.StaticStreamWindowSize(windowBytes), grpc.StaticConnWindowSize(windowBytes),
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -14,17 +13,8 @@ import (
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
-	"github.com/epperf/epperf/go/internal/rendezvous/etcdtest"
 	"github.com/epperf/epperf/go/internal/report"
 )
-
-func TestMain(m *testing.M) {
-	etcdtest.MainOfMember()
-	if len(os.Args) == 2 && os.Args[1] == rankName { // a launcher in this process started it
-		os.Exit(perf(os.Args, os.Stdout, os.Stderr))
-	}
-	os.Exit(m.Run())
-}
 
 // Three launchers in this process, so that the limit can be one which a small run is above: each
 // keeps its ranks' samples, and no record claims to be the whole.

@@ -155,6 +155,12 @@ func (e *AbortError) Error() string {
 	return fmt.Sprintf("node %d (%s) ended the run: %s", e.Node, e.Host, e.Reason)
 }
 
+// etcdLost reports whether this launcher's lease has ended, and all its keys with it.
+func (m *Member) etcdLost() bool {
+	var lost *EtcdLostError
+	return errors.As(m.Err(), &lost)
+}
+
 // An EtcdLostError says that etcd was out of reach until this launcher's lease ended.
 type EtcdLostError struct{ Endpoints []string }
 

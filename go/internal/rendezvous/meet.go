@@ -3,6 +3,7 @@ package rendezvous
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,13 +15,11 @@ import (
 
 // Hosts waits until every launcher has joined and returns their entries in node-rank order.
 func (m *Member) Hosts(ctx context.Context) ([]*epperfv1.HostEntry, error) {
-	missing := func() []int {
-		return m.missing(func(node int) bool {
-			_, present := m.board.get(m.hostKey(node))
-			return present
-		})
+	joined := func(node int) bool {
+		_, present := m.board.get(m.hostKey(node))
+		return present
 	}
-	if err := m.await(ctx, missing); err != nil {
+	if err := m.await(ctx, m.nodes(), joined); err != nil {
 		return nil, fmt.Errorf("wait for all launchers: %w", err)
 	}
 	entries := make([]*epperfv1.HostEntry, m.config.Nodes)
@@ -56,11 +55,9 @@ func (m *Member) exchange(ctx context.Context, number int, mine *epperfv1.Blobs)
 	if err := m.put(ctx, m.blobsKey(number, m.config.NodeRank), value); err != nil {
 		return nil, err
 	}
-	err = m.await(ctx, func() []int {
-		return m.missing(func(node int) bool {
-			_, present := m.board.get(m.blobsKey(number, node))
-			return present
-		})
+	err = m.await(ctx, m.nodes(), func(node int) bool {
+		_, present := m.board.get(m.blobsKey(number, node))
+		return present
 	})
 	if err != nil {
 		return nil, err
@@ -95,6 +92,9 @@ func (m *Member) dropBlobs(ctx context.Context, number int) error {
 
 // Barrier returns once every launcher has called it. Epochs grow by one a barrier; a launcher
 // that says something twice is counted once.
+//
+// Note: transactions that count arrivals, the last of which releases all, save one write's delay, and
+// take an eighth more CPU time of 128 launchers and etcd on one machine.
 func (m *Member) Barrier(ctx context.Context, name string, epoch uint64) error {
 	if m.config.Nodes == 1 {
 		return nil // nobody else to meet
@@ -114,17 +114,12 @@ func (m *Member) barrier(ctx context.Context, here *epperfv1.Barrier) error {
 		if err := m.put(ctx, m.arriveKey(m.config.NodeRank), value); err != nil {
 			return err
 		}
-		return m.await(ctx, func() []int {
-			if m.epochAt(m.releasedKey()) >= here.GetEpoch() {
-				return nil
-			}
-			return []int{unknown}
+		return m.await(ctx, []int{unknown}, func(int) bool {
+			return m.epochAt(m.releasedKey()) >= here.GetEpoch()
 		})
 	}
-	err = m.await(ctx, func() []int {
-		return m.missing(func(node int) bool {
-			return node == 0 || m.epochAt(m.arriveKey(node)) >= here.GetEpoch()
-		})
+	err = m.await(ctx, m.nodes()[1:], func(node int) bool {
+		return m.epochAt(m.arriveKey(node)) >= here.GetEpoch()
 	})
 	if err != nil {
 		return err
@@ -146,8 +141,12 @@ func epochOf(value []byte) uint64 {
 	return barrier.GetEpoch()
 }
 
-// Abort tells all launchers that the run is over. The first reason stays.
+// Abort tells all launchers that the run is over. The first reason stays. Where etcd is lost it does
+// not try: the others see that, too, and this launcher should not wait for nothing.
 func (m *Member) Abort(ctx context.Context, reason string) error {
+	if m.etcdLost() {
+		return m.Err()
+	}
 	value, err := proto.Marshal(&epperfv1.LauncherAbort{NodeRank: uint32(m.config.NodeRank), Reason: reason})
 	if err != nil {
 		return err
@@ -174,23 +173,25 @@ func (m *Member) put(ctx context.Context, key string, value []byte) error {
 	})
 }
 
-// missing lists the nodes for which present is false.
-func (m *Member) missing(present func(node int) bool) []int {
-	var nodes []int
-	for node := range m.config.Nodes {
-		if !present(node) {
-			nodes = append(nodes, node)
-		}
+// nodes lists all launchers of the run, this one too.
+func (m *Member) nodes() []int {
+	nodes := make([]int, m.config.Nodes)
+	for node := range nodes {
+		nodes[node] = node
 	}
 	return nodes
 }
 
-// await waits until missing is empty. What has come before the run was lost counts.
-func (m *Member) await(ctx context.Context, missing func() []int) error {
+// await waits until all of nodes have come, each of which stays so. What has come before the run
+// was lost counts. At a change it looks at the first that is missing, not at all: there are as many
+// changes as nodes.
+func (m *Member) await(ctx context.Context, nodes []int, came func(node int) bool) error {
 	started := time.Now()
 	for {
 		changed := m.board.next()
-		nodes := missing()
+		for len(nodes) > 0 && came(nodes[0]) {
+			nodes = nodes[1:]
+		}
 		if len(nodes) == 0 {
 			return nil
 		}
@@ -202,7 +203,7 @@ func (m *Member) await(ctx context.Context, missing func() []int) error {
 		case <-ctx.Done():
 		}
 		if ctx.Err() == context.DeadlineExceeded {
-			return m.missed(nodes, time.Since(started))
+			return m.missed(slices.DeleteFunc(nodes, came), time.Since(started))
 		}
 		return context.Cause(ctx)
 	}

@@ -64,7 +64,7 @@ func (m *Member) notArrived() []int {
 		epochs[string(kv.Key)] = epochOf(kv.Value)
 	}
 	here := epochs[m.arriveKey(m.config.NodeRank)]
-	nodes := m.missing(func(node int) bool { return node == 0 || epochs[m.arriveKey(node)] >= here })
+	nodes := slices.DeleteFunc(m.nodes()[1:], func(node int) bool { return epochs[m.arriveKey(node)] >= here })
 	if len(nodes) == 0 {
 		return []int{0}
 	}

@@ -49,11 +49,9 @@ func (m *Member) give(ctx context.Context, entries []*epperfv1.Entry) error {
 	if err := m.put(ctx, m.announceKey(m.config.NodeRank), end); err != nil {
 		return err
 	}
-	return m.await(ctx, func() []int {
-		if value, _ := m.board.get(m.gatheredKey()); value != nil { // node 0 may have left since
-			return nil
-		}
-		return []int{0}
+	return m.await(ctx, []int{0}, func(int) bool {
+		value, _ := m.board.get(m.gatheredKey())
+		return value != nil // node 0 may have left since
 	})
 }
 
@@ -89,11 +87,9 @@ func (m *Member) Gather(ctx context.Context, take func(node int, entry *epperfv1
 }
 
 func (m *Member) gather(ctx context.Context, node int, take func(int, *epperfv1.Entry) error) error {
-	err := m.await(ctx, func() []int {
-		if _, present := m.board.get(m.announceKey(node)); present {
-			return nil
-		}
-		return []int{node}
+	err := m.await(ctx, []int{node}, func(node int) bool {
+		_, present := m.board.get(m.announceKey(node))
+		return present
 	})
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -43,6 +44,8 @@ const (
 	// leaseTTL is how long a silent launcher counts as alive. A cluster's leader change takes
 	// up to 2 s; a launcher must outlive it.
 	leaseTTL = 5 * time.Second
+	// windowBytes is how much may be on its way in a connection: some chunks of a part.
+	windowBytes = 2 << 20
 )
 
 // A Config says which run to join, and as whom.
@@ -93,6 +96,10 @@ func Join(ctx context.Context, config Config) (*Member, error) {
 		DialKeepAliveTime:    leaseTTL,
 		DialKeepAliveTimeout: leaseTTL,
 		Logger:               zap.NewNop(), // errors are returned, not logged
+		// Windows of a fixed size: else gRPC sends a ping after each message to learn a better one.
+		DialOptions: []grpc.DialOption{
+			grpc.WithStaticStreamWindowSize(windowBytes), grpc.WithStaticConnWindowSize(windowBytes),
+		},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("join run %q: %w", config.RunID, err)
@@ -259,8 +266,7 @@ func (m *Member) Close(ctx context.Context) error {
 
 func (m *Member) close(ctx context.Context) error {
 	m.stop() // what follows is no news
-	var unreachable *EtcdLostError
-	if errors.As(context.Cause(m.lost), &unreachable) {
+	if m.etcdLost() {
 		m.lease = clientv3.NoLease // it has ended, and all keys with it
 		return m.leave(ctx)
 	}

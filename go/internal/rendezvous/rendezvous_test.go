@@ -283,6 +283,26 @@ func TestAbortReachesAllWaiting(t *testing.T) {
 	t.Logf("abort seen after %v", took)
 }
 
+// There is nothing to wait for: what it would tell cannot be told.
+func TestAbortDoesNotWaitForALostEtcd(t *testing.T) {
+	t.Parallel()
+	server, err := embedded.Start(within(t, 30*time.Second), embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := join(t, node(server.Endpoint(), "r1", 2, 0))
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-member.Lost()
+	started := time.Now()
+	err = member.Abort(within(t, 10*time.Second), "etcd is gone")
+	var lost *rendezvous.EtcdLostError
+	if took := time.Since(started); !errors.As(err, &lost) || took > time.Second {
+		t.Errorf("after %v: %v", took, err)
+	}
+}
+
 func TestLauncherThatLeavesIsNamed(t *testing.T) {
 	members := joinAll(t, serve(t), "r1", 2)
 	ctx := within(t, 10*time.Second)

@@ -9,7 +9,7 @@ package session
 
 import (
 	"bufio"
-	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 )
 
@@ -29,8 +30,8 @@ const (
 	MaxMessageBytes = 4 << 20
 	// RankFD is the file descriptor at which a rank finds its end.
 	RankFD = 3
-	// writeTimeout bounds how long a message may wait for the other side to read. Both ends
-	// read all the time, so only a stopped process comes near it.
+	// writeTimeout is how long a message may wait for the other side to read, and up to as much
+	// again. Both ends read all the time, so only a stopped process comes near it.
 	writeTimeout = 10 * time.Second
 )
 
@@ -39,7 +40,8 @@ type stream struct {
 	conn   net.Conn
 	reader *bufio.Reader
 
-	mu sync.Mutex // held while a message is written, so that messages stay whole
+	mu      sync.Mutex // held while a message is written, so that messages stay whole
+	writeBy time.Time  // the deadline of writes
 }
 
 func newStream(file *os.File) (*stream, error) {
@@ -52,19 +54,25 @@ func newStream(file *os.File) (*stream, error) {
 
 // write sends one message.
 func (s *stream) write(message proto.Message) error {
-	if size := proto.Size(message); size > MaxMessageBytes {
+	size := proto.Size(message)
+	if size > MaxMessageBytes {
 		return fmt.Errorf("message of %d bytes: at most %d fit", size, MaxMessageBytes)
 	}
-	var frame bytes.Buffer // length and message in one write: each wakes the other side
-	if _, err := protodelim.MarshalTo(&frame, message); err != nil {
+	// Length and message in one write: each wakes the other side.
+	frame := protowire.AppendVarint(make([]byte, 0, binary.MaxVarintLen32+size), uint64(size))
+	frame, err := proto.MarshalOptions{UseCachedSize: true}.MarshalAppend(frame, message)
+	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.conn.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
-		return err
+	if now := time.Now(); s.writeBy.Sub(now) < writeTimeout { // not before each write: it costs a tenth of one
+		s.writeBy = now.Add(2 * writeTimeout)
+		if err := s.conn.SetWriteDeadline(s.writeBy); err != nil {
+			return err
+		}
 	}
-	_, err := s.conn.Write(frame.Bytes())
+	_, err = s.conn.Write(frame)
 	return err
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+	"google.golang.org/grpc"
 )
 
 // The server's election of itself is most of its start-up. etcd's defaults (100 ms and 1 s) serve
@@ -27,6 +28,9 @@ const (
 	heartbeat = 20 * time.Millisecond
 	election  = 5 * heartbeat
 )
+
+// windowBytes is how much may be on its way in a connection: some chunks of a part.
+const windowBytes = 2 << 20
 
 // A Config says where a server listens and keeps its data. The zero Config is a server for this
 // host's processes.
@@ -125,6 +129,11 @@ func (c Config) etcd(folder string) *embed.Config {
 	e.TickMs = uint(heartbeat.Milliseconds())
 	e.ElectionMs = uint(election.Milliseconds())
 	e.UnsafeNoFsync = true
+	// Windows of a fixed size, as clients have them: else gRPC sends a ping after each message to learn
+	// a better one.
+	e.GRPCAdditionalServerOptions = []grpc.ServerOption{
+		grpc.StaticStreamWindowSize(windowBytes), grpc.StaticConnWindowSize(windowBytes),
+	}
 	// A shared server lives long; of what its runs wrote nobody reads old revisions.
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, "10m"
 	// What goes wrong comes back as an error; the server's own log is not for our users.

@@ -76,8 +76,12 @@ TEST(View, GivesTheAddressesOfMappedRanges) {
 }
 
 TEST(View, FindsTheLaneThatMapsAmongOthers) {
-  const View view =
-      View(2, 4, 1).Entry(0x1000).Lane(kGda, 0xAAAA).Lane(kGda, 0xAAAA).Lane(kCudaIpc, 0x20).Lane(kNobodys, 0xBBBB);
+  const View view = View(2, 4, 1)
+                        .Entry(0x1000)
+                        .Lane(kGda, 0xAAAA)
+                        .Lane(kGda, 0xAAAA)
+                        .Lane(kCudaIpc, 0x20)
+                        .Lane(kNobodys, 0xBBBB);
   std::vector<ViewEntry> found;
   ASSERT_TRUE(view.Read(1, &found).ok());
   EXPECT_EQ(found[0].mapped, At(0x1020));

@@ -51,11 +51,11 @@ func TestMachineRefuses(t *testing.T) {
 		partial   bool // the record stays unfinished
 	}{
 		"space on the disk": {
-			with(small, "--num-processes=4", "--iters=5000", "--output=full"),
+			with(small, "--num-processes=4", "--iters=1000", "--output=full"),
 			func(t *testing.T, p *program) {
-				p.mounting(t, "mkdir full && mount -t tmpfs -o size=16k tmpfs full")
+				p.mounting(t, "mkdir full && mount -t tmpfs -o size=8k tmpfs full")
 			},
-			10 * time.Second, 1, `write record full/.+\.epperf\.partial: .*no space left on device .*--output`, true,
+			3 * time.Second, 1, `write record full/.+\.epperf\.partial: .*no space left on device .*--output`, true,
 		},
 		"to write there": {
 			with(small, "--num-processes=2", "--output=sealed"),

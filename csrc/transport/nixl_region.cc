@@ -13,6 +13,7 @@
 
 #include "csrc/transport/cuda_status.h"
 #include "csrc/transport/nixl_message.h"
+#include "csrc/transport/nixl_reach.h"
 
 namespace ep {
 namespace {
@@ -167,41 +168,13 @@ Status NixlRegion::Meet() {
   }
 }
 
-Status NixlRegion::Usable(uint32_t peer, const nixl::ViewEntry& entry) const {
-  const std::string how =
-      "reach rank " + std::to_string(peer) + " over NIXL: UCX offers " + entry.transports;
-  if (config_.use == NixlUse::kNever && entry.mapped != nullptr) {
-    return {Code::kInvalid, how +
-                                ", mapped memory, which --nvlink-backend=none is not to use; "
-                                "UCX_TLS, which is yours, lets it"};
-  }
-  if (entry.mapped == nullptr) {
-    return {Code::kInvalid, how +
-                                "; kernels of this build reach mapped memory (cuda_ipc) alone: try "
-                                "--nvlink-backend=ipc, or --device=cpu to measure a network"};
-  }
-  return {};
-}
-
 Status NixlRegion::Reach(std::vector<GpuReach>* reach) const {
-  const uint32_t rank = config_.nixl.link.rank;
-  const size_t per_peer = Puts() ? 2 : 1;
+  const size_t ranges = RangesOf(config_.use) * (reach->size() - 1);
   std::vector<nixl::ViewEntry> entries;
-  Status status = nixl::ReadView(reinterpret_cast<uintptr_t>(view_), per_peer * (reach->size() - 1),
-                                 ReadFromGpu, &entries);
-  auto entry = entries.begin();
-  for (uint32_t peer = 0; peer < reach->size() && status.ok(); ++peer) {
-    if (peer == rank) continue;
-    GpuReach& to = (*reach)[peer];
-    status = Usable(peer, *entry);
-    to.memory = (entry++)->mapped;
-    if (!Puts() || !status.ok()) continue;
-    to.put_region = to.memory;
-    to.memory = images_->data() + peer * config_.bytes;
-    status = Usable(peer, *entry);
-    to.put_image = (entry++)->mapped;
-  }
-  return status;
+  Status status = nixl::ReadView(reinterpret_cast<uintptr_t>(view_), ranges, ReadFromGpu, &entries);
+  if (!status.ok()) return status;
+  return ReachPeers(entries, config_.use, config_.nixl.link.rank,
+                    {Puts() ? images_->data() : nullptr, config_.bytes}, reach);
 }
 
 }  // namespace ep

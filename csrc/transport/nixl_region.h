@@ -18,15 +18,9 @@
 #include "csrc/transport/cuda_region.h"
 #include "csrc/transport/gpu_region.h"
 #include "csrc/transport/nixl_link.h"
+#include "csrc/transport/nixl_reach.h"
 
 namespace ep {
-
-// What becomes of memory that NIXL can map.
-enum class NixlUse {
-  kMapped,  // kernels load and store in it
-  kPut,     // they do as if it were not: rows wait in an image, and puts move them
-  kNever,   // it must not be: what is to be measured is a network of NICs
-};
 
 struct NixlRegionConfig {
   // Its link's sizes and GPU memory are the region's business.
@@ -65,11 +59,9 @@ class NixlRegion final : public GpuRegion {
 
   Place Ours() const;
   bool Puts() const { return config_.use == NixlUse::kPut; }
-  // A view of all peers' regions, with puts each followed by the peer's image of ours.
+  // A view of all peers' ranges (csrc/transport/nixl_reach.h).
   Status MakeView(const std::vector<Place>& places);
   Status Reach(std::vector<GpuReach>* reach) const;
-  // How an entry of the view may be used.
-  Status Usable(uint32_t peer, const nixl::ViewEntry& entry) const;
   // Moves on until all peers have come as far.
   Status Meet();
 

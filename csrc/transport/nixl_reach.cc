@@ -1,0 +1,50 @@
+#include "csrc/transport/nixl_reach.h"
+
+#include <string>
+
+namespace ep {
+namespace {
+
+Status Usable(uint32_t peer, const nixl::ViewEntry& entry, NixlUse use) {
+  const std::string how =
+      "reach rank " + std::to_string(peer) + " over NIXL: UCX offers " + entry.transports;
+  if (entry.mapped == nullptr) {
+    return {Code::kInvalid, how +
+                                "; kernels of this build reach mapped memory (cuda_ipc) alone: try "
+                                "--nvlink-backend=ipc, or --device=cpu to measure a network"};
+  }
+  if (use == NixlUse::kNever) {
+    return {Code::kInvalid, how +
+                                ", mapped memory, which --nvlink-backend=none is not to use; does "
+                                "UCX_TLS, which you have set, allow it?"};
+  }
+  return {};
+}
+
+}  // namespace
+
+Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, NixlUse use, uint32_t rank,
+                  const Images& images, std::vector<GpuReach>* reach) {
+  if (entries.size() != RangesOf(use) * (reach->size() - 1)) {
+    return {Code::kInvalid, "reach peers over NIXL: " + std::to_string(entries.size()) +
+                                " entries for " + std::to_string(reach->size()) + " ranks"};
+  }
+  auto entry = entries.begin();
+  for (uint32_t peer = 0; peer < reach->size(); ++peer) {
+    if (peer == rank) continue;
+    GpuReach& to = (*reach)[peer];
+    for (uint8_t** address : {&to.put_region, &to.put_image}) {
+      if (address == &to.put_image && use != NixlUse::kPut) continue;
+      if (Status status = Usable(peer, *entry, use); !status.ok()) return status;
+      *address = (entry++)->mapped;
+    }
+    if (use == NixlUse::kPut) {
+      to.memory = images.begin + peer * images.bytes_of_one;
+    } else {
+      to = {.memory = to.put_region};
+    }
+  }
+  return {};
+}
+
+}  // namespace ep

@@ -129,26 +129,29 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
                     "launch a kernel of " + std::to_string(geometry.blocks) + " blocks");
 }
 
+Status CudaKernels::LaunchTogether(cudaKernel_t kernel, const void* arguments, uint32_t blocks,
+                                   cudaStream_t stream) {
+  return LaunchAs(kernel, {blocks, kernels::kThreads, shared_bytes_, true}, arguments, stream);
+}
+
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  return LaunchAs(dispatch_, {blocks, kernels::kThreads, shared_bytes_, true}, &arguments, stream);
+  return LaunchTogether(dispatch_, &arguments, blocks, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  return LaunchAs(combine_, {blocks, kernels::kThreads, shared_bytes_, true}, &arguments, stream);
+  return LaunchTogether(combine_, &arguments, blocks, stream);
 }
 
 Status CudaKernels::Launch(const kernels::DispatchPutArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  return LaunchAs(dispatch_put_, {blocks, kernels::kThreads, shared_bytes_, true}, &arguments,
-                  stream);
+  return LaunchTogether(dispatch_put_, &arguments, blocks, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CombinePutArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  return LaunchAs(combine_put_, {blocks, kernels::kThreads, shared_bytes_, true}, &arguments,
-                  stream);
+  return LaunchTogether(combine_put_, &arguments, blocks, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {

@@ -45,6 +45,9 @@ class CudaKernels {
   };
   Status LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
                   cudaStream_t stream);
+  // One whose blocks wait for each other.
+  Status LaunchTogether(cudaKernel_t kernel, const void* arguments, uint32_t blocks,
+                        cudaStream_t stream);
   Status Find(const char* name, cudaKernel_t* kernel);
   Status AllowSharedMemory(cudaKernel_t kernel, const char* name, uint32_t available);
   // Lowers *blocks to how many of the kernel this rank may have on the GPU at once.

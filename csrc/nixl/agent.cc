@@ -81,6 +81,8 @@ Status Agent::RegistrationList(std::span<const Range> ranges, Memory memory,
 Status Agent::Register(std::span<const Range> ranges, Memory memory) {
   Handle<capi::RegistrationList> list;
   if (Status status = RegistrationList(ranges, memory, &list); !status.ok()) return status;
+  const capi::Code code = functions().register_mem(agent_.get(), list.get(), arguments_.get());
+  if (code == capi::kSuccess) return {};
   uint64_t bytes = 0;
   for (const Range& range : ranges) bytes += range.bytes;
   std::string what = "register " + std::to_string(bytes) + " bytes in " +
@@ -94,8 +96,7 @@ Status Agent::Register(std::span<const Range> ranges, Memory memory) {
     what +=
         "; is --nixl-root a whole NIXL, and is the driver's libcuda.so.1 where it is looked for?)";
   }
-  return library_->Check(functions().register_mem(agent_.get(), list.get(), arguments_.get()),
-                         what);
+  return library_->Check(code, what);
 }
 
 Status Agent::Deregister(std::span<const Range> ranges, Memory memory) {

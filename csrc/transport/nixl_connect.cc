@@ -94,7 +94,7 @@ Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   if (connected_) return {Code::kState, "connect over NIXL: the link is connected"};
   for (uint32_t rank = 0; rank < config_.ranks; ++rank) {
     if (rank == config_.rank) continue;
-    Status status = Meet(rank, blobs[rank]);
+    Status status = Learn(rank, blobs[rank]);
     if (!status.ok()) {
       return {status.code(),
               "connect to rank " + std::to_string(rank) + " over NIXL: " + status.text()};
@@ -102,6 +102,17 @@ Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   }
   connected_ = true;
   // Only now, so that a peer that answers at once is known.
+  return GreetAll();
+}
+
+Status NixlLink::Meet() {
+  const std::lock_guard lock(mutex_);
+  if (!connected_) return {Code::kState, "meet over NIXL: the link is not connected"};
+  return GreetAll();
+}
+
+Status NixlLink::GreetAll() {
+  ++meetings_;
   for (uint32_t rank = 0; rank < config_.ranks; ++rank) {
     if (rank == config_.rank) continue;
     Status status = Begin(rank, Route::kImageToRegion, {}, NixlNotification::kGreeting, 0);
@@ -111,7 +122,7 @@ Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   return AwaitAnswers();
 }
 
-Status NixlLink::Meet(uint32_t rank, std::span<const uint8_t> bytes) {
+Status NixlLink::Learn(uint32_t rank, std::span<const uint8_t> bytes) {
   NixlBlob blob;
   if (!ReadFrom(bytes, &blob) || blob.version != NixlBlob::kVersion ||
       blob.name_bytes >= bytes.size() - sizeof(blob)) {
@@ -149,7 +160,8 @@ Status NixlLink::AwaitAnswers() {
     if (!failure_.ok()) return failure_;
     std::string silent;
     for (uint32_t rank = 0; rank < config_.ranks; ++rank) {
-      if (rank != config_.rank && !peers_[rank].answered) silent += " " + std::to_string(rank);
+      if (rank != config_.rank && peers_[rank].greetings < meetings_)
+        silent += " " + std::to_string(rank);
     }
     if (silent.empty() && active_.empty()) return {};
     if (NowNs() - begin_ns > config_.wait_timeout_ns) {

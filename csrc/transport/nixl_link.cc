@@ -146,7 +146,7 @@ void NixlLink::Arrived(std::string_view agent, std::span<const uint8_t> bytes) {
   const auto rank = static_cast<uint32_t>(notification.rank);
   const uint64_t flag = notification.flag;
   if (flag == NixlNotification::kGreeting) {
-    peers_[rank].answered = true;
+    ++peers_[rank].greetings;
     return;
   }
   if (flag % kWordBytes != 0 || flag > config_.region_bytes - kWordBytes) {

@@ -53,6 +53,10 @@ class NixlLink final : public Link {
   bool Idle() override { return under_way_.load(std::memory_order_acquire) == 0; }
   Status Failure(uint32_t* peer) override;
 
+  // Ok once every peer has met as often as we have, Connect being the first time. Moves on while it
+  // waits: what peers did before needs nobody to do so any more.
+  Status Meet();
+
   // For what is no message. Calls must not meet those of the link.
   nixl::Agent& agent() { return *agent_; }
   // Of a peer, once connected.
@@ -68,7 +72,7 @@ class NixlLink final : public Link {
     uint64_t region = 0;  // addresses in its process
     uint64_t our_image = 0;
     uint64_t our_word = 0;
-    bool answered = false;
+    uint64_t greetings = 0;  // that have come from it
   };
   // A write is made once for each list of extents. Epochs of the same routing alternate between
   // two, one a bank.
@@ -89,8 +93,8 @@ class NixlLink final : public Link {
 
   Status Allocate();
   Status MakeBlob();
-  Status Meet(uint32_t rank, std::span<const uint8_t> blob);
-  Status Greet(uint32_t rank);
+  Status Learn(uint32_t rank, std::span<const uint8_t> blob);
+  Status GreetAll();
   Status AwaitAnswers();
   Status Check(uint32_t peer, std::span<const Extent> extents, uint64_t flag) const;
   Status Begin(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
@@ -114,6 +118,7 @@ class NixlLink final : public Link {
   std::vector<Channel> channels_;  // [peer][route]
   std::vector<Channel*> active_;
   bool connected_ = false;
+  uint64_t meetings_ = 0;
   Status failure_;
   uint32_t failed_peer_ = 0;
 

@@ -157,6 +157,28 @@ TEST_P(NixlLinkTest, SetsFlagsWithoutBytes) {
   EXPECT_TRUE(processes.AllSucceed());
 }
 
+// Nobody leaves a meeting before all have come to it, however far ahead it is.
+TEST_P(NixlLinkTest, MeetsAsOftenAsAllDo) {
+  const auto [ranks, tcp_only] = GetParam();
+  Processes processes(ranks, [&](Processes& all, uint32_t rank) {
+    const auto link = Connected(all, Config(rank, ranks, tcp_only));
+    for (uint64_t meeting = 1; meeting <= 20 && !testing::Test::HasFailure(); ++meeting) {
+      // One is late, and helps the others' greetings along meanwhile.
+      for (uint32_t i = 0; meeting % ranks == rank && i < 300; ++i) {
+        link->Progress();
+        sched_yield();
+      }
+      all.word(rank) = meeting;
+      const Status status = link->Meet();
+      EXPECT_TRUE(status.ok()) << status.text();
+      for (uint32_t peer = 0; peer < ranks; ++peer) EXPECT_GE(all.word(peer), meeting);
+    }
+    all.Meet();
+    return Result();
+  });
+  EXPECT_TRUE(processes.AllSucceed());
+}
+
 TEST_P(NixlLinkTest, TakesTheTransportsItIsTold) {
   const auto [ranks, tcp_only] = GetParam();
   Processes processes(ranks, [&](Processes& all, uint32_t rank) {

@@ -1,11 +1,8 @@
 #include "csrc/transport/nixl_region.h"
 
 #include <cuda_runtime_api.h>
-#include <sched.h>
 
-#include <atomic>
 #include <chrono>
-#include <cstring>
 #include <future>
 #include <string>
 #include <thread>
@@ -34,7 +31,7 @@ Status NixlRegion::Create(const NixlRegionConfig& config, std::unique_ptr<NixlRe
   }
   if (!status.ok()) return status;
   NixlLinkConfig nixl = config.nixl;
-  nixl.link.region_bytes = kWordBytes * nixl.link.ranks;  // Meet's
+  nixl.link.region_bytes = kWordBytes;  // the least: it carries nothing but greetings
   nixl.link.image_extents.clear();
   nixl.gpu = config.gpu;
   for (const CudaRegion* memory : {made->memory_.get(), made->images_.get()}) {
@@ -96,7 +93,8 @@ Status NixlRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, u
   if (blobs.size() == 1 || !status.ok()) return status;
   status = CudaStatus(cudaSetDevice(config_.gpu), "use GPU " + std::to_string(config_.gpu));
   if (status.ok()) status = MakeView(places);
-  if (status.ok()) status = Meet();
+  // A rank that has its view need not be one that its peers have reached.
+  if (status.ok()) status = link_->Meet();
   return status.ok() ? Reach(reach) : status;
 }
 
@@ -134,38 +132,6 @@ Status NixlRegion::MakeView(const std::vector<Place>& places) {
   Status status = answer.get();
   view_ = made->view;
   return status;
-}
-
-// A rank that has its view need not be one that its peers have reached, and nothing moves on in a
-// rank that does not wait for it.
-Status NixlRegion::Meet() {
-  const LinkConfig& config = config_.nixl.link;
-  const auto word = [&](uint32_t peer) {
-    auto& at = reinterpret_cast<uint64_t*>(link_->region())[peer];
-    return std::atomic_ref<uint64_t>(at).load(std::memory_order_acquire);
-  };
-  for (uint32_t peer = 0; peer < config.ranks; ++peer) {
-    if (peer != config.rank) {
-      link_->Send(peer, Route::kImageToRegion, {}, config.rank * kWordBytes, 1);
-    }
-  }
-  const uint64_t begin_ns = NowNs();
-  while (true) {
-    link_->Progress();
-    uint32_t failed_peer = 0;
-    if (Status status = link_->Failure(&failed_peer); !status.ok()) return status;
-    std::string missing;
-    for (uint32_t peer = 0; peer < config.ranks; ++peer) {
-      if (peer != config.rank && word(peer) == 0) missing += " " + std::to_string(peer);
-    }
-    if (missing.empty() && link_->Idle()) return {};
-    if (NowNs() - begin_ns > config.wait_timeout_ns) {
-      return {Code::kTimeout, "connect over NIXL: nothing within " +
-                                  Milliseconds(config.wait_timeout_ns) + " from ranks" + missing +
-                                  ", which have no view of GPU memory yet; have they ended?"};
-    }
-    sched_yield();
-  }
 }
 
 Status NixlRegion::Reach(std::vector<GpuReach>* reach) const {

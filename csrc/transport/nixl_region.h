@@ -62,8 +62,6 @@ class NixlRegion final : public GpuRegion {
   // A view of all peers' ranges (csrc/transport/nixl_reach.h).
   Status MakeView(const std::vector<Place>& places);
   Status Reach(std::vector<GpuReach>* reach) const;
-  // Moves on until all peers have come as far.
-  Status Meet();
 
   const NixlRegionConfig config_;
   std::unique_ptr<CudaRegion> memory_;

@@ -80,24 +80,25 @@ func explainGPU(p *epperfv1.Plan, gpus []*epperfv1.Gpu) (*report.GPUMemory, []re
 		return nil, nil, err
 	}
 	ranks := plan.RanksOnGPU(p, 0, len(gpus))
-	parts := []report.Part{
-		{Name: "inputs, outputs, handle", Bytes: rank.PrivateBytes - rank.FlushBytes - rank.ImageBytes},
-		{Name: "cache flush, while it lasts", Bytes: rank.FlushBytes},
-	}
 	return &report.GPUMemory{
 		Name:        gpus[0].GetName(),
 		Ranks:       ranks,
 		NeededBytes: uint64(ranks) * (rank.RegionBytes + rank.PrivateBytes),
 		HasBytes:    gpus[0].GetMemoryBytes(),
-	}, withImages(parts, rank), nil
+	}, privateParts(rank), nil
 }
 
-// withImages adds what a rank has of peers' regions, where they are not mapped.
-func withImages(parts []report.Part, rank native.Memory) []report.Part {
-	if rank.ImageBytes == 0 {
-		return parts
+// privateParts lists what a rank has of its own: its engine's, then others, then images of peers'
+// regions, where they are not mapped.
+func privateParts(engine native.Memory, others ...report.Part) []report.Part {
+	parts := append([]report.Part{
+		{Name: "inputs, outputs, handle", Bytes: engine.PrivateBytes - engine.FlushBytes - engine.ImageBytes},
+		{Name: "cache flush, while it lasts", Bytes: engine.FlushBytes},
+	}, others...)
+	if engine.ImageBytes > 0 {
+		parts = append(parts, report.Part{Name: "images of peers' regions", Bytes: engine.ImageBytes})
 	}
-	return append(parts, report.Part{Name: "images of peers' regions", Bytes: rank.ImageBytes})
+	return parts
 }
 
 // largestPrivate returns what the rank has of its own that has most: it receives most.
@@ -113,10 +114,7 @@ func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (
 			most = needed
 		}
 	}
-	return withImages([]report.Part{
-		{Name: "inputs, outputs, handle", Bytes: most.PrivateBytes - most.FlushBytes - most.ImageBytes},
-		{Name: "cache flush, while it lasts", Bytes: most.FlushBytes},
-		{Name: "routing of all ranks", Bytes: most.routingBytes},
-		{Name: "process", Bytes: processBytes},
-	}, most.Memory), nil
+	return privateParts(most.Memory,
+		report.Part{Name: "routing of all ranks", Bytes: most.routingBytes},
+		report.Part{Name: "process", Bytes: processBytes}), nil
 }

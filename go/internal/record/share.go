@@ -40,10 +40,11 @@ func (r *Record) share(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *Sh
 	if s.LatencyNS == nil || s.LatencyNS.Avg <= 0 || s.BytesPerRank == nil {
 		return nil
 	}
-	parts := copies(r.Header.GetLimit(), c, meanRows(c, ranks))
+	bounds := copies
 	if onGPUs(r.Header.GetPlan()) {
-		parts = gpuParts(r.Header.GetLimit(), c, meanRows(c, ranks))
+		bounds = gpuParts
 	}
+	parts := bounds(r.Header.GetLimit(), c, meanRows(c, ranks))
 	if parts == nil {
 		return nil
 	}

@@ -10,7 +10,9 @@
 #include "csrc/host/clock.h"
 #include "csrc/host/row.h"
 #include "csrc/protocol/device.h"
+#include "csrc/protocol/message.h"
 #include "csrc/protocol/quant.h"
+#include "csrc/protocol/rank.h"
 #include "csrc/protocol/shape.h"
 
 namespace ep {
@@ -31,13 +33,15 @@ class HostDevice {
       : config_(config), codes_(config.shape.hidden), scales_(config.shape.ScalesPerRow()) {}
 
   static constexpr uint32_t kLanes = 1;
+  static constexpr uint32_t kUnitChannels = kMaxHidden;
   static constexpr uint32_t kPieceChannels = kMaxHidden;
+  static constexpr uint32_t kPieceBytes = sizeof(Bf16) * kMaxHidden;
   // A clock read costs more than a poll.
   static constexpr uint32_t kPollsPerLook = 16;
 
   uint32_t Lane() const { return 0; }
-  uint32_t Crew() const { return config_.worker; }
-  uint32_t Crews() const { return config_.workers; }
+  uint32_t Crew() const { return 0; }
+  uint32_t Crews() const { return 1; }
   uint32_t Thread() const { return 0; }
   uint32_t Threads() const { return 1; }
   uint32_t Worker() const { return config_.worker; }
@@ -46,18 +50,19 @@ class HostDevice {
   void SyncCrew() {}
   void Sync() {}
   bool Any(bool mine) { return mine; }
-  bool ArriveLast(uint32_t* ticket) {
-    if (config_.workers == 1) return true;
-    std::atomic_ref<uint32_t> arrived(*ticket);
-    if (arrived.fetch_add(1, std::memory_order_acq_rel) + 1 != config_.workers) return false;
-    arrived.store(0, std::memory_order_relaxed);
-    return true;
+  bool AnyOfCrew(bool mine) { return mine; }
+  uint32_t Leading(bool mine) { return mine; }
+  template <class T>
+  T From(T value, uint32_t) const {
+    return value;
   }
-  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
+  // A worker has one crew.
+  bool AddLast(uint32_t*, uint32_t, uint32_t) { return true; }
+  bool EnterLast(uint32_t* ticket) {
     if (config_.workers == 1) return true;
-    std::atomic_ref<uint32_t> done(*counter);
-    if (mine == 0 || done.fetch_add(mine, std::memory_order_acq_rel) + mine != all) return false;
-    done.store(0, std::memory_order_relaxed);
+    std::atomic_ref<uint32_t> entered(*ticket);
+    if (entered.fetch_add(1, std::memory_order_acq_rel) + 1 != config_.workers) return false;
+    entered.store(0, std::memory_order_relaxed);
     return true;
   }
 
@@ -96,11 +101,16 @@ class HostDevice {
       std::memcpy(to, held.from, held.bytes);
     }
   }
-  void Copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-  template <class ToOf, class FromOf>
-  void CopyRows(size_t bytes, uint32_t count, ToOf to_of, FromOf from_of) {
-    for (uint32_t i = 0; i < count; ++i) std::memcpy(to_of(i), from_of(i), bytes);
+  struct HeldScales {
+    const float* from;
+    uint32_t count;
+  };
+  HeldScales ReadScales(const float* from, uint32_t count) { return {from, count}; }
+  void WriteScales(float* to, const HeldScales& held) {
+    if (held.count != 0) std::memcpy(to, held.from, sizeof(float) * held.count);
   }
+  void Load(uint8_t* fast, const uint8_t* from, size_t bytes) { std::memcpy(fast, from, bytes); }
+  void Copy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
   template <class RowOf, class WeightOf>
   void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
@@ -112,10 +122,15 @@ class HostDevice {
     }
     ep::SumWeighted(out, rows, weights, count, channels);
   }
+  template <class RowOf, class WeightOf>
+  void SumOwn(Bf16* fast, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
+    SumWeighted(fast, channels, count, row_of, weight_of);
+  }
   template <class RowOf>
-  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of) {
+  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own, const Bf16* fast,
+                   RowOf row_of) {
     const Bf16* rows[kMaxTopk];
-    for (uint32_t i = 0; i < count; ++i) rows[i] = row_of(i);
+    for (uint32_t i = 0; i < count; ++i) rows[i] = i == own ? fast : row_of(i);
     ep::SumPartials(out, rows, count, channels);
   }
 
@@ -123,8 +138,10 @@ class HostDevice {
   void Store(T* to, const T& value) {
     *to = value;
   }
-  void StoreRelease(uint64_t* flag, uint64_t value) {
-    std::atomic_ref<uint64_t>(*flag).store(value, std::memory_order_release);
+  void RaiseFlag(const RankContext& context, const Message& message) {
+    auto* word =
+        context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank));
+    std::atomic_ref<uint64_t>(*word).store(message.Value(), std::memory_order_release);
   }
   // The word is never written through this reference; atomic_ref has no const form in C++20.
   uint64_t LoadAcquire(const uint64_t* flag) {

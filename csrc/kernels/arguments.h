@@ -5,8 +5,8 @@
 
 #include "csrc/protocol/bitmap_plan.h"
 #include "csrc/protocol/combine.h"
+#include "csrc/protocol/count.h"
 #include "csrc/protocol/dispatch.h"
-#include "csrc/protocol/put.h"
 #include "csrc/protocol/rank.h"
 
 namespace ep::kernels {
@@ -14,92 +14,143 @@ namespace ep::kernels {
 // Of every block; a worker of a rank is one block.
 inline constexpr uint32_t kThreads = 512;
 inline constexpr uint32_t kCrews = kThreads / 32;
-inline constexpr uint32_t kPieceChannels = 512;
+// The most that a crew holds of a row at once, in its registers.
+inline constexpr uint32_t kPieceChannels = 3584;
+inline constexpr uint32_t kPieceBytes = 7168;
+// Tokens whose plan a block has in its fast memory.
+inline constexpr uint32_t kTileTokens = 512;
 
-// A worker's working memory, in this order, in the block's dynamic shared memory.
-class SharedMemory {
+// Parts of a block's fast memory, one behind the other.
+class FastMemory {
  public:
-  constexpr explicit SharedMemory(const Shape& shape)
-      : plans_(0),
-        block_begin_(plans_ + sizeof(TokenPlan) * kCrews),
-        words_(block_begin_ + 4 * (shape.ranks + shape.experts_per_rank)),
-        begin_(words_ + 4 * TileBits::SizeWords(shape)),
-        rows_from_(begin_ + 4 * TileCounts(shape)),
-        first_row_(rows_from_ + 4 * shape.ranks),
-        counts_(first_row_ + 4 * shape.Experts()),
-        end_(counts_ + 4 * shape.experts_per_rank) {}
-
+  // Returns where the next part begins.
+  constexpr uint32_t Take(uint64_t bytes) {
+    const uint32_t begin = end_;
+    end_ = static_cast<uint32_t>(RoundUp(end_ + bytes, 16));
+    return begin;
+  }
   constexpr uint32_t SizeBytes() const { return end_; }
 
-  TokenPlan* Plan(uint8_t* base, uint32_t crew) const {
-    return reinterpret_cast<TokenPlan*>(base + plans_) + crew;
-  }
-  uint32_t* Words(uint8_t* base) const { return reinterpret_cast<uint32_t*>(base + words_); }
-  uint32_t* Begin(uint8_t* base) const { return reinterpret_cast<uint32_t*>(base + begin_); }
-  Places PlacesIn(uint8_t* base) const {
-    return {reinterpret_cast<uint32_t*>(base + rows_from_),
-            reinterpret_cast<uint32_t*>(base + first_row_),
-            reinterpret_cast<uint32_t*>(base + counts_),
-            reinterpret_cast<uint32_t*>(base + block_begin_)};
+  template <class T>
+  static T* At(uint8_t* base, uint32_t begin) {
+    return reinterpret_cast<T*>(base + begin);
   }
 
  private:
+  uint32_t end_ = 0;
+};
+
+// A block's fast memory in a dispatch by so many blocks, and where tiles are counted.
+class DispatchMemory {
+ public:
+  constexpr DispatchMemory(const Shape& shape, uint32_t workers, uint32_t tile_tokens = kTileTokens)
+      : tiling_(shape, tile_tokens),
+        crews_(memory_.Take(sizeof(CrewMemory) * kCrews)),
+        plans_(memory_.Take(sizeof(TokenPlan) * kCrews)),
+        words_(memory_.Take(sizeof(uint32_t) * TileBits::SizeWords(shape, tiling_))),
+        begin_(memory_.Take(sizeof(uint32_t) * TileCounts(shape))),
+        rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
+        first_row_(memory_.Take(sizeof(uint32_t) * shape.Experts())),
+        counts_(memory_.Take(sizeof(uint32_t) * shape.experts_per_rank)),
+        block_begin_(memory_.Take(sizeof(uint32_t) * (shape.Blocks() + 1))),
+        pending_(memory_.Take(sizeof(uint32_t) * ((shape.Chunks() + workers - 1) / workers))) {}
+
+  constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
+  constexpr Tiling tiling() const { return tiling_; }
+
+  uint32_t* Words(uint8_t* base) const { return FastMemory::At<uint32_t>(base, words_); }
+  BitmapPlanMemory Plan(uint8_t* base, uint32_t crew, const uint32_t* tile_begins) const {
+    return {Words(base), FastMemory::At<uint32_t>(base, begin_),
+            FastMemory::At<TokenPlan>(base, plans_) + crew, tiling_, tile_begins};
+  }
+  Working WorkingOf(uint8_t* base, uint32_t crew) const {
+    return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_row_),
+             FastMemory::At<uint32_t>(base, counts_), FastMemory::At<uint32_t>(base, block_begin_)},
+            FastMemory::At<uint32_t>(base, pending_),
+            FastMemory::At<CrewMemory>(base, crews_) + crew,
+            nullptr};
+  }
+
+ private:
+  FastMemory memory_;
+  Tiling tiling_;
+  uint32_t crews_;
   uint32_t plans_;
-  uint32_t block_begin_;
   uint32_t words_;
   uint32_t begin_;
   uint32_t rows_from_;
   uint32_t first_row_;
   uint32_t counts_;
-  uint32_t end_;
+  uint32_t block_begin_;
+  uint32_t pending_;
 };
 
-// When the first block came in and the last one was through, by the GPU's clock. The host sets
-// them to the largest and the smallest number before.
+// The same in a combine.
+class CombineMemory {
+ public:
+  constexpr CombineMemory(const Shape& shape, uint32_t workers)
+      : crews_(memory_.Take(sizeof(CrewMemory) * kCrews)),
+        sums_(memory_.Take(sizeof(Bf16) * kPieceChannels * kCrews)),
+        rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
+        pending_(memory_.Take(sizeof(uint32_t) * combine::MostChunks(shape, workers))) {}
+
+  constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
+
+  Working WorkingOf(uint8_t* base, uint32_t crew) const {
+    return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr, nullptr},
+            FastMemory::At<uint32_t>(base, pending_),
+            FastMemory::At<CrewMemory>(base, crews_) + crew,
+            FastMemory::At<Bf16>(base, sums_) + crew * kPieceChannels};
+  }
+
+ private:
+  FastMemory memory_;
+  uint32_t crews_;
+  uint32_t sums_;
+  uint32_t rows_from_;
+  uint32_t pending_;
+};
+
+// What a kernel leaves for the host to read, if anybody wants to know.
 struct Stamps {
+  // When the first block came in and the last one was through, by the GPU's clock. The host sets
+  // them to the largest and the smallest number before.
   uint64_t first_in_ns;
   uint64_t last_out_ns;
 };
 
-// ep_dispatch: SharedMemory::SizeBytes(), all blocks resident at once.
+// ep_dispatch_fp8, ep_dispatch_bf16: DispatchMemory, all blocks resident at once.
 struct DispatchArguments {
   RankContext context;
   DispatchInput input;
   DispatchOutput output;
   Handle handle;
-  const uint32_t* tile_counts;  // [tiles, TileCounts], what ep_count_tiles left; null for one tile
+  const uint32_t* tile_begins;  // what ep_count_tiles left; null for one tile
   const uint32_t* aborted;      // set by the host
+  uint32_t* sms;                // [blocks]: the multiprocessor that each block ran on
   Stamps* stamps;               // or null
 };
 
-// ep_combine: SharedMemory::SizeBytes(), all blocks resident at once.
+// ep_combine: CombineMemory, all blocks resident at once.
 struct CombineArguments {
   RankContext context;
   Handle handle;
   const Bf16* expert_rows;
   Bf16* combined;
   const uint32_t* aborted;
+  uint32_t* sms;
   Stamps* stamps;
 };
 
-// ep_dispatch_put and ep_combine_put: the same for ranks of which some are not mapped. Regions of
-// the context are then images (csrc/protocol/put.h).
-struct DispatchPutArguments : DispatchArguments {
-  PutPeer peers[kMaxRanks];
-};
-struct CombinePutArguments : CombineArguments {
-  PutPeer peers[kMaxRanks];
-};
-static_assert(sizeof(DispatchPutArguments) <= 4096 && sizeof(CombinePutArguments) <= 4096,
-              "a kernel takes 4 KB of parameters");
-
-// ep_count_tiles: one block a tile, SharedMemory::SizeBytes().
+// ep_count_tiles: DispatchMemory, any number of blocks.
 struct CountArguments {
-  Shape shape;
+  RankContext context;
   const int32_t* topk_idx;
   uint32_t tokens;
-  uint32_t* tile_counts;
+  TileMemory tiles;
+  Stamps* stamps;
 };
+static_assert(sizeof(DispatchArguments) <= 4096, "a kernel takes 4 KB of parameters");
 
 // ep_copy: any number of blocks, no shared memory. Multiples of 16 bytes, some distinct.
 struct CopyArguments {

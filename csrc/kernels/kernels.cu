@@ -5,14 +5,11 @@
 #include "csrc/kernels/arguments.h"
 #include "csrc/kernels/device.cuh"
 #include "csrc/kernels/ptx.cuh"
-#include "csrc/protocol/put.h"
 
 namespace {
 
 using namespace ep;
 using namespace ep::kernels;
-
-static_assert(GpuDevice::kPieceChannels == kernels::kPieceChannels);
 
 extern __shared__ __align__(16) uint8_t shared_memory[];
 
@@ -36,61 +33,58 @@ class Stamping {
   Stamps* const stamps_;
 };
 
-template <class Device>
-__forceinline__ void RunDispatch(Device& device, const DispatchArguments& args) {
-  const Shape& shape = args.context.shape;
-  const SharedMemory memory(shape);
-  BitmapPlan plan(shape, {memory.Words(shared_memory), memory.Begin(shared_memory),
-                          memory.Plan(shared_memory, threadIdx.x / 32), args.tile_counts});
-  Dispatch(device, args.context, args.input, plan, memory.PlacesIn(shared_memory), args.output,
-           args.handle);
+template <Dtype kDtype>
+__forceinline__ void RunDispatch(const DispatchArguments& args) {
+  const Stamping stamping(args.stamps);
+  if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
+  GpuDevice<kDtype> device(args.aborted);
+  const DispatchMemory memory(args.context.shape, gridDim.x);
+  BitmapPlan plan(args.context.shape,
+                  memory.Plan(shared_memory, device.Crew(), args.tile_begins));
+  Dispatch(device, args.context, args.input, plan,
+           memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
 }
 
-template <class Device>
-__forceinline__ void RunCombine(Device& device, const CombineArguments& args) {
-  const SharedMemory memory(args.context.shape);
-  Combine(device, args.context, args.handle, memory.PlacesIn(shared_memory).rows_from,
-          args.expert_rows, args.combined);
+template <CombineSum kSum>
+__forceinline__ void RunCombine(const CombineArguments& args) {
+  const Stamping stamping(args.stamps);
+  if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
+  GpuDevice<Dtype::kBf16> device(args.aborted);
+  const CombineMemory memory(args.context.shape, gridDim.x);
+  CombineBy<kSum>(device, args.context, args.handle,
+                  memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows, args.combined);
 }
 
 }  // namespace
 
-// Two blocks a multiprocessor: half of its registers each.
-extern "C" __global__ void __launch_bounds__(kThreads, 2)
-    ep_dispatch(const __grid_constant__ DispatchArguments args) {
-  const Stamping stamping(args.stamps);
-  GpuDevice device(args.aborted);
-  RunDispatch(device, args);
-}
-
-extern "C" __global__ void __launch_bounds__(kThreads, 2)
-    ep_dispatch_put(const __grid_constant__ DispatchPutArguments args) {
-  const Stamping stamping(args.stamps);
-  PutDevice<GpuDevice> device(GpuDevice(args.aborted), args.peers, args.context);
-  RunDispatch(device, args);
-}
-
-// One block a multiprocessor: several rows of 32 bytes a lane are under way at a time.
+// One block a multiprocessor: many rows of 32 bytes a lane are under way at a time.
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-    ep_combine(const __grid_constant__ CombineArguments args) {
-  const Stamping stamping(args.stamps);
-  GpuDevice device(args.aborted);
-  RunCombine(device, args);
+    ep_dispatch_fp8(const __grid_constant__ DispatchArguments args) {
+  RunDispatch<Dtype::kFp8>(args);
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads, 1)
+    ep_dispatch_bf16(const __grid_constant__ DispatchArguments args) {
+  RunDispatch<Dtype::kBf16>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
-    ep_combine_put(const __grid_constant__ CombinePutArguments args) {
-  const Stamping stamping(args.stamps);
-  PutDevice<GpuDevice> device(GpuDevice(args.aborted), args.peers, args.context);
-  RunCombine(device, args);
+    ep_combine(const __grid_constant__ CombineArguments args) {
+  RunCombine<CombineSum::kRank>(args);
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads, 1)
+    ep_combine_by_expert(const __grid_constant__ CombineArguments args) {
+  RunCombine<CombineSum::kExpert>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads)
     ep_count_tiles(const __grid_constant__ CountArguments args) {
-  GpuDevice device(nullptr);
-  const SharedMemory memory(args.shape);
-  CountTile(device, args.shape, args.topk_idx, args.tokens, blockIdx.x, memory.Words(shared_memory),
-            args.tile_counts + blockIdx.x * TileCounts(args.shape));
+  const Stamping stamping(args.stamps);
+  GpuLanes device(nullptr);
+  const DispatchMemory memory(args.context.shape, 1);
+  CountTiles(device, args.context, args.topk_idx, args.tokens, memory.tiling(),
+             memory.Words(shared_memory), args.tiles);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads)

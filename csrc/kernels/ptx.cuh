@@ -31,10 +31,38 @@ inline Vector LoadPeer(const void* from) {
   return v;
 }
 
+inline uint32_t LoadPeer(const uint32_t* from) {
+  uint32_t value;
+  asm volatile("ld.global.L1::no_allocate.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
+  return value;
+}
+inline float LoadPeer(const float* from) {
+  float value;
+  asm volatile("ld.global.L1::no_allocate.f32 %0, [%1];" : "=f"(value) : "l"(from) : "memory");
+  return value;
+}
+
 // To wherever the address leads, this GPU's memory or a peer's.
 inline void StoreVector(void* to, const Vector& v) {
   asm volatile("st.global.L1::no_allocate.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(to), "r"(v.word[0]),
                "r"(v.word[1]), "r"(v.word[2]), "r"(v.word[3])
+               : "memory");
+}
+
+// The first `bytes` of a vector, 8 or at least 16. With kHalves `to` may be aligned to 8 alone: rows
+// of FP8 whose channels are no multiple of 16.
+template <bool kHalves>
+inline void StoreUpTo(void* to, const Vector& v, uint32_t bytes) {
+  if (!kHalves || (reinterpret_cast<uint64_t>(to) % sizeof(Vector) == 0 && bytes >= sizeof(Vector))) {
+    return StoreVector(to, v);
+  }
+  asm volatile("st.global.L1::no_allocate.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.word[0]),
+               "r"(v.word[1])
+               : "memory");
+  if (bytes < sizeof(Vector)) return;
+  asm volatile("st.global.L1::no_allocate.v2.u32 [%0], {%1, %2};" ::"l"(
+                   static_cast<uint8_t*>(to) + 8),
+               "r"(v.word[2]), "r"(v.word[3])
                : "memory");
 }
 
@@ -75,8 +103,30 @@ inline uint32_t AddAcquireReleaseDevice(uint32_t* to, uint32_t value) {
   return before;
 }
 
-inline void AddRelaxedSystem(uint64_t* to, uint64_t value) {
-  asm volatile("red.add.relaxed.sys.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
+// In the block's shared memory, wherever a generic address of it leads.
+inline uint32_t AddAcquireReleaseBlock(uint32_t* to, uint32_t value) {
+  uint32_t before;
+  asm volatile("atom.add.acq_rel.cta.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(to), "r"(value)
+               : "memory");
+  return before;
+}
+
+// Beyond `most` it begins anew from 0.
+inline uint32_t IncrementRelaxedDevice(uint32_t* to, uint32_t most) {
+  uint32_t before;
+  asm volatile("atom.inc.relaxed.gpu.global.u32 %0, [%1], %2;"
+               : "=r"(before)
+               : "l"(to), "r"(most)
+               : "memory");
+  return before;
+}
+
+inline uint32_t Multiprocessor() {
+  uint32_t id;
+  asm volatile("mov.u32 %0, %smid;" : "=r"(id));
+  return id;
 }
 
 inline uint32_t ExchangeRelaxedDevice(uint32_t* to, uint32_t value) {

@@ -6,37 +6,43 @@
 //
 // A device policy is a class with, for where a lane stands:
 //   kLanes, Lane()                     lanes of a crew
-//   Crew(), Crews()                    crews of the rank
+//   Crew(), Crews()                    crews of the worker
 //   Thread(), Threads()                lanes of the worker
 //   Worker(), Workers()                workers of the rank
-//   kPieceChannels                     channels of a piece; the last of a row may have fewer
+//   kUnitChannels                      pieces of a row are multiples of it
+//   kPieceChannels, kPieceBytes        the most of a token's or combined row, and of payload, that a
+//                                      crew moves at once
 // for meeting, which also orders memory among those who meet:
 //   SyncCrew(), Sync()                 all lanes of the crew, of the worker
 //   Any(bool)                          Sync, and whether any lane of the worker says so
-//   ArriveLast(ticket)                 Sync, and whether all other workers have come before, with
-//                                      all they did
-//   AddLast(counter, mine, all)        on one lane of the crew that brings the counter to `all`:
-//                                      true, with all that the others had done; puts it back to 0
+//   AnyOfCrew(bool)                    whether any lane of the crew says so; orders nothing
+//   Leading(bool)                      SyncCrew, and how many lanes from the first on say so
+//   From(value, lane)                  what that lane of the crew gives; orders nothing
+//   AddLast(counter, mine, all)        true on all lanes of the crew that brings the worker's counter
+//                                      to `all`, with all that its other crews had done
+//   ArriveLast(ticket)                 true on all lanes of the worker that comes last of the rank's,
+//                                      with all that the others had done; puts the ticket back to 0
+//   EnterLast(ticket)                  the same of one lane a worker, which orders nothing
 // for rows, all lanes of a crew together:
-//   Fetch(channels, piece), Pack(…)    a piece of a token's row, as it travels; Pack may quantise
-//   PutRow(row, payload, scales)       … to a peer; both point to the beginning of the whole row
+//   Fetch(shape, row, piece)           a piece of a token's row
+//   Pack(shape, channels, piece)       … as it travels; may quantise
+//   FetchPacked(shape, codes, scales, piece)   … that is quantised already
+//   PutRow(row, payload, scales)       … to where a row begins
 //   Read(from, bytes), Write(to, …)    a piece of payload, held in between
+//   ReadScales(from, count), WriteScales(to, …)
 //   Zeros(bytes)                       as if read
-//   CopyRows(bytes, count, to_of, from_of)   pieces of several rows, from memory of this rank
+//   Load(fast, from, bytes)            into the crew's fast memory, for all its lanes; a multiple of
+//                                      4 bytes
 //   Copy(to, from, bytes)              a multiple of 4 bytes, 4-byte aligned
-//   SumWeighted, SumPartials           combine's arithmetic
+//   SumWeighted, SumOwn, SumPartials   combine's arithmetic; to memory, to the crew's fast memory,
+//                                      and of parts of which one may lie there
 // for each lane alone:
-//   Store(to, value)                   what another rank reads once a flag says so
-//   StoreRelease, LoadAcquire          the flags, and with them the order of all before and after
-//   NowNs, Aborted, Relax              bounded waiting; kPollsPerLook polls between two looks at
-//                                      the clock
+//   Store(to, value)                   what another rank or worker reads once a word says so
+//   RaiseFlag(context, message)        a word, and with it the order of all before
+//   LoadAcquire                        a word, and with it the order of all after
+//   NowNs, Relax                       bounded waiting; kPollsPerLook polls between two looks
+//   Aborted                            asks the host; one crew of a rank alone may (SignalCrew)
 //   ClaimOnce, Failed                  the one error of a rank
-// and, below a PutDevice (csrc/protocol/put.h) alone, for each lane alone:
-//   PutAlone(to, from, bytes)          a multiple of 4 bytes, 4-byte aligned, to another rank; what
-//                                      it reads is all that is ordered before
-//   FenceSystem()                      what is ordered before comes before what this lane does
-//                                      after it, for all ranks
-//   AddRelaxedSystem(word, value)      to another rank's 64-bit word; orders nothing
 #ifndef CSRC_PROTOCOL_DEVICE_H_
 #define CSRC_PROTOCOL_DEVICE_H_
 
@@ -45,29 +51,45 @@
 
 namespace ep {
 
-// Channels [first, first + count) of a row; whole groups that share a scale.
+// Channels [first, first + count) of a row; it begins where a group that shares a scale does.
 struct Piece {
   uint32_t first;
   uint32_t count;
 
   constexpr uint32_t FirstScale() const { return first / kChannelsPerScale; }
-  constexpr uint32_t Scales() const { return count / kChannelsPerScale; }
+  constexpr uint32_t Scales() const { return (count + kChannelsPerScale - 1) / kChannelsPerScale; }
 };
 
-// How a row is cut for a device.
-template <class Device>
+// How rows are cut: into `count` pieces of `channels`, of which the last may have fewer.
 struct Pieces {
   uint32_t hidden;
+  uint32_t channels;
+  uint32_t count;
 
-  constexpr uint32_t Count() const {
-    return (hidden + Device::kPieceChannels - 1) / Device::kPieceChannels;
+  // So that `crews` crews have a piece each of `rows` rows, and no piece is longer than `most`
+  // channels or shorter than a unit.
+  static constexpr Pieces Cut(uint32_t hidden, uint32_t unit, uint32_t most, uint32_t rows,
+                              uint32_t crews) {
+    const uint32_t units = (hidden + unit - 1) / unit;
+    const uint32_t least = (units + most / unit - 1) / (most / unit);
+    const uint32_t wanted = rows == 0 ? least : crews / rows;
+    const uint32_t count = wanted < least ? least : wanted < units ? wanted : units;
+    const uint32_t each = (units + count - 1) / count;
+    return {hidden, each * unit, (units + each - 1) / each};
   }
   constexpr Piece operator[](uint32_t index) const {
-    const uint32_t first = index * Device::kPieceChannels;
+    const uint32_t first = index * channels;
     const uint32_t left = hidden - first;
-    return {first, left < Device::kPieceChannels ? left : Device::kPieceChannels};
+    return {first, left < channels ? left : channels};
   }
 };
+
+// The crew that does for its rank what one crew must: it tells peers the counts, asks the host
+// whether to stop, and sees to it that all words of an operation have come before the rank goes on.
+template <class Device>
+bool IsSignalCrew(const Device& device) {
+  return device.Worker() == 0 && device.Crew() == device.Crews() - 1;
+}
 
 }  // namespace ep
 

@@ -1,11 +1,13 @@
-// The 64-bit word by which a rank tells a peer that its rows of an epoch are complete.
+// The 64-bit words by which a rank tells a peer how far it is in an epoch.
 //
-// Epoch in the upper half, number of rows in the lower. A word has a single writer for ever, who
-// stores it with release order after the rows it counts; the reader loads it with acquire order.
+// Epoch in the upper half; in the lower how many rows there will be in all, or which slots [begin,
+// end) are complete, 16 bits each. A word has a single writer for ever, who stores it with release
+// order after what it announces; the reader loads it with acquire order.
 #ifndef CSRC_PROTOCOL_FLAG_H_
 #define CSRC_PROTOCOL_FLAG_H_
 
 #include "csrc/protocol/epoch.h"
+#include "csrc/protocol/shape.h"
 #include "csrc/protocol/std.h"
 
 namespace ep {
@@ -15,6 +17,22 @@ constexpr uint64_t MakeFlag(Epoch epoch, uint32_t rows) {
 }
 constexpr Epoch FlagEpoch(uint64_t flag) { return static_cast<Epoch>(flag >> 32); }
 constexpr uint32_t FlagRows(uint64_t flag) { return static_cast<uint32_t>(flag); }
+
+// Slots [begin, end) of a pair.
+struct SlotRange {
+  uint32_t begin;
+  uint32_t end;
+
+  constexpr uint32_t Count() const { return end - begin; }
+};
+
+static_assert(kMaxTokens <= 0xFFFF, "slots travel as 16-bit numbers");
+constexpr uint64_t MakeRange(Epoch epoch, SlotRange slots) {
+  return MakeFlag(epoch, slots.begin << 16 | slots.end);
+}
+constexpr SlotRange FlagRange(uint64_t flag) {
+  return {static_cast<uint32_t>(flag) >> 16, static_cast<uint32_t>(flag) & 0xFFFF};
+}
 
 enum class Verdict { kNotYet, kReady, kViolation };
 

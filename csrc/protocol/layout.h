@@ -2,20 +2,20 @@
 //
 // All ranks allocate the same layout, so an offset computed here is good in any peer's region.
 // Nothing else states it: bodies ask here, and transports are told a size. B banks, R ranks,
-// T tokens, k top-k, L local experts, H hidden:
+// T tokens, K chunks, k top-k, L local experts, H hidden:
 //
-//   +--------+----------+---------+---------+-----------+--------------+-----------+--------------+
-//   | header | dispatch | combine | counts  | metas     | scales       | rows      | partials     |
-//   | 4 KiB  | flags    | flags   |         |           | (FP8)        |           |              |
-//   |        | B R      | B R     | B R     | B R T     | B R T        | B R T     | B R T P      |
-//   |        | x 128 B  | x 128 B | x 2 L   | x 8 + 8 k | x 4 H / 128  | x H, 2 H  | x 2 H        |
-//   +--------+----------+---------+---------+-----------+--------------+-----------+--------------+
+//   +--------+-------------+---------+---------+-----------+--------------+---------+------------+
+//   | header | dispatch    | combine | counts  | metas     | scales       | rows    | partials   |
+//   | 4 KiB  | words       | words   |         |           | (FP8)        |         |            |
+//   |        | B R         | B R     | B R     | B R T     | B R T        | B R T   | B R T P    |
+//   |        | x 8 (1 + K) | x 8 K   | x 2 L   | x 8 + 8 k | x 4 H / 128  | x H, 2H | x 2 H      |
+//   +--------+-------------+---------+---------+-----------+--------------+---------+------------+
 //
-// Entry [bank][peer] of every section but the last is written by that peer alone: its flag, how
-// many selections it has for each local expert, and its rows, once each, whatever the number of
-// experts here. Partials are written by the owner, [bank][home][slot][P], and read by `home`: one a
-// row, or where nothing is summed here one a selection, of which P are the most.
-// A flag has a 128-byte line of its own, so that peers never share one.
+// Entry [bank][peer] of every section is written by that peer alone: its words, how many selections
+// it has for each local expert, its rows, once each, whatever the number of experts here; and the
+// partial sums that its experts made of this rank's rows, [slot][P]: one a row, or where nothing is
+// summed there one a selection, of which P are the most.
+// The words of an entry begin on a 128-byte line of their own, so that peers never share one.
 #ifndef CSRC_PROTOCOL_LAYOUT_H_
 #define CSRC_PROTOCOL_LAYOUT_H_
 
@@ -33,7 +33,7 @@ struct RegionHeader {
   uint32_t rank;
   uint32_t zero;
 };
-inline constexpr uint64_t kRegionMagic = 0x3130466572507045;  // "EpPreF01"
+inline constexpr uint64_t kRegionMagic = 0x3230466572507045;  // "EpPreF02"
 
 class Layout {
  public:
@@ -42,24 +42,33 @@ class Layout {
       : ranks_(shape.ranks),
         tokens_(shape.tokens),
         partials_per_row_(shape.PartialsPerRow()),
+        row_bytes_(shape.dtype == Dtype::kFp8 ? shape.hidden : 2ull * shape.hidden),
         way_(uint64_t{static_cast<uint32_t>(shape.layout)} << 32 |
              static_cast<uint32_t>(shape.sum)),
-        flag_{kHeaderBytes, kLineBytes},
-        combine_flag_{EndOf(flag_, Pairs()), kLineBytes},
-        count_{EndOf(combine_flag_, Pairs()),
+        chunk_tokens_(shape.chunk_tokens),
+        dispatch_word_{kHeaderBytes, RoundUp(kWordBytes * (1 + shape.Chunks()), kLineBytes)},
+        combine_word_{EndOf(dispatch_word_, Pairs()),
+                      RoundUp(kWordBytes * shape.Chunks(), kLineBytes)},
+        count_{EndOf(combine_word_, Pairs()),
                RoundUp(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
-        meta_{EndOf(count_, Pairs()), RoundUp(RowMeta::SizeBytes(shape.topk), 16)},
-        scale_{EndOf(meta_, Slots()),
-               shape.dtype == Dtype::kFp8 ? RoundUp(sizeof(float) * shape.ScalesPerRow(), 16) : 0},
-        row_{EndOf(scale_, Slots()),
-             shape.dtype == Dtype::kFp8 ? shape.hidden : 2ull * shape.hidden},
+        meta_{EndOf(count_, Pairs()), RoundUp(RowMeta::SizeBytes(shape.topk), kVectorBytes)},
+        scale_{EndOf(meta_, Slots()), shape.dtype == Dtype::kFp8
+                                          ? RoundUp(sizeof(float) * shape.ScalesPerRow(), kVectorBytes)
+                                          : 0},
+        row_{EndOf(scale_, Slots()), RoundUp(row_bytes_, kVectorBytes)},
         partial_{EndOf(row_, Slots()), 2ull * shape.hidden} {}
 
-  constexpr uint64_t DispatchFlag(uint32_t bank, uint32_t source) const {
-    return At(flag_, Pair(bank, source));
+  // How many rows a source sends in all.
+  constexpr uint64_t CountsWord(uint32_t bank, uint32_t source) const {
+    return At(dispatch_word_, Pair(bank, source));
   }
-  constexpr uint64_t CombineFlag(uint32_t bank, uint32_t expert_rank) const {
-    return At(combine_flag_, Pair(bank, expert_rank));
+  // Which of a source's slots hold the rows of a chunk of its tokens.
+  constexpr uint64_t ChunkWord(uint32_t bank, uint32_t source, uint32_t chunk) const {
+    return CountsWord(bank, source) + kWordBytes * (1 + chunk);
+  }
+  // Which of this rank's slots at `expert_rank` have their partial sums here.
+  constexpr uint64_t SumWord(uint32_t bank, uint32_t expert_rank, uint32_t chunk) const {
+    return At(combine_word_, Pair(bank, expert_rank)) + kWordBytes * chunk;
   }
   // uint16_t [experts_per_rank].
   constexpr uint64_t Counts(uint32_t bank, uint32_t source) const {
@@ -68,40 +77,48 @@ class Layout {
   constexpr uint64_t Meta(uint32_t bank, uint32_t source, uint32_t slot) const {
     return At(meta_, Slot(bank, source, slot));
   }
-  // float [hidden / 128]; FP8 only.
+  // float [ScalesPerRow]; FP8 only.
   constexpr uint64_t Scales(uint32_t bank, uint32_t source, uint32_t slot) const {
     return At(scale_, Slot(bank, source, slot));
   }
   constexpr uint64_t Row(uint32_t bank, uint32_t source, uint32_t slot) const {
     return At(row_, Slot(bank, source, slot));
   }
-  // BF16 [hidden]. `i` is below Shape::PartialsPerRow().
-  constexpr uint64_t Partial(uint32_t bank, uint32_t home, uint32_t slot, uint32_t i = 0) const {
-    return At(partial_, Slot(bank, home, slot) * partials_per_row_ + i);
+  // BF16 [hidden]. `slot` is this rank's row's at `expert_rank`, `i` below
+  // Shape::PartialsPerRow().
+  constexpr uint64_t Partial(uint32_t bank, uint32_t expert_rank, uint32_t slot,
+                             uint32_t i = 0) const {
+    return At(partial_, Slot(bank, expert_rank, slot) * partials_per_row_ + i);
   }
 
   constexpr uint64_t MetaStride() const { return meta_.stride; }
-  // Bytes of one dispatched row's payload. A multiple of 128, as hidden is.
-  constexpr uint64_t RowBytes() const { return row_.stride; }
+  // Bytes of one dispatched row's payload.
+  constexpr uint64_t RowBytes() const { return row_bytes_; }
   // The offset one past the end, so it cannot disagree with the others.
   constexpr uint64_t SizeBytes() const { return EndOf(partial_, Slots() * partials_per_row_); }
 
-  // Equal only where all offsets are, and where ranks mean the same by what comes back; FNV-1a over
-  // what determines them.
+  // Equal only where all offsets are, and where ranks mean the same by what comes back and by a
+  // word; FNV-1a over what determines them.
   constexpr uint64_t Hash() const {
     uint64_t hash = 0xCBF29CE484222325;
-    const Section sections[] = {flag_, combine_flag_, count_, meta_, scale_, row_, partial_};
+    const Section sections[] = {dispatch_word_, combine_word_, count_, meta_, scale_, row_,
+                                partial_};
     for (const Section& section : sections) {
       hash = (hash ^ section.offset) * 0x100000001B3;
       hash = (hash ^ section.stride) * 0x100000001B3;
     }
     hash = (hash ^ way_) * 0x100000001B3;
+    hash = (hash ^ chunk_tokens_) * 0x100000001B3;
+    hash = (hash ^ row_bytes_) * 0x100000001B3;
     return (hash ^ SizeBytes()) * 0x100000001B3;
   }
 
  private:
   static constexpr uint64_t kHeaderBytes = 4096;
   static constexpr uint64_t kLineBytes = 128;
+  static constexpr uint64_t kWordBytes = sizeof(uint64_t);
+  // What lies in a slot begins where a GPU can move 16 bytes at once.
+  static constexpr uint64_t kVectorBytes = 16;
   static_assert(sizeof(RegionHeader) <= kHeaderBytes);
 
   struct Section {
@@ -128,9 +145,11 @@ class Layout {
   uint64_t ranks_;
   uint64_t tokens_;
   uint64_t partials_per_row_;
+  uint64_t row_bytes_;
   uint64_t way_;  // layout and sum
-  Section flag_;
-  Section combine_flag_;
+  uint64_t chunk_tokens_;
+  Section dispatch_word_;
+  Section combine_word_;
   Section count_;
   Section meta_;
   Section scale_;

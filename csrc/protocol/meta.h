@@ -37,7 +37,33 @@ struct RowMeta {
     return sizeof(RowMeta) + selections * (sizeof(Placement) + sizeof(float));
   }
 };
-static_assert(sizeof(RowMeta) == 8 && RowMeta::SizeBytes(kMaxTopk) == 136);
+static_assert(sizeof(RowMeta) == 8 && RowMeta::SizeBytes(16) == 136);
+static_assert(kMaxTopk <= 0xFF, "a byte counts a row's selections");
+
+// What a combine sums for a row: the experts' output rows that its copies became, in the token's
+// own order, and their weights.
+//
+//   u32 n | 0 | m x u32 row | m x f32 weight       m = Shape::MaxSelectionsPerRow()
+struct RowCopies {
+  uint32_t count;
+  uint32_t zero;
+
+  uint32_t* Rows() { return reinterpret_cast<uint32_t*>(this + 1); }
+  const uint32_t* Rows() const { return reinterpret_cast<const uint32_t*>(this + 1); }
+  float* Weights(const Shape& shape) {
+    return reinterpret_cast<float*>(Rows() + shape.MaxSelectionsPerRow());
+  }
+  const float* Weights(const Shape& shape) const {
+    return reinterpret_cast<const float*>(Rows() + shape.MaxSelectionsPerRow());
+  }
+
+  static constexpr uint64_t SizeBytes(const Shape& shape) {
+    return sizeof(RowCopies) +
+           shape.MaxSelectionsPerRow() * (sizeof(uint32_t) + sizeof(float));
+  }
+};
+// Room for any row's description, in a crew's memory.
+inline constexpr uint32_t kMostMetaBytes = 8 + 8 * kMaxTopk;
 
 }  // namespace ep
 

@@ -6,20 +6,25 @@
 // tokens in order with two arrays of counters; csrc/protocol/bitmap_plan.h is that of many lanes.
 //
 // A plan is a class with
-//   kTileTokens                      tokens that it can look at together; a worker takes a tile,
-//   its
-//                                    crews the tokens of it
-//   Load(device, ids, tokens, tile)  by all lanes of a worker, before tokens of the tile are looked
-//   up Find(device, token)              by all lanes of a crew, in ascending order: its TokenPlan,
-//   good
-//                                    until the next Find; null if its ids are no set of experts
-//   Complete(device)                 by all lanes, after the last Find
-//   RowsToRank(r), SelectionsOfExpert(x)   totals, from then on
-//   BadToken()                       a token whose ids this lane found wrong, or kNoToken
+//   TileTokens()             tokens that it can look at together, a multiple of a chunk's
+//   CountsAreOut()           whether peers have been told the totals before the operation began
+//   Load(device, ids, tokens, tile)   by all lanes of a worker, before tokens of the tile are
+//                            looked up
+//   CountAll(device)         by all lanes of a crew of the first worker, after Load and before any
+//                            token is looked up: RowsToRank and SelectionsOfExpert are good now
+//   Begin(token)             by all lanes of a crew, before it looks up tokens of the chunk that
+//                            begins with it
+//   Find(device, token, places)   by all lanes of a crew, in ascending order: its TokenPlan, good
+//                            until the next Find, without placements unless `places`; null if its
+//                            ids are no set of experts
+//   Slots(rank, begin, end)  those of tokens [begin, end) at a rank, a chunk's, all of which have
+//                            been looked up
+//   BadToken()               a token whose ids this lane found wrong, or kNoToken
 #ifndef CSRC_PROTOCOL_PLAN_H_
 #define CSRC_PROTOCOL_PLAN_H_
 
 #include "csrc/protocol/error.h"
+#include "csrc/protocol/flag.h"
 #include "csrc/protocol/meta.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/shape.h"
@@ -39,65 +44,59 @@ struct TokenPlan {
   Placement placements[kMaxTopk];
 };
 
-// Which tiles of tokens a worker takes, and which of its crews' pieces of work there. Where there
-// are more workers than tiles, several share each; else each has some of its own.
-struct TileShare {
-  uint32_t first_tile;
-  uint32_t tile_step;
-  uint32_t crew;  // of the crews that share a tile
-  uint32_t crews;
-
-  template <class Device>
-  static TileShare Of(Device& device, uint32_t tiles) {
-    const uint32_t groups = tiles < device.Workers() ? tiles : device.Workers();
-    const uint32_t group = device.Worker() % groups;
-    const uint32_t members = (device.Workers() - group + groups - 1) / groups;
-    const uint32_t crews_of_worker = device.Crews() / device.Workers();
-    // Neighbouring pieces of work go to different workers.
-    const uint32_t crew = device.Crew() / device.Workers() * members + device.Worker() / groups;
-    return {group, groups, crew, crews_of_worker * members};
-  }
-};
-
 // Plans tokens 0, 1, 2, … of one dispatch, on a device with one lane.
 class SequentialPlan {
  public:
-  static constexpr uint32_t kTileTokens = kMaxTokens + 1;
-
   // `rows_to_rank` [ranks] and `selections_of_expert` [experts] are working memory.
   SequentialPlan(const Shape& shape, uint32_t* rows_to_rank, uint16_t* selections_of_expert)
       : shape_(shape), rows_to_rank_(rows_to_rank), selections_of_expert_(selections_of_expert) {}
 
+  uint32_t TileTokens() const { return kMaxTokens + 1; }
+  bool CountsAreOut() const { return false; }
+
   template <class Device>
   void Load(Device&, const int32_t* topk_idx, uint32_t tokens, uint32_t) {
     static_assert(Device::kLanes == 1, "one lane walks the tokens");
-    for (uint32_t r = 0; r < shape_.ranks; ++r) rows_to_rank_[r] = 0;
-    for (uint32_t x = 0; x < shape_.Experts(); ++x) selections_of_expert_[x] = 0;
     topk_idx_ = topk_idx;
     tokens_ = tokens;
-    next_ = 0;
+    Rewind();
   }
 
   template <class Device>
-  const TokenPlan* Find(Device&, uint32_t token) {
+  void CountAll(Device&) {
+    while (next_ < tokens_ && Next()) {
+    }
+  }
+
+  void Begin(uint32_t token) {
+    if (next_ > token) Rewind();
+    while (next_ < token && Next()) {
+    }
+    for (uint32_t r = 0; r < shape_.ranks; ++r) begin_[r] = rows_to_rank_[r];
+  }
+
+  template <class Device>
+  const TokenPlan* Find(Device&, uint32_t token, bool) {
     while (next_ <= token) {
       if (!Next()) return nullptr;
     }
     return &plan_;
   }
 
-  template <class Device>
-  void Complete(Device&) {
-    while (next_ < tokens_) {
-      if (!Next()) return;
-    }
+  SlotRange Slots(uint32_t rank, uint32_t, uint32_t) const {
+    return {begin_[rank], rows_to_rank_[rank]};
   }
-
   uint32_t RowsToRank(uint32_t rank) const { return rows_to_rank_[rank]; }
   uint32_t SelectionsOfExpert(uint32_t expert) const { return selections_of_expert_[expert]; }
   uint32_t BadToken() const { return bad_token_; }
 
  private:
+  void Rewind() {
+    for (uint32_t r = 0; r < shape_.ranks; ++r) rows_to_rank_[r] = 0;
+    for (uint32_t x = 0; x < shape_.Experts(); ++x) selections_of_expert_[x] = 0;
+    next_ = 0;
+  }
+
   // Plans the next token. Returns false if an id is out of range or stands there twice; the plan
   // is of no use then.
   bool Next() {
@@ -143,6 +142,7 @@ class SequentialPlan {
   uint32_t tokens_ = 0;
   uint32_t next_ = 0;
   uint32_t bad_token_ = kNoToken;
+  uint32_t begin_[kMaxRanks];  // slots before the chunk
   TokenPlan plan_ = {};
 };
 

@@ -1,8 +1,8 @@
 // One rank as its operations see it: the shape, everyone's mapped regions, and how far it is.
 //
 // A rank has one or more workers (threads on a CPU, thread blocks on a GPU), which all run the
-// same operation and share its rows. They never wait for each other but through flags: who
-// finishes a step last takes the next one for all (Tickets).
+// same operation and share its rows. They never wait for each other but through words, and each
+// raises those of its own share.
 #ifndef CSRC_PROTOCOL_RANK_H_
 #define CSRC_PROTOCOL_RANK_H_
 
@@ -16,11 +16,10 @@
 
 namespace ep {
 
-// Counts who is through with a step; all zero between operations.
+// Counts workers that are through with a step; all zero between operations.
 struct Tickets {
-  uint32_t pushed;             // workers
-  uint32_t entered;            // workers that know a combine's epoch
-  uint32_t summed[kMaxRanks];  // pieces of rows, by home
+  uint32_t counted;  // their tiles
+  uint32_t entered;  // know the operation's epoch
 };
 
 // Everything points to memory of the engine, which outlives all operations.
@@ -42,7 +41,10 @@ struct RankContext {
   }
   // The i-th peer from this rank's point of view. All ranks begin with their right neighbour and
   // end with themselves, so that they do not all write to one.
-  uint32_t Peer(uint32_t i) const { return (rank + 1 + i) % shape.ranks; }
+  uint32_t Peer(uint32_t i) const {
+    const uint32_t peer = rank + 1 + i;
+    return peer < shape.ranks ? peer : peer - shape.ranks;
+  }
 };
 
 // Where a token's row went, and so where its partial sum comes from.
@@ -77,24 +79,40 @@ struct Places {
 };
 
 // What a dispatch leaves for the combines that undo it, copied out of the banks, so that it stays
-// good while further dispatches run. T tokens, R ranks, L local experts, D = MaxDestinations().
+// good while further dispatches run. T tokens, R ranks, D = MaxDestinations().
 struct Handle {
   uint32_t tokens;             // of this rank
   Destination* destinations;   // [T, D], in rank order
   uint8_t* destination_count;  // [T]
   Selection* selections;       // [T, topk], the token's own order; CombineSum::kExpert only
   uint8_t* selection_count;    // [T]; CombineSum::kExpert only
-  uint8_t* metas;              // [R, T] of Layout::MetaStride() bytes; where rows fan out
+  uint8_t* copies;             // RowCopies [R, T], Layout::MetaStride() apart; where rows fan out
   uint32_t expert_stride;      // rows from one expert's first to the next one's; layout `expert`
   Places places;
 
-  uint8_t* MetaBytes(const RankContext& context, uint32_t source, uint32_t slot) const {
+  RowCopies* Copies(const RankContext& context, uint32_t source, uint32_t slot) const {
     const uint64_t entry = uint64_t{source} * context.shape.tokens + slot;
-    return metas + entry * context.layout.MetaStride();
+    return reinterpret_cast<RowCopies*>(copies + entry * context.layout.MetaStride());
   }
-  const RowMeta& Meta(const RankContext& context, uint32_t source, uint32_t slot) const {
-    return *reinterpret_cast<const RowMeta*>(MetaBytes(context, source, slot));
-  }
+};
+
+// What a crew keeps in its fast memory while it works on a row.
+struct CrewMemory {
+  alignas(16) uint8_t meta[kMostMetaBytes];  // a RowMeta, or RowCopies
+  uint32_t rows[kMaxTopk];                   // where the copies of a received row lie
+  Destination from[kMaxTopk];                // where a token's partial sums come from
+
+  const RowMeta& Meta() const { return *reinterpret_cast<const RowMeta*>(meta); }
+  RowMeta& Meta() { return *reinterpret_cast<RowMeta*>(meta); }
+  const RowCopies& Copies() const { return *reinterpret_cast<const RowCopies*>(meta); }
+};
+
+// A worker's working memory.
+struct Working {
+  Places places;
+  uint32_t* pending;  // [chunks of the worker]: pieces that are done; null where it has one crew
+  CrewMemory* crew;   // this crew's
+  Bf16* sum;          // [channels of a piece], this crew's; combines only
 };
 
 // Records why an operation failed, unless another worker has already.
@@ -107,6 +125,18 @@ void Fail(Device& device, const RankContext& context, const ErrorRecord& error) 
   context.error->seen = error.seen;
   context.error->waited_ns = error.waited_ns;
   context.error->kind = error.kind;
+}
+
+// Begins an operation in which a worker has so many chunks, by all its lanes. Returns false if the
+// rank has failed before.
+template <class Device>
+bool EnterOperation(Device& device, const RankContext& context, const Working& working,
+                    uint32_t chunks) {
+  for (uint32_t i = device.Thread(); working.pending != nullptr && i < chunks;
+       i += device.Threads()) {
+    working.pending[i] = 0;
+  }
+  return !device.Any(device.Failed(context.error->claimed));
 }
 
 }  // namespace ep

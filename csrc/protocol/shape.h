@@ -46,8 +46,13 @@ struct Shape {
   Dtype dtype;
   OutputLayout layout = OutputLayout::kExpert;
   CombineSum sum = CombineSum::kRank;
+  // Tokens of a dispatch, and slots of a combine, whose rows one word announces. All ranks have the
+  // same; by default one word is for all.
+  uint32_t chunk_tokens = kMaxTokens;
 
   constexpr uint32_t Experts() const { return ranks * experts_per_rank; }
+  // Of a (source, destination) pair, whatever it sends.
+  constexpr uint32_t Chunks() const { return (tokens + chunk_tokens - 1) / chunk_tokens; }
   // Different ranks that one token's experts can live on.
   constexpr uint32_t MaxDestinations() const { return topk < ranks ? topk : ranks; }
   constexpr uint32_t ScalesPerRow() const { return hidden / kChannelsPerScale; }
@@ -96,6 +101,9 @@ constexpr const char* Problem(const Shape& shape) {
   }
   if (shape.sum != CombineSum::kRank && shape.sum != CombineSum::kExpert) {
     return "unknown way to combine";
+  }
+  if (shape.chunk_tokens < 1 || shape.chunk_tokens > kMaxTokens) {
+    return "a chunk must have 1 to 65535 tokens";
   }
   if (shape.sum == CombineSum::kExpert && !shape.FansOut()) {
     return "layouts rank and flat have no row of each expert that could come back";

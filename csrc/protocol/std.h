@@ -22,6 +22,13 @@ namespace stdlib = ::std;
 }  // namespace ep
 #endif
 
+// A step that is part of one loop on a GPU: called, its lanes' values would go through memory.
+#if defined(__CUDACC_RTC__)
+#define EP_INLINE __forceinline__
+#else
+#define EP_INLINE inline
+#endif
+
 namespace ep {
 
 using stdlib::bit_cast;

@@ -14,8 +14,8 @@ struct Crew {
   Meeting meeting;
   uint32_t at_barrier = 0;  // lanes that wait at the block's
   uint32_t gone = 0;        // lanes that have returned
-  uint32_t given[kCrewLanes];
-  uint32_t result[kCrewLanes];
+  uint64_t given[kCrewLanes];
+  uint64_t result[kCrewLanes];
 };
 
 struct Block {

@@ -38,7 +38,7 @@ bool Lane::MeetBlock(const char* what, Site site, bool mine) {
   return block.anybody;
 }
 
-const uint32_t* Lane::MeetCrew(const char* what, Site site, uint32_t mine, bool orders) {
+const uint64_t* Lane::MeetCrew(const char* what, Site site, uint64_t mine, bool orders) {
   Crew& crew = block_->crews[thread_ / kCrewLanes];
   if (crew.at_barrier > 0 || crew.gone > 0) {
     machine_->Diverge(this, what, site);

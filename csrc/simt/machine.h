@@ -62,7 +62,7 @@ class Lane {
   bool MeetBlock(const char* what, Site site, bool mine);
   // All lanes of the crew; returns what each gave. Orders their memory only where `orders`, as
   // __syncwarp does and the other instructions of a warp do not.
-  const uint32_t* MeetCrew(const char* what, Site site, uint32_t mine, bool orders);
+  const uint64_t* MeetCrew(const char* what, Site site, uint64_t mine, bool orders);
   // Others may run now; after a miss they do.
   void Yield();
   void YieldAfterMiss();

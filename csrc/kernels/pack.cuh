@@ -1,0 +1,164 @@
+// A warp's piece of a token's row, as it is read and as it travels.
+//
+// In BF16 a lane has vectors of 8 channels that lie among the other lanes'. In FP8 it has 16
+// consecutive channels of every 512, so that eight lanes share a scale; scale 4 p + g of a piece
+// then comes from lane 8 g's p-th channels, and goes to lane 4 p + g, so that one store writes all.
+#ifndef CSRC_KERNELS_PACK_CUH_
+#define CSRC_KERNELS_PACK_CUH_
+
+#include "csrc/kernels/arguments.h"
+#include "csrc/kernels/ptx.cuh"
+#include "csrc/protocol/device.h"
+#include "csrc/protocol/quant.h"
+#include "csrc/protocol/shape.h"
+
+namespace ep {
+
+inline constexpr uint32_t kVectorChannels = sizeof(ptx::Vector) / sizeof(Bf16);
+// Of 512 channels of BF16, a lane's vectors are two.
+inline constexpr uint32_t kUnits = kernels::kPieceChannels / 512;
+inline constexpr uint32_t kHeldVectors = kernels::kPieceBytes / 512;
+static_assert(kHeldVectors == 2 * kUnits);
+
+template <Dtype kDtype>
+struct PieceChannels {
+  ptx::Vector vector[kHeldVectors];
+
+  // First channel of a lane's v-th vector.
+  static constexpr uint32_t At(uint32_t v, uint32_t lane) {
+    return kDtype == Dtype::kFp8 ? v / 2 * 512 + lane * 16 + v % 2 * kVectorChannels
+                                 : (v * 32 + lane) * kVectorChannels;
+  }
+  static EP_INLINE PieceChannels Load(const Bf16* piece, uint32_t count, uint32_t lane) {
+    PieceChannels channels;
+#pragma unroll
+    for (uint32_t v = 0; v < kHeldVectors; ++v) {
+      channels.vector[v] = {};
+      if (At(v, lane) < count) channels.vector[v] = ptx::LoadInput(piece + At(v, lane));
+    }
+    return channels;
+  }
+};
+
+template <Dtype kDtype>
+struct PackedPiece;
+
+template <>
+struct PackedPiece<Dtype::kBf16> {
+  static constexpr bool finite = true;
+  Piece piece;
+  PieceChannels<Dtype::kBf16> channels;
+
+  static EP_INLINE PackedPiece Pack(const PieceChannels<Dtype::kBf16>& channels, Piece piece, uint32_t) {
+    return {piece, channels};
+  }
+  EP_INLINE void Put(uint8_t* payload, float*, uint32_t lane) const {
+    auto* to = reinterpret_cast<Bf16*>(payload) + piece.first;
+#pragma unroll
+    for (uint32_t v = 0; v < kHeldVectors; ++v) {
+      const uint32_t at = PieceChannels<Dtype::kBf16>::At(v, lane);
+      if (at < piece.count) ptx::StoreVector(to + at, channels.vector[v]);
+    }
+  }
+};
+
+// What one group's channels become.
+struct GroupScale {
+  float multiplier;
+  float scale;
+};
+
+// `magnitude` is the largest of the group.
+inline GroupScale ScaleOf(uint32_t magnitude) {
+  const float largest = Bf16ToFloat(static_cast<Bf16>(magnitude));
+  const float amax = largest > kMinAmax ? largest : kMinAmax;
+  return {kE4m3Max / amax, amax / kE4m3Max};
+}
+
+// Bits of the larger |channel| of a pair's two, without NaNs: the slow way, for groups with one.
+inline uint32_t PairMagnitude(uint32_t pair) {
+  const uint32_t low = pair & 0x7FFF;
+  const uint32_t high = pair >> 16 & 0x7FFF;
+  const uint32_t finite_low = low <= kBf16Infinity ? low : 0;
+  const uint32_t finite_high = high <= kBf16Infinity ? high : 0;
+  return finite_low > finite_high ? finite_low : finite_high;
+}
+
+// Bits of the largest |channel| of a lane's 16.
+inline uint32_t Magnitude(const ptx::Vector& a, const ptx::Vector& b) {
+  uint32_t pairs = 0;
+#pragma unroll
+  for (uint32_t w = 0; w < 4; ++w) {
+    pairs = __vmaxu2(pairs, a.word[w] & 0x7FFF7FFF);
+    pairs = __vmaxu2(pairs, b.word[w] & 0x7FFF7FFF);
+  }
+  const uint32_t low = pairs & 0xFFFF;
+  const uint32_t high = pairs >> 16;
+  const uint32_t largest = low > high ? low : high;
+  if (largest <= kBf16Infinity) return largest;
+  uint32_t finite = 0;
+  for (const ptx::Vector* v : {&a, &b}) {
+    for (const uint32_t pair : v->word) {
+      const uint32_t magnitude = PairMagnitude(pair);
+      finite = magnitude > finite ? magnitude : finite;
+    }
+  }
+  return finite;
+}
+
+// Four codes of two pairs of channels.
+inline uint32_t Codes(const uint32_t* pairs, float multiplier) {
+  const auto two = [&](uint32_t pair) {
+    return ptx::ToE4m3x2(__fmul_rn(__uint_as_float(pair << 16), multiplier),
+                         __fmul_rn(__uint_as_float(pair & 0xFFFF0000), multiplier));
+  };
+  return two(pairs[0]) | two(pairs[1]) << 16;
+}
+
+template <>
+struct PackedPiece<Dtype::kFp8> {
+  bool finite;
+  Piece piece;
+  ptx::Vector codes[kUnits];
+  float scale;  // this lane's, of the piece's first 32
+
+  static EP_INLINE PackedPiece Pack(const PieceChannels<Dtype::kFp8>& channels, Piece piece, uint32_t lane) {
+    PackedPiece packed;
+    packed.finite = true;
+    packed.piece = piece;
+    packed.scale = 0;
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      if (u * 512 >= piece.count) break;
+      const ptx::Vector& a = channels.vector[2 * u];
+      const ptx::Vector& b = channels.vector[2 * u + 1];
+      uint32_t magnitude = Magnitude(a, b);
+#pragma unroll
+      for (uint32_t step = 1; step < kChannelsPerScale / 16; step *= 2) {
+        const uint32_t other = __shfl_xor_sync(0xFFFFFFFF, magnitude, step);
+        magnitude = magnitude > other ? magnitude : other;
+      }
+      packed.finite &= magnitude != kBf16Infinity;
+      const GroupScale group = ScaleOf(magnitude);
+      packed.codes[u] = {Codes(a.word, group.multiplier), Codes(a.word + 2, group.multiplier),
+                         Codes(b.word, group.multiplier), Codes(b.word + 2, group.multiplier)};
+      const float mine = __shfl_sync(0xFFFFFFFF, group.scale, lane % 4 * 8);
+      if (lane / 4 == u) packed.scale = mine;
+    }
+    return packed;
+  }
+  EP_INLINE void Put(uint8_t* payload, float* scales, uint32_t lane) const {
+    uint8_t* to = payload + piece.first + lane * 16;
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t at = u * 512 + lane * 16;
+      if (at < piece.count) ptx::StoreUpTo<true>(to + u * 512, codes[u], piece.count - at);
+    }
+    if (lane < piece.Scales()) scales[piece.FirstScale() + lane] = scale;
+  }
+};
+static_assert(kUnits * 4 <= 32, "a lane has one scale of a piece");
+
+}  // namespace ep
+
+#endif  // CSRC_KERNELS_PACK_CUH_

@@ -1,0 +1,141 @@
+// The sending half of a combine: what this rank's experts made of peers' rows goes to their homes,
+// summed here or a row a selection, and a word for each chunk of slots that is through.
+#ifndef CSRC_PROTOCOL_SEND_SUMS_H_
+#define CSRC_PROTOCOL_SEND_SUMS_H_
+
+#include "csrc/protocol/combine_step.h"
+#include "csrc/protocol/message.h"
+
+namespace ep::combine {
+
+// How many chunks any worker can have.
+constexpr uint32_t MostChunks(const Shape& shape, uint32_t workers) {
+  return ((shape.ranks - 1) * shape.Chunks() + workers - 1) / workers;
+}
+
+// A crew's share of its worker's chunks: those of all peers in a row, of which worker w has every
+// n-th from the w-th on.
+template <class Device, CombineSum kSum>
+class SumSender {
+ public:
+  SumSender(Device& device, const Step& step)
+      : step_(step),
+        pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
+                            Device::kPieceChannels, MostRows(device, step), device.Crews())),
+        i_(device.Crew()) {}
+
+  // Announces chunks without rows, by all lanes of all workers.
+  void RaiseEmpty(Device& device) {
+    const RankContext& context = step_.context;
+    const uint32_t chunks = context.shape.Chunks();
+    const uint32_t lanes = device.Threads() * device.Workers();
+    for (uint32_t i = device.Worker() * device.Threads() + device.Thread();
+         i < (context.shape.ranks - 1) * chunks; i += lanes) {
+      const uint32_t home = context.Peer(i / chunks);
+      const uint32_t rows = step_.working.places.rows_from[home];
+      if (i % chunks >= ChunksOf(step_, home)) Raise(device, home, i % chunks, {rows, rows});
+    }
+  }
+
+  // To the first piece; once `step.working.places` is filled.
+  void Begin(Device& device) {
+    skip_ = device.Worker();
+    FindChunk();
+    CompleteChunks(device);
+  }
+
+  bool Left() const { return peer_ + 1 < step_.context.shape.ranks; }
+
+  EP_INLINE void Send(Device& device) {
+    SendPiece(device, Home(), Slots().begin + i_ / pieces_.count, pieces_[i_ % pieces_.count]);
+    i_ += device.Crews();
+    ++done_;
+    CompleteChunks(device);
+  }
+
+ private:
+  static uint32_t MostRows(const Device& device, const Step& step) {
+    const Shape& shape = step.context.shape;
+    const uint32_t rows = (shape.ranks - 1) * shape.tokens;
+    return (rows + device.Workers() - 1) / device.Workers();
+  }
+
+  uint32_t Home() const { return step_.context.Peer(peer_); }
+  SlotRange Slots() const {
+    const uint32_t rows = step_.working.places.rows_from[Home()];
+    const uint32_t begin = chunk_ * step_.context.shape.chunk_tokens;
+    const uint32_t end = begin + step_.context.shape.chunk_tokens;
+    return {begin, end < rows ? end : rows};
+  }
+
+  // To the chunk that lies `skip_` behind (peer_, chunk_).
+  EP_INLINE void FindChunk() {
+    chunk_ += skip_;
+    while (Left() && chunk_ >= ChunksOf(step_, Home())) {
+      chunk_ -= ChunksOf(step_, Home());
+      ++peer_;
+    }
+  }
+
+  // Goes on to the chunk that this crew's next piece is of, over those that it is through with.
+  EP_INLINE void CompleteChunks(Device& device) {
+    while (Left()) {
+      const uint32_t work = Slots().Count() * pieces_.count;
+      if (i_ < work) return;
+      i_ -= work;  // crews count on from chunk to chunk
+      if (done_ > 0 && device.AddLast(step_.working.pending + mine_, done_, work) &&
+          device.Lane() == 0) {
+        Raise(device, Home(), chunk_, Slots());
+      }
+      done_ = 0;
+      ++mine_;
+      skip_ = device.Workers();
+      FindChunk();
+    }
+  }
+
+  EP_INLINE void Raise(Device& device, uint32_t home, uint32_t chunk, SlotRange slots) {
+    device.RaiseFlag(step_.context, {Op::kCombine, step_.epoch, home, chunk, slots});
+  }
+
+  EP_INLINE void SendPiece(Device& device, uint32_t home, uint32_t slot, Piece piece) {
+    const RankContext& context = step_.context;
+    const auto partial = [&](uint32_t i) {
+      const uint64_t at = context.layout.Partial(step_.bank, context.rank, slot, i);
+      return context.In<Bf16>(home, at) + piece.first;
+    };
+    if constexpr (kSum == CombineSum::kRank) {
+      if (context.shape.FansOut()) {
+        return SumCopies(device, step_, home, slot, piece,
+                         [&](uint32_t channels, uint32_t count, auto row_of, auto weight_of) {
+                           device.SumWeighted(partial(0), channels, count, row_of, weight_of);
+                         });
+      }
+    }
+    // The experts' kernel has made the sum itself, or home makes it.
+    const bool copies = context.shape.FansOut();
+    if (copies) LoadCopies(device, step_, home, slot);
+    const RowCopies& of = step_.working.crew->Copies();
+    for (uint32_t i = 0; i < (copies ? of.count : 1u); ++i) {
+      Copy(device, partial(i), copies ? of.Rows()[i] : step_.handle.places.Row(home, slot), piece);
+    }
+  }
+  EP_INLINE void Copy(Device& device, Bf16* to, uint64_t row, Piece piece) {
+    const size_t bytes = sizeof(Bf16) * piece.count;
+    const auto* from = reinterpret_cast<const uint8_t*>(step_.ExpertRow(row, piece.first));
+    device.Write(reinterpret_cast<uint8_t*>(to), device.Read(from, bytes));
+  }
+
+  const Step& step_;
+  const Pieces pieces_;
+  uint32_t peer_ = 0;  // the how manieth of this rank's
+  uint32_t chunk_ = 0;
+  uint32_t skip_ = 0;
+  uint32_t mine_ = 0;  // the how manieth of this worker's
+  uint32_t i_;         // this crew's next piece of the chunk
+  uint32_t done_ = 0;  // pieces of it that this crew is through with
+};
+
+}  // namespace ep::combine
+
+#endif  // CSRC_PROTOCOL_SEND_SUMS_H_

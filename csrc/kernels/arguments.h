@@ -6,7 +6,6 @@
 #include "csrc/protocol/bitmap_plan.h"
 #include "csrc/protocol/combine.h"
 #include "csrc/protocol/dispatch.h"
-#include "csrc/protocol/put.h"
 #include "csrc/protocol/rank.h"
 
 namespace ep::kernels {
@@ -81,17 +80,6 @@ struct CombineArguments {
   const uint32_t* aborted;
   Stamps* stamps;
 };
-
-// ep_dispatch_put and ep_combine_put: the same for ranks of which some are not mapped. Regions of
-// the context are then images (csrc/protocol/put.h).
-struct DispatchPutArguments : DispatchArguments {
-  PutPeer peers[kMaxRanks];
-};
-struct CombinePutArguments : CombineArguments {
-  PutPeer peers[kMaxRanks];
-};
-static_assert(sizeof(DispatchPutArguments) <= 4096 && sizeof(CombinePutArguments) <= 4096,
-              "a kernel takes 4 KB of parameters");
 
 // ep_count_tiles: one block a tile, SharedMemory::SizeBytes().
 struct CountArguments {

@@ -4,8 +4,7 @@
 // The order of memory (docs/architecture.md, "Memory order"): lanes' plain stores -> the block's
 // barrier -> one lane's atom.acq_rel.gpu (ArriveLast, AddLast) -> st.release.sys of a flag
 // (StoreRelease) -> the peer's ld.acquire.sys (LoadAcquire) -> its barrier (Any) -> its lanes'
-// plain loads. Every pair is morally strong within its scope, and causality composes. Where a
-// PutDevice puts, fence.acq_rel.sys and red.relaxed.sys stand for the st.release.sys.
+// plain loads. Every pair is morally strong within its scope, and causality composes.
 #ifndef CSRC_KERNELS_DEVICE_CUH_
 #define CSRC_KERNELS_DEVICE_CUH_
 
@@ -192,35 +191,6 @@ class GpuDevice {
   }
   void StoreRelease(uint64_t* flag, uint64_t value) { ptx::StoreReleaseSystem(flag, value); }
   uint64_t LoadAcquire(const uint64_t* flag) { return ptx::LoadAcquireSystem(flag); }
-
-  // Where sections of a layout begin all vectors are aligned; counts alone end in words.
-  void PutAlone(void* to, const void* from, size_t bytes) {
-    constexpr uint32_t kVectors = 4;  // under way at a time
-    auto* target = static_cast<uint8_t*>(to);
-    const auto* source = static_cast<const uint8_t*>(from);
-    const uint8_t* const end = source + bytes;
-    const bool aligned = (reinterpret_cast<uint64_t>(to) | reinterpret_cast<uint64_t>(from)) %
-                             sizeof(ptx::Vector) == 0;
-    constexpr uint32_t kBytes = kVectors * sizeof(ptx::Vector);
-#pragma unroll 1
-    for (; aligned && source + kBytes <= end; source += kBytes, target += kBytes) {
-      ptx::Vector held[kVectors];
-#pragma unroll
-      for (uint32_t v = 0; v < kVectors; ++v) {
-        held[v] = ptx::LoadPeer(source + v * sizeof(ptx::Vector));
-      }
-#pragma unroll
-      for (uint32_t v = 0; v < kVectors; ++v) {
-        ptx::StoreVector(target + v * sizeof(ptx::Vector), held[v]);
-      }
-    }
-#pragma unroll 1
-    for (; source < end; source += sizeof(uint32_t), target += sizeof(uint32_t)) {
-      *reinterpret_cast<uint32_t*>(target) = *reinterpret_cast<const uint32_t*>(source);
-    }
-  }
-  void FenceSystem() { ptx::FenceAcquireReleaseSystem(); }
-  void AddRelaxedSystem(uint64_t* word, uint64_t value) { ptx::AddRelaxedSystem(word, value); }
 
   uint64_t NowNs() const { return ptx::GlobalTimerNs(); }
   bool Aborted() const { return ptx::LoadRelaxedSystem(aborted_) != 0; }

@@ -5,7 +5,6 @@
 #include "csrc/kernels/arguments.h"
 #include "csrc/kernels/device.cuh"
 #include "csrc/kernels/ptx.cuh"
-#include "csrc/protocol/put.h"
 
 namespace {
 
@@ -36,8 +35,13 @@ class Stamping {
   Stamps* const stamps_;
 };
 
-template <class Device>
-__forceinline__ void RunDispatch(Device& device, const DispatchArguments& args) {
+}  // namespace
+
+// Two blocks a multiprocessor: half of its registers each.
+extern "C" __global__ void __launch_bounds__(kThreads, 2)
+    ep_dispatch(const __grid_constant__ DispatchArguments args) {
+  const Stamping stamping(args.stamps);
+  GpuDevice device(args.aborted);
   const Shape& shape = args.context.shape;
   const SharedMemory memory(shape);
   BitmapPlan plan(shape, {memory.Words(shared_memory), memory.Begin(shared_memory),
@@ -46,43 +50,14 @@ __forceinline__ void RunDispatch(Device& device, const DispatchArguments& args) 
            args.handle);
 }
 
-template <class Device>
-__forceinline__ void RunCombine(Device& device, const CombineArguments& args) {
-  const SharedMemory memory(args.context.shape);
-  Combine(device, args.context, args.handle, memory.PlacesIn(shared_memory).rows_from,
-          args.expert_rows, args.combined);
-}
-
-}  // namespace
-
-// Two blocks a multiprocessor: half of its registers each.
-extern "C" __global__ void __launch_bounds__(kThreads, 2)
-    ep_dispatch(const __grid_constant__ DispatchArguments args) {
-  const Stamping stamping(args.stamps);
-  GpuDevice device(args.aborted);
-  RunDispatch(device, args);
-}
-
-extern "C" __global__ void __launch_bounds__(kThreads, 2)
-    ep_dispatch_put(const __grid_constant__ DispatchPutArguments args) {
-  const Stamping stamping(args.stamps);
-  PutDevice<GpuDevice> device(GpuDevice(args.aborted), args.peers, args.context);
-  RunDispatch(device, args);
-}
-
 // One block a multiprocessor: several rows of 32 bytes a lane are under way at a time.
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
     ep_combine(const __grid_constant__ CombineArguments args) {
   const Stamping stamping(args.stamps);
   GpuDevice device(args.aborted);
-  RunCombine(device, args);
-}
-
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
-    ep_combine_put(const __grid_constant__ CombinePutArguments args) {
-  const Stamping stamping(args.stamps);
-  PutDevice<GpuDevice> device(GpuDevice(args.aborted), args.peers, args.context);
-  RunCombine(device, args);
+  const SharedMemory memory(args.context.shape);
+  Combine(device, args.context, args.handle, memory.PlacesIn(shared_memory).rows_from,
+          args.expert_rows, args.combined);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads)

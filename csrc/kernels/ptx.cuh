@@ -75,10 +75,6 @@ inline uint32_t AddAcquireReleaseDevice(uint32_t* to, uint32_t value) {
   return before;
 }
 
-inline void AddRelaxedSystem(uint64_t* to, uint64_t value) {
-  asm volatile("red.add.relaxed.sys.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
-}
-
 inline uint32_t ExchangeRelaxedDevice(uint32_t* to, uint32_t value) {
   uint32_t before;
   asm volatile("atom.exch.relaxed.gpu.global.b32 %0, [%1], %2;"

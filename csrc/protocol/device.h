@@ -31,12 +31,6 @@
 //   NowNs, Aborted, Relax              bounded waiting; kPollsPerLook polls between two looks at
 //                                      the clock
 //   ClaimOnce, Failed                  the one error of a rank
-// and, below a PutDevice (csrc/protocol/put.h) alone, for each lane alone:
-//   PutAlone(to, from, bytes)          a multiple of 4 bytes, 4-byte aligned, to another rank; what
-//                                      it reads is all that is ordered before
-//   FenceSystem()                      what is ordered before comes before what this lane does
-//                                      after it, for all ranks
-//   AddRelaxedSystem(word, value)      to another rank's 64-bit word; orders nothing
 #ifndef CSRC_PROTOCOL_DEVICE_H_
 #define CSRC_PROTOCOL_DEVICE_H_
 

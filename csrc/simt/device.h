@@ -9,7 +9,6 @@
 #include <bit>
 #include <cstring>
 #include <utility>
-#include <vector>
 
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/quant.h"
@@ -187,19 +186,6 @@ class SimtDevice {
     lane_.Yield();
     return *flag;
   }
-
-  // As late as can be: others run before it reads, and what it has written waits for the fence.
-  void PutAlone(void* to, const void* from, size_t bytes) {
-    lane_.Yield();
-    std::vector<uint8_t> held(bytes);
-    lane_.Load(held.data(), from, bytes);
-    lane_.Store(to, held.data(), bytes);
-  }
-  void FenceSystem() {
-    lane_.Yield();
-    lane_.Release();
-  }
-  void AddRelaxedSystem(uint64_t* word, uint64_t value) { lane_.AddRelaxed(word, value); }
 
   // A nanosecond a step.
   uint64_t NowNs() const { return lane_.Steps(); }

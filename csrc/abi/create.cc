@@ -79,9 +79,6 @@ Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   const CpuConfig cpu = {.threads = from.threads,
                          .oversubscribed = from.cpus < workers,
                          .landing_rows = from.landing_rows};
-  if (from.backend == EP_NIXL_PUT) {
-    return {Code::kInvalid, "create a rank: only GPUs put; try --nvlink-backend=nixl"};
-  }
   if (from.backend != EP_IPC) return CreateOverNixl(from, cpu, std::move(rank), made);
   std::unique_ptr<CpuEngine> engine;
   Status status = CpuEngine::Create(std::move(rank), cpu, &engine);
@@ -96,14 +93,6 @@ Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   return status;
 }
 
-NixlUse ToNixlUse(ep_backend backend) {
-  switch (backend) {
-    case EP_NIXL_PUT: return NixlUse::kPut;
-    case EP_NONE: return NixlUse::kNever;
-    default: return NixlUse::kMapped;
-  }
-}
-
 Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.ranks_on_gpu < 1) return {Code::kInvalid, "create a rank: nobody is on its GPU"};
   CudaConfig config = {.gpu = static_cast<int>(from.gpu),
@@ -111,7 +100,7 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
                        .landing_rows = from.landing_rows};
   if (from.backend != EP_IPC) {
     config.make_region = [made, nixl = ToNixlConfig(from, rank, kNoMappedGpus),
-                          use = ToNixlUse(from.backend),
+                          use = from.backend == EP_NONE ? NixlUse::kNever : NixlUse::kMapped,
                           gpu = config.gpu](size_t bytes, std::unique_ptr<GpuRegion>* region) {
       std::unique_ptr<NixlRegion> over_nixl;
       const Status status = NixlRegion::Create({nixl, use, gpu, bytes}, &over_nixl);
@@ -149,7 +138,7 @@ Status Create(const ep_config& config, Rank* rank) {
   RankConfig of = {};
   Status status = ToConfig(config, &of);
   if (!status.ok()) return status;
-  if (config.backend < EP_IPC || config.backend > EP_NIXL_PUT) {
+  if (config.backend < EP_IPC || config.backend > EP_NONE) {
     return {Code::kInvalid, "create a rank: no such backend"};
   }
   switch (config.device) {

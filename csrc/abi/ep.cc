@@ -140,12 +140,10 @@ ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t r
   return EP_OK;
 }
 
-ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_backend backend, ep_memory* memory) {
+ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  const uint64_t region = ep::Layout(checked).SizeBytes();
-  const uint64_t images = backend == EP_NIXL_PUT ? checked.ranks * region : 0;
-  *memory = {region, ep::GpuPrivateBytes(checked) + images, ep::kFlushBytes, images};
+  *memory = {ep::Layout(checked).SizeBytes(), ep::GpuPrivateBytes(checked), ep::kFlushBytes, 0};
   return EP_OK;
 }
 

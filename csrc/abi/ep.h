@@ -29,10 +29,9 @@ typedef enum ep_device { EP_CPU = 1, EP_CUDA = 2 } ep_device;
 
 // How a rank reaches its peers.
 typedef enum ep_backend {
-  EP_IPC = 1,       // maps their memory; all ranks are on one host
-  EP_NIXL = 2,      // of CPUs, NIXL moves what they exchange; of GPUs, it maps their memory
-  EP_NONE = 3,      // as EP_NIXL, but never over mapped memory; of CPUs, over TCP alone
-  EP_NIXL_PUT = 4,  // for tests, of EP_CUDA only: puts to what EP_NIXL maps, as if it did not
+  EP_IPC = 1,   // maps their memory; all ranks are on one host
+  EP_NIXL = 2,  // of CPUs, NIXL moves what they exchange; of GPUs, it maps their memory
+  EP_NONE = 3,  // as EP_NIXL, but never over mapped memory; of CPUs, over TCP alone
 } ep_backend;
 
 typedef enum ep_dtype { EP_FP8 = 1, EP_BF16 = 2 } ep_dtype;
@@ -130,7 +129,7 @@ ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t r
 
 // Bytes of a GPU's memory that one rank on it needs, in the same parts. Tensors have their full
 // size there.
-ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_backend backend, ep_memory* memory);
+ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory);
 
 // What `landing_rows` add to ep_memory_needed, and to ep_gpu_memory_needed.
 ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);

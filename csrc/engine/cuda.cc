@@ -205,16 +205,12 @@ Status CudaEngine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
                                 std::to_string(context_.shape.ranks) + " ranks"};
   }
   Status status = CudaStatus(cudaSetDevice(config_.gpu), doing);
-  std::vector<GpuReach> reach;
-  if (status.ok()) status = region_->Connect(blobs, context_.rank, &reach);
-  for (uint32_t rank = 0; rank < reach.size() && status.ok(); ++rank) {
-    const GpuReach& of = reach[rank];
-    context_.regions[rank] = of.memory;
-    put_peers_[rank] = {of.put_region, of.put_image};
-    puts_ |= of.put_region != nullptr;
-    const uint8_t* region = of.put_region != nullptr ? of.put_region : of.memory;
+  std::vector<uint8_t*> regions;
+  if (status.ok()) status = region_->Connect(blobs, context_.rank, &regions);
+  for (uint32_t rank = 0; rank < regions.size() && status.ok(); ++rank) {
+    context_.regions[rank] = regions[rank];
     RegionHeader header = {};
-    status = CudaStatus(cudaMemcpy(&header, region, sizeof(header), cudaMemcpyDeviceToHost),
+    status = CudaStatus(cudaMemcpy(&header, regions[rank], sizeof(header), cudaMemcpyDeviceToHost),
                         doing + " to rank " + std::to_string(rank) + ": read its region's header");
     if (status.ok()) status = CheckHeader(header, rank);
   }

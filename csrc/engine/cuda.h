@@ -8,7 +8,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -20,7 +19,6 @@
 #include "csrc/engine/cuda_memory.h"
 #include "csrc/engine/engine.h"
 #include "csrc/kernels/arguments.h"
-#include "csrc/protocol/put.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/transport/gpu_region.h"
 
@@ -116,9 +114,6 @@ class CudaEngine : public Engine {
   Status CanRun(bool wants_expert_rows) const;
   // Puts the next operations into the stream.
   Status Enqueue(Operations operations, kernels::Stamps* stamps);
-  // Launches with `arguments`, or where there are puts with all that they need besides.
-  template <class PutArguments, class Arguments>
-  Status Launch(const Arguments& arguments, uint32_t blocks);
   Status EnqueueDispatch(uint32_t set, kernels::Stamps* stamps);
   Status EnqueueCombine(uint32_t set, kernels::Stamps* stamps);
   Status EnqueueFlags();
@@ -130,8 +125,6 @@ class CudaEngine : public Engine {
   CudaStream stream_;
   std::unique_ptr<CudaKernels> kernels_;
   std::unique_ptr<GpuRegion> region_;
-  bool puts_ = false;  // peers' regions are not mapped
-  std::array<PutPeer, kMaxRanks> put_peers_ = {};
   DeviceMemory state_;
   std::vector<Mirror> mirrors_;
   DeviceMemory tile_counts_;

@@ -75,8 +75,6 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu,
                       "load the kernels");
   if (status.ok()) status = made->Find("ep_dispatch", &made->dispatch_);
   if (status.ok()) status = made->Find("ep_combine", &made->combine_);
-  if (status.ok()) status = made->Find("ep_dispatch_put", &made->dispatch_put_);
-  if (status.ok()) status = made->Find("ep_combine_put", &made->combine_put_);
   if (status.ok()) status = made->Find("ep_count_tiles", &made->count_tiles_);
   if (status.ok()) status = made->Find("ep_copy", &made->copy_);
   if (status.ok()) status = made->Find("ep_round_trips", &made->round_trips_);
@@ -88,9 +86,7 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu,
     uint32_t* most_blocks;  // null: they need not run at once
   } planning[] = {
       {made->dispatch_, "dispatch", &made->most_dispatch_blocks_},
-      {made->dispatch_put_, "dispatch", &made->most_dispatch_blocks_},
       {made->combine_, "combine", &made->most_combine_blocks_},
-      {made->combine_put_, "combine", &made->most_combine_blocks_},
       {made->count_tiles_, "plan", nullptr},
   };
   for (const auto& of : planning) {
@@ -142,16 +138,6 @@ Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   return LaunchTogether(combine_, &arguments, blocks, stream);
-}
-
-Status CudaKernels::Launch(const kernels::DispatchPutArguments& arguments, uint32_t blocks,
-                           cudaStream_t stream) {
-  return LaunchTogether(dispatch_put_, &arguments, blocks, stream);
-}
-
-Status CudaKernels::Launch(const kernels::CombinePutArguments& arguments, uint32_t blocks,
-                           cudaStream_t stream) {
-  return LaunchTogether(combine_put_, &arguments, blocks, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {

@@ -26,10 +26,6 @@ class CudaKernels {
 
   Status Launch(const kernels::DispatchArguments& arguments, uint32_t blocks, cudaStream_t stream);
   Status Launch(const kernels::CombineArguments& arguments, uint32_t blocks, cudaStream_t stream);
-  Status Launch(const kernels::DispatchPutArguments& arguments, uint32_t blocks,
-                cudaStream_t stream);
-  Status Launch(const kernels::CombinePutArguments& arguments, uint32_t blocks,
-                cudaStream_t stream);
   // One block a tile.
   Status Launch(const kernels::CountArguments& arguments, cudaStream_t stream);
   Status Launch(const kernels::CopyArguments& arguments, cudaStream_t stream);
@@ -56,8 +52,6 @@ class CudaKernels {
   CudaLibrary library_;
   cudaKernel_t dispatch_ = nullptr;
   cudaKernel_t combine_ = nullptr;
-  cudaKernel_t dispatch_put_ = nullptr;
-  cudaKernel_t combine_put_ = nullptr;
   cudaKernel_t count_tiles_ = nullptr;
   cudaKernel_t copy_ = nullptr;
   cudaKernel_t round_trips_ = nullptr;

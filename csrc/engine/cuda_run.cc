@@ -29,14 +29,6 @@ Status CudaEngine::CanRun(bool wants_expert_rows) const {
   return status.ok() ? Ready(wants_expert_rows) : status;
 }
 
-template <class PutArguments, class Arguments>
-Status CudaEngine::Launch(const Arguments& arguments, uint32_t blocks) {
-  if (!puts_) return kernels_->Launch(arguments, blocks, stream_.get());
-  PutArguments with_peers = {arguments, {}};
-  std::ranges::copy(put_peers_, with_peers.peers);
-  return kernels_->Launch(with_peers, blocks, stream_.get());
-}
-
 Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
   const DispatchInput host = tensors_.Input(set);
   const DispatchInput input = {host.tokens, OnGpuAs(host.rows), OnGpuAs(host.topk_idx),
@@ -52,7 +44,7 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
                                      stream_.get());
     if (!status.ok()) return status;
   }
-  return Launch<kernels::DispatchPutArguments>(
+  return kernels_->Launch(
       kernels::DispatchArguments{.context = context_,
                                  .input = input,
                                  .output = output,
@@ -60,30 +52,29 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
                                  .tile_counts = tile_counts_.As<const uint32_t>(),
                                  .aborted = &shared_->aborted,
                                  .stamps = stamps},
-      dispatch_blocks_);
+      dispatch_blocks_, stream_.get());
 }
 
 Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
-  return Launch<kernels::CombinePutArguments>(
+  return kernels_->Launch(
       kernels::CombineArguments{.context = context_,
                                 .handle = gpu_handle_,
                                 .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
                                 .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
                                 .aborted = &shared_->aborted,
                                 .stamps = stamps},
-      combine_blocks_);
+      combine_blocks_, stream_.get());
 }
 
 Status CudaEngine::EnqueueFlags() {
-  return Launch<kernels::DispatchPutArguments>(
-      kernels::DispatchArguments{.context = context_,
-                                 .input = {},
-                                 .output = {},
-                                 .handle = no_rows_handle_,
-                                 .tile_counts = nullptr,
-                                 .aborted = &shared_->aborted,
-                                 .stamps = nullptr},
-      1);
+  return kernels_->Launch(kernels::DispatchArguments{.context = context_,
+                                                     .input = {},
+                                                     .output = {},
+                                                     .handle = no_rows_handle_,
+                                                     .tile_counts = nullptr,
+                                                     .aborted = &shared_->aborted,
+                                                     .stamps = nullptr},
+                          1, stream_.get());
 }
 
 Status CudaEngine::Enqueue(Operations operations, kernels::Stamps* stamps) {

@@ -6,7 +6,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
@@ -18,70 +17,26 @@
 #include "csrc/engine/cuda.h"
 #include "csrc/engine/gpus.h"
 #include "csrc/engine/world_test_util.h"
-#include "csrc/transport/cuda_region.h"
-#include "csrc/transport/gpu_region.h"
 
 namespace ep {
 
 inline void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }
 
-// Memory of ranks of one process that behaves as if it were not mapped: rows are put out of images.
-class PutRegion final : public GpuRegion {
- public:
-  static Status Create(size_t bytes, uint32_t ranks, std::unique_ptr<GpuRegion>* region) {
-    auto made = std::make_unique<PutRegion>();
-    Status status = CudaRegion::Create(bytes, &made->region_);
-    if (status.ok()) status = CudaRegion::Create(bytes * ranks, &made->images_);
-    *region = std::move(made);
-    return status;
-  }
-
-  uint8_t* data() const override { return region_->data(); }
-  std::vector<uint8_t> Blob() const override {
-    const uint8_t* at[] = {region_->data(), images_->data()};
-    std::vector<uint8_t> blob(sizeof(at));
-    std::memcpy(blob.data(), at, sizeof(at));
-    return blob;
-  }
-  Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                 std::vector<GpuReach>* reach) override {
-    reach->assign(blobs.size(), {.memory = data()});
-    for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
-      if (peer == rank) continue;
-      uint8_t* at[2];
-      std::memcpy(at, blobs[peer].data(), sizeof(at));
-      const size_t bytes = region_->size();
-      (*reach)[peer] = {images_->data() + peer * bytes, at[0], at[1] + rank * bytes};
-    }
-    return {};
-  }
-
- private:
-  std::unique_ptr<CudaRegion> region_;
-  std::unique_ptr<CudaRegion> images_;
-};
-
 class GpuWorld {
  public:
-  // With `puts`, no rank's memory is mapped.
-  explicit GpuWorld(const WorldConfig& config, bool puts = false) {
+  explicit GpuWorld(const WorldConfig& config) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     reference::Routing routing = RandomRouting(config);
     routing.weights = RandomWeights(config);
-    const std::function<Status(size_t, std::unique_ptr<GpuRegion>*)> put =
-        [ranks = shape.ranks](size_t bytes, std::unique_ptr<GpuRegion>* region) {
-          return PutRegion::Create(bytes, ranks, region);
-        };
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
       std::unique_ptr<CudaEngine> engine;
-      ExpectOk(CudaEngine::Create(
-          {.rank = rank,
-           .wait_timeout_ns = config.wait_timeout_ns,
-           .routing = routing,
-           .weights = routing.Weights(rank, 0, 0)},
-          {.gpu = 0, .ranks_on_gpu = shape.ranks, .make_region = puts ? put : nullptr}, &engine));
+      ExpectOk(CudaEngine::Create({.rank = rank,
+                                   .wait_timeout_ns = config.wait_timeout_ns,
+                                   .routing = routing,
+                                   .weights = routing.Weights(rank, 0, 0)},
+                                  {.gpu = 0, .ranks_on_gpu = shape.ranks}, &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }
@@ -141,9 +96,9 @@ class OneGpu : public ::testing::Test {
   }
 };
 
-// All kinds of operations, with puts or without, leave what they must.
-inline void ExpectRightRows(const WorldConfig& config, const std::string& name, bool puts = false) {
-  GpuWorld world(config, puts);
+// All kinds of operations leave what they must.
+inline void ExpectRightRows(const WorldConfig& config, const std::string& name) {
+  GpuWorld world(config);
   world.Begin();
   for (const Operations operations : {kDispatch, kCombine, kBoth}) {
     world.Run(operations, 3);  // unchecked: ranks run ahead of each other

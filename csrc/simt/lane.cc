@@ -1,6 +1,5 @@
 // What a lane may ask of the machine while it runs.
 #include <algorithm>
-#include <utility>
 
 #include "csrc/simt/block.h"
 #include "csrc/simt/machine.h"
@@ -67,13 +66,6 @@ void Lane::Store(void* to, const void* from, size_t bytes) {
   machine_->stores_.Put(block_->rank, to, from, bytes, &known_);
 }
 
-void Lane::Load(void* to, const void* from, size_t bytes) const {
-  StoreBuffer::Known known = known_;
-  machine_->stores_.Tell(block_->crews[thread_ / kCrewLanes].meeting.known, &known);
-  machine_->stores_.Tell(block_->barrier.known, &known);
-  machine_->stores_.Load(to, from, bytes, std::move(known));
-}
-
 void Lane::Release() {
   machine_->stores_.Release(&known_);
   machine_->stores_.Release(&block_->crews[thread_ / kCrewLanes].meeting.known);
@@ -93,12 +85,6 @@ uint32_t Lane::AddAcquireRelease(uint32_t* word, uint32_t more) {
 }
 
 uint32_t Lane::AddRelaxed(uint32_t* word, uint32_t more) {
-  Yield();
-  *word += more;
-  return *word - more;
-}
-
-uint64_t Lane::AddRelaxed(uint64_t* word, uint64_t more) {
   Yield();
   *word += more;
   return *word - more;

@@ -68,14 +68,11 @@ class Lane {
   void YieldAfterMiss();
 
   void Store(void* to, const void* from, size_t bytes);
-  // Reads what others see and all that is ordered before.
-  void Load(void* to, const void* from, size_t bytes) const;
   // All that is ordered before becomes visible.
   void Release();
   // Return what was there.
   uint32_t AddAcquireRelease(uint32_t* word, uint32_t more);
   uint32_t AddRelaxed(uint32_t* word, uint32_t more);
-  uint64_t AddRelaxed(uint64_t* word, uint64_t more);
 
   uint64_t Steps() const;
   // What it does, for reports.

@@ -144,25 +144,6 @@ TEST(Order, ARelaxedTicketDoesNot) {
             0u);
 }
 
-// Lanes of a crew write the first half of the words; one of them puts the second half.
-Body PutHalf(bool meet, bool fence) {
-  return [=](SimtDevice& device, Mail& mail) {
-    if (device.Crew() != 0) return;
-    Write(device, mail, device.Lane());
-    if (meet) device.SyncCrew();
-    if (device.Lane() != 0) return;
-    device.PutAlone(mail.words + 32, mail.words, 32 * sizeof(mail.words[0]));
-    if (fence) device.FenceSystem();
-    device.AddRelaxedSystem(&mail.flag, 1);
-  };
-}
-
-TEST(Order, AFenceBeforeAnAddCarriesWhatWasPut) { EXPECT_EQ(Losses(64, PutHalf(true, true)), 0u); }
-
-TEST(Order, AnAddAloneDoesNot) { EXPECT_GT(Losses(64, PutHalf(true, false)), 0u); }
-
-TEST(Order, APutReadsOnlyWhatItsLaneKnowsOf) { EXPECT_GT(Losses(64, PutHalf(false, true)), 0u); }
-
 TEST(Machine, RunsTheKernelsOfARankOneAfterAnother) {
   Machine machine(4 * 32);
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {

@@ -13,8 +13,8 @@ namespace ep::simt {
 
 inline constexpr uint64_t kSeeds = 400;
 
-// Two epochs of each kind as `Right` has them, then as `Faulty` does.
-template <class Faulty, class Right = Bodies<>>
+// Right for two epochs of each kind, then as `Faulty` has it.
+template <class Faulty>
 struct Later : Faulty {
   using Device = typename Faulty::Device;
 
@@ -24,14 +24,14 @@ struct Later : Faulty {
     if (context.epochs->dispatch >= kBanks) {
       return Faulty::Dispatch(device, context, input, plan, places, output, handle);
     }
-    Right::Dispatch(device, context, input, plan, places, output, handle);
+    Bodies<>::Dispatch(device, context, input, plan, places, output, handle);
   }
   static void Combine(Device& device, const RankContext& context, const Handle& handle,
                       uint32_t* rows_from, const Bf16* expert_rows, Bf16* combined) {
     if (context.epochs->combine >= kBanks) {
       return Faulty::Combine(device, context, handle, rows_from, expert_rows, combined);
     }
-    Right::Combine(device, context, handle, rows_from, expert_rows, combined);
+    Bodies<>::Combine(device, context, handle, rows_from, expert_rows, combined);
   }
 };
 

@@ -24,24 +24,6 @@ void StoreBuffer::Put(uint32_t rank, void* to, const void* from, size_t bytes, K
   }
 }
 
-void StoreBuffer::Load(void* to, const void* from, size_t bytes, Known known) const {
-  std::memcpy(to, from, bytes);
-  // Numbers count on: of two stores to one place the later one is read.
-  std::ranges::sort(known);
-  auto* target = static_cast<uint8_t*>(to);
-  const auto* begin = static_cast<const uint8_t*>(from);
-  for (const uint64_t number : known) {
-    if (!Waits(number)) continue;
-    const Store& store = At(number);
-    const uint8_t* first = std::max<const uint8_t*>(store.to, begin);
-    const uint8_t* end = std::min<const uint8_t*>(store.to + store.bytes, begin + bytes);
-    if (first < end) {
-      std::memcpy(target + (first - begin), store.value + (first - store.to),
-                  static_cast<size_t>(end - first));
-    }
-  }
-}
-
 void StoreBuffer::MakeVisible(uint64_t number) {
   Store& store = At(number);
   std::memcpy(store.to, store.value, store.bytes);

@@ -10,8 +10,8 @@
 // since a load here always reads what is in memory: a missing acquire, loads that overtake one
 // another, a stale line of a GPU's first-level cache. Nor does it see stores that the bodies make
 // themselves (into what only their own worker or a later kernel reads): those are visible at once.
-// A lane does not see its own stores before others do, unless it loads with Load; no body reads
-// what it has written through its device, but for what a flag has come back for, and what it puts.
+// A lane does not see its own stores before others do; no body reads what it has written through
+// its device, but for what a flag has come back for.
 #ifndef CSRC_SIMT_STORE_BUFFER_H_
 #define CSRC_SIMT_STORE_BUFFER_H_
 
@@ -31,8 +31,6 @@ class StoreBuffer {
   // Takes a store on, in parts as wide as a GPU's widest; `known` is the lane's.
   void Put(uint32_t rank, void* to, const void* from, size_t bytes, Known* known);
 
-  // Reads what is visible and, over it, what `known` has of these bytes.
-  void Load(void* to, const void* from, size_t bytes, Known known) const;
   // Adds to `to` what `from` knows.
   void Tell(const Known& from, Known* to) const;
   // Makes all of it visible and forgets it.

@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include <concepts>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -20,7 +19,6 @@
 #include "csrc/engine/tensors.h"
 #include "csrc/engine/world_test_util.h"
 #include "csrc/kernels/arguments.h"
-#include "csrc/protocol/put.h"
 #include "csrc/simt/device.h"
 #include "csrc/simt/machine.h"
 
@@ -33,8 +31,6 @@ struct SimtConfig {
   uint32_t crews = 2;  // of a block
   // The epoch before the first, of both kinds.
   Epoch before = 0;
-  // So many ranks in a row map each other's regions. Others take a device that puts.
-  uint32_t mapped_ranks = kMaxRanks;
   // Bounds an operation's waits; by default far above what any right run takes.
   uint64_t timeout_steps = 10'000'000;
 };
@@ -88,7 +84,11 @@ class SimtWorld {
     reference::Routing routing = RandomRouting(config.world);
     routing.weights = RandomWeights(config.world);
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) AddRank(rank, routing);
-    for (Rank& rank : ranks_) ConnectRank(&rank);
+    for (Rank& rank : ranks_) {
+      for (uint32_t peer = 0; peer < shape.ranks; ++peer) {
+        rank.context.regions[peer] = ranks_[peer].region.data();
+      }
+    }
   }
 
   // Every rank's kernels: D for a dispatch, C for a combine, of the last dispatch.
@@ -135,8 +135,6 @@ class SimtWorld {
     Tickets tickets = {};
     RankContext context;
     Mapping region;
-    Mapping images[kMaxRanks];  // of the regions of peers that are not mapped
-    PutPeer put_peers[kMaxRanks] = {};
     Tensors tensors;
     Handle handle = {};
     std::vector<uint32_t> tile_counts;
@@ -161,24 +159,6 @@ class SimtWorld {
     MakeRows(&rank, routing);
   }
 
-  void ConnectRank(Rank* rank) {
-    for (uint32_t peer = 0; peer < config_.world.shape.ranks; ++peer) {
-      const uint32_t number = rank->context.rank;
-      rank->context.regions[peer] = ranks_[peer].region.data();
-      if (peer / config_.mapped_ranks == number / config_.mapped_ranks) continue;
-      rank->context.regions[peer] = Image(rank, peer);
-      rank->put_peers[peer] = {ranks_[peer].region.data(), Image(&ranks_[peer], number)};
-    }
-  }
-  uint8_t* Image(Rank* rank, uint32_t peer) {
-    Mapping& image = rank->images[peer];
-    if (image.data() == nullptr) {
-      const Status status = Mapping::Private(rank->context.layout.SizeBytes(), "an image", &image);
-      EXPECT_TRUE(status.ok()) << status.text();
-    }
-    return image.data();
-  }
-
   // The inputs, and the experts' outputs where the oracle says that their inputs will lie.
   void MakeRows(Rank* rank, const reference::Routing& routing) {
     const Shape& shape = routing.shape;
@@ -201,24 +181,17 @@ class SimtWorld {
     }
   }
 
-  // Regions and images as they come: flags of no epoch, and rows of nobody.
+  // A region as it comes: flags of no epoch, and rows of nobody.
   void Reset(Rank* rank) {
     const Layout& layout = rank->context.layout;
-    ResetRegion(layout, rank->region.data());
-    for (const Mapping& image : rank->images) {
-      if (image.data() != nullptr) ResetRegion(layout, image.data());
-    }
+    std::memset(rank->region.data(), kNobodys, layout.SizeBytes());
+    std::memset(rank->region.data() + layout.DispatchFlag(0, 0), 0,
+                layout.Counts(0, 0) - layout.DispatchFlag(0, 0));
     rank->epochs = {config_.before, config_.before};
     rank->error = {};
     rank->tickets = {};
     rank->dispatches = 0;
     rank->combines = 0;
-  }
-
-  static void ResetRegion(const Layout& layout, uint8_t* region) {
-    std::memset(region, kNobodys, layout.SizeBytes());
-    std::memset(region + layout.DispatchFlag(0, 0), 0,
-                layout.Counts(0, 0) - layout.DispatchFlag(0, 0));
   }
 
   void EnqueueDispatch(Rank* rank) {
@@ -259,18 +232,9 @@ class SimtWorld {
                       }});
   }
 
-  // What puts is made from what does not.
-  Device MakeDevice(Lane& lane, const Rank& rank) {
-    if constexpr (std::constructible_from<Device, Lane&, const bool*>) {
-      return Device(lane, &aborted);
-    } else {
-      return Device(SimtDevice(lane, &aborted), rank.put_peers, rank.context);
-    }
-  }
-
   // The kernels, as csrc/kernels/kernels.cu has them.
   void CountLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory) {
-    Device device = MakeDevice(lane, rank);
+    Device device(lane, &aborted);
     const Shape& shape = rank.context.shape;
     const DispatchInput input = rank.tensors.Input(0);
     CountTile(device, shape, input.topk_idx, input.tokens, lane.BlockIndex(),
@@ -278,7 +242,7 @@ class SimtWorld {
               rank.tile_counts.data() + lane.BlockIndex() * TileCounts(shape));
   }
   void DispatchLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory, bool tiled) {
-    Device device = MakeDevice(lane, rank);
+    Device device(lane, &aborted);
     uint8_t* shared = lane.Shared();
     typename Kernels::Plan plan(rank.context.shape,
                                 {memory.Words(shared), memory.Begin(shared),
@@ -288,7 +252,7 @@ class SimtWorld {
                       memory.PlacesIn(shared), rank.tensors.Output(), rank.handle);
   }
   void CombineLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory) {
-    Device device = MakeDevice(lane, rank);
+    Device device(lane, &aborted);
     const uint32_t set = Set(rank.combines);
     Kernels::Combine(device, rank.context, rank.handle, memory.PlacesIn(lane.Shared()).rows_from,
                      rank.tensors.expert_rows[set].template As<const Bf16>(),

@@ -132,14 +132,14 @@ Status CudaRegion::Describe(size_t bytes) {
 }
 
 Status CudaRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                           std::vector<GpuReach>* reach) {
+                           std::vector<uint8_t*>* regions) {
   Status status = CudaStatus(cudaSetDevice(device_), "use GPU " + std::to_string(device_));
   peers_.resize(blobs.size());
-  reach->assign(blobs.size(), {.memory = data_});
+  regions->assign(blobs.size(), data_);
   for (uint32_t peer = 0; peer < blobs.size() && status.ok(); ++peer) {
     if (peer == rank) continue;
     status = Map(blobs[peer], peer, &peers_[peer]);
-    (*reach)[peer].memory = peers_[peer].data();
+    (*regions)[peer] = peers_[peer].data();
   }
   return status;
 }

@@ -53,7 +53,7 @@ class CudaRegion final : public GpuRegion {
   std::vector<uint8_t> Blob() const override { return blob_.Encode(); }
   // Keeps all peers' regions mapped.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                 std::vector<GpuReach>* reach) override;
+                 std::vector<uint8_t*>* regions) override;
 
   // Makes the region that `blob` describes, which must have this region's size, accessible to
   // this region's GPU, and that GPU the thread's current one. `rank` names the owner in errors.

@@ -10,16 +10,6 @@
 
 namespace ep {
 
-// What a rank's kernels address of one rank.
-struct GpuReach {
-  // The rank's region where it is mapped; else our image of it (csrc/transport/link.h), which puts
-  // are read from.
-  uint8_t* memory = nullptr;
-  // Where puts lead: the rank's region, and its image of ours. Null where the region is mapped.
-  uint8_t* put_region = nullptr;
-  uint8_t* put_image = nullptr;
-};
-
 class GpuRegion {
  public:
   virtual ~GpuRegion() = default;
@@ -28,9 +18,10 @@ class GpuRegion {
   // What peers need for Connect.
   virtual std::vector<uint8_t> Blob() const = 0;
   // Makes all peers' regions accessible to this region's GPU, and that GPU the thread's current
-  // one. `blobs` are all ranks', of which we are `rank`; (*reach)[r] is how rank r is reached.
+  // one. `blobs` are all ranks', of which we are `rank`; (*regions)[r] is where that GPU sees rank
+  // r's.
   virtual Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                         std::vector<GpuReach>* reach) = 0;
+                         std::vector<uint8_t*>* regions) = 0;
 };
 
 }  // namespace ep

@@ -24,25 +24,16 @@ Status Usable(uint32_t peer, const nixl::ViewEntry& entry, NixlUse use) {
 }  // namespace
 
 Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, NixlUse use, uint32_t rank,
-                  const Images& images, std::vector<GpuReach>* reach) {
-  if (entries.size() != RangesOf(use) * (reach->size() - 1)) {
+                  std::vector<uint8_t*>* regions) {
+  if (entries.size() != regions->size() - 1) {
     return {Code::kInvalid, "reach peers over NIXL: " + std::to_string(entries.size()) +
-                                " entries for " + std::to_string(reach->size()) + " ranks"};
+                                " entries for " + std::to_string(regions->size()) + " ranks"};
   }
   auto entry = entries.begin();
-  for (uint32_t peer = 0; peer < reach->size(); ++peer) {
+  for (uint32_t peer = 0; peer < regions->size(); ++peer) {
     if (peer == rank) continue;
-    GpuReach& to = (*reach)[peer];
-    for (uint8_t** address : {&to.put_region, &to.put_image}) {
-      if (address == &to.put_image && use != NixlUse::kPut) continue;
-      if (Status status = Usable(peer, *entry, use); !status.ok()) return status;
-      *address = (entry++)->mapped;
-    }
-    if (use == NixlUse::kPut) {
-      to.memory = images.begin + peer * images.bytes_of_one;
-    } else {
-      to = {.memory = to.put_region};
-    }
+    if (Status status = Usable(peer, *entry, use); !status.ok()) return status;
+    (*regions)[peer] = (entry++)->mapped;
   }
   return {};
 }

@@ -26,18 +26,12 @@ Status NixlRegion::Create(const NixlRegionConfig& config, std::unique_ptr<NixlRe
   std::unique_ptr<NixlRegion> made(new NixlRegion(config));
   Status status = CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu));
   if (status.ok()) status = CudaRegion::Create(config.bytes, &made->memory_);
-  if (status.ok() && made->Puts()) {
-    status = CudaRegion::Create(config.bytes * config.nixl.link.ranks, &made->images_);
-  }
   if (!status.ok()) return status;
   NixlLinkConfig nixl = config.nixl;
   nixl.link.region_bytes = kWordBytes;  // the least: it carries nothing but greetings
   nixl.link.image_extents.clear();
   nixl.gpu = config.gpu;
-  for (const CudaRegion* memory : {made->memory_.get(), made->images_.get()}) {
-    if (memory == nullptr) continue;
-    nixl.gpu_ranges.push_back({reinterpret_cast<uintptr_t>(memory->data()), memory->size()});
-  }
+  nixl.gpu_ranges = {{reinterpret_cast<uintptr_t>(made->data()), config.bytes}};
   status = NixlLink::Create(nixl, &made->link_);
   if (status.ok()) *region = std::move(made);
   return status;
@@ -48,7 +42,6 @@ NixlRegion::~NixlRegion() {
     // NIXL may yet use all of it. The process is about to end.
     static_cast<void>(link_.release());
     static_cast<void>(memory_.release());
-    static_cast<void>(images_.release());
     return;
   }
   // A view that NIXL does not take back ends with its agent.
@@ -59,7 +52,6 @@ NixlRegion::Place NixlRegion::Ours() const {
   return {.version = kVersion,
           .bytes = config_.bytes,
           .region = reinterpret_cast<uintptr_t>(memory_->data()),
-          .images = Puts() ? reinterpret_cast<uintptr_t>(images_->data()) : 0,
           .gpu = static_cast<uint64_t>(config_.gpu)};
 }
 
@@ -73,13 +65,12 @@ std::vector<uint8_t> NixlRegion::Blob() const {
 }
 
 Status NixlRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                           std::vector<GpuReach>* reach) {
+                           std::vector<uint8_t*>* regions) {
   std::vector<Place> places;
   std::vector<std::span<const uint8_t>> rest;
   for (const std::span<const uint8_t> blob : blobs) {
     Place place = {};
-    if (!ReadFrom(blob, &place) || place.version != kVersion || place.bytes != config_.bytes ||
-        (place.images != 0) != Puts()) {
+    if (!ReadFrom(blob, &place) || place.version != kVersion || place.bytes != config_.bytes) {
       return {Code::kProtocol, "connect rank " + std::to_string(rank) + " to rank " +
                                    std::to_string(places.size()) +
                                    " over NIXL: its GPU memory is not as ours; do all ranks run "
@@ -88,14 +79,14 @@ Status NixlRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, u
     places.push_back(place);
     rest.push_back(blob.subspan(sizeof(place)));
   }
-  reach->assign(blobs.size(), {.memory = data()});
+  regions->assign(blobs.size(), data());
   Status status = link_->Connect(rest);
   if (blobs.size() == 1 || !status.ok()) return status;
   status = CudaStatus(cudaSetDevice(config_.gpu), "use GPU " + std::to_string(config_.gpu));
   if (status.ok()) status = MakeView(places);
   // A rank that has its view need not be one that its peers have reached.
   if (status.ok()) status = link_->Meet();
-  return status.ok() ? Reach(reach) : status;
+  return status.ok() ? Reach(regions) : status;
 }
 
 Status NixlRegion::MakeView(const std::vector<Place>& places) {
@@ -105,9 +96,6 @@ Status NixlRegion::MakeView(const std::vector<Place>& places) {
     if (peer == rank) continue;
     const Place& at = places[peer];
     ranges.push_back({link_->agent_name(peer), {at.region, config_.bytes}, at.gpu});
-    if (!Puts()) continue;
-    ranges.push_back(
-        {link_->agent_name(peer), {at.images + rank * config_.bytes, config_.bytes}, at.gpu});
   }
   // NIXL waits for its peers without a deadline, so it does in a thread that can be left behind.
   struct Made {
@@ -134,13 +122,12 @@ Status NixlRegion::MakeView(const std::vector<Place>& places) {
   return status;
 }
 
-Status NixlRegion::Reach(std::vector<GpuReach>* reach) const {
-  const size_t ranges = RangesOf(config_.use) * (reach->size() - 1);
+Status NixlRegion::Reach(std::vector<uint8_t*>* regions) const {
   std::vector<nixl::ViewEntry> entries;
-  Status status = nixl::ReadView(reinterpret_cast<uintptr_t>(view_), ranges, ReadFromGpu, &entries);
+  Status status = nixl::ReadView(reinterpret_cast<uintptr_t>(view_), regions->size() - 1,
+                                 ReadFromGpu, &entries);
   if (!status.ok()) return status;
-  return ReachPeers(entries, config_.use, config_.nixl.link.rank,
-                    {Puts() ? images_->data() : nullptr, config_.bytes}, reach);
+  return ReachPeers(entries, config_.use, config_.nixl.link.rank, regions);
 }
 
 }  // namespace ep

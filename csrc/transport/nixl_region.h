@@ -32,7 +32,7 @@ struct NixlRegionConfig {
 
 class NixlRegion final : public GpuRegion {
  public:
-  // Allocates zeroed memory on the GPU, and with kPut as much for the image of each rank.
+  // Allocates zeroed memory on the GPU.
   static Status Create(const NixlRegionConfig& config, std::unique_ptr<NixlRegion>* region);
   ~NixlRegion() override;
 
@@ -40,7 +40,7 @@ class NixlRegion final : public GpuRegion {
   std::vector<uint8_t> Blob() const override;
   // Ok once all peers have connected, too, so it takes all of them to return.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                 std::vector<GpuReach>* reach) override;
+                 std::vector<uint8_t*>* regions) override;
 
   const NixlLink& link() const { return *link_; }
 
@@ -50,22 +50,19 @@ class NixlRegion final : public GpuRegion {
     uint64_t version;
     uint64_t bytes;
     uint64_t region;
-    uint64_t images;  // 0 where it has none
     uint64_t gpu;
   };
-  static constexpr uint64_t kVersion = 0x6570'6e69'7267'0001;
+  static constexpr uint64_t kVersion = 0x6570'6e69'7267'0002;
 
   explicit NixlRegion(const NixlRegionConfig& config) : config_(config) {}
 
   Place Ours() const;
-  bool Puts() const { return config_.use == NixlUse::kPut; }
-  // A view of all peers' ranges (csrc/transport/nixl_reach.h).
+  // A view of all peers' regions.
   Status MakeView(const std::vector<Place>& places);
-  Status Reach(std::vector<GpuReach>* reach) const;
+  Status Reach(std::vector<uint8_t*>* regions) const;
 
   const NixlRegionConfig config_;
   std::unique_ptr<CudaRegion> memory_;
-  std::unique_ptr<CudaRegion> images_;  // one a rank
   std::unique_ptr<NixlLink> link_;
   nixl::capi::MemoryView* view_ = nullptr;
   // NIXL still waits for peers in a thread that nobody waits for.

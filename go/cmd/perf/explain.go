@@ -75,7 +75,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 // explainGPU returns what ranks take of the first GPU, which has as many as any, and what a rank has
 // of its own there.
 func explainGPU(p *epperfv1.Plan, gpus []*epperfv1.Gpu) (*report.GPUMemory, []report.Part, error) {
-	rank, err := native.GPUMemoryNeeded(p.GetCases()[0], p.GetNvlinkBackend())
+	rank, err := native.GPUMemoryNeeded(p.GetCases()[0])
 	if err != nil {
 		return nil, nil, err
 	}

@@ -51,7 +51,7 @@ func gpusOf(p *epperfv1.Plan) ([]*epperfv1.Gpu, error) {
 func enoughGPUMemory(p *epperfv1.Plan, gpus []*epperfv1.Gpu) error {
 	for _, c := range p.GetCases() {
 		for number, gpu := range gpus {
-			rank, err := native.GPUMemoryNeeded(c, p.GetNvlinkBackend())
+			rank, err := native.GPUMemoryNeeded(c)
 			if err != nil {
 				return err
 			}

@@ -65,7 +65,7 @@ func (m rankMemory) total() uint64 {
 func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (rankMemory, error) {
 	backend, onGPU := p.GetNvlinkBackend(), p.GetDevice() == epperfv1.Device_DEVICE_CUDA
 	if onGPU {
-		backend = epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC // images of other backends are a GPU's, too
+		backend = epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC // ranks on GPUs have no images
 	}
 	engine, err := native.MemoryNeeded(c, backend, routing.ReceivedSelections(rank))
 	if err != nil {

@@ -25,7 +25,7 @@ func runFlags() []cli.Flag {
 		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 128"},
 		&cli.IntFlag{Name: "experts-per-rank", Value: d.ExpertsPerRank, Usage: "experts on each rank"},
 		&cli.IntFlag{Name: "topk", Value: d.Topk, Usage: "experts that each token selects"},
-		&cli.StringFlag{Name: "nvlink-backend", Value: d.NvlinkBackend, Usage: "how rows reach other ranks: ipc maps memory of one host; nixl maps that of GPUs and moves rows of CPUs, with NIXL; none maps nothing and is TCP on CPUs; nixl-put tests puts of GPUs"},
+		&cli.StringFlag{Name: "nvlink-backend", Value: d.NvlinkBackend, Usage: "how rows reach other ranks: ipc maps memory of one host; nixl maps that of GPUs and moves rows of CPUs, with NIXL; none maps nothing and is TCP on CPUs"},
 		&cli.StringFlag{Name: nixlRootFlag, EnvVars: []string{"EPPERF_NIXL_ROOT"}, Usage: "folder of an unpacked NIXL wheel; without, the one that was built with, then the system's"},
 		&cli.IntFlag{Name: "warmup", Value: d.Warmup, Usage: "iterations before the timed ones"},
 		&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations; figures leave out the first"},

@@ -49,10 +49,10 @@ func DescribeGPU(gpu int) (*epperfv1.Gpu, error) {
 }
 
 // GPUMemoryNeeded returns what a rank of the case needs of its GPU's memory.
-func GPUMemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend) (Memory, error) {
+func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
 	shape := shapeOf(c)
 	var memory, landing C.ep_memory
-	if C.ep_gpu_memory_needed(&shape, backendOf(backend), &memory) != C.EP_OK ||
+	if C.ep_gpu_memory_needed(&shape, &memory) != C.EP_OK ||
 		C.ep_gpu_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {
 		return Memory{}, refused(c)
 	}
@@ -60,6 +60,5 @@ func GPUMemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend) (Memory, 
 		RegionBytes:  uint64(memory.region_bytes + landing.region_bytes),
 		PrivateBytes: uint64(memory.private_bytes + landing.private_bytes),
 		FlushBytes:   uint64(memory.flush_bytes),
-		ImageBytes:   uint64(memory.image_bytes),
 	}, nil
 }

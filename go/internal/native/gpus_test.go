@@ -60,12 +60,12 @@ func TestAGPUHoldsAtLeastTheRegion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	gpu, err := native.GPUMemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC)
+	gpu, err := native.GPUMemoryNeeded(c)
 	if err != nil || gpu.RegionBytes != host.RegionBytes || gpu.PrivateBytes < gpu.FlushBytes {
 		t.Errorf("GPUMemoryNeeded = %v, %v; the region has %d bytes", gpu, err, host.RegionBytes)
 	}
 	c.Hidden = 100
-	if _, err := native.GPUMemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC); err == nil {
+	if _, err := native.GPUMemoryNeeded(c); err == nil {
 		t.Error("a hidden size of 100 was accepted")
 	}
 }

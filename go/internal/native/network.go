@@ -15,23 +15,17 @@ import (
 )
 
 // The core and the plan number backends alike.
-var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PUT]struct{} = [C.EP_NIXL_PUT]struct{}{}
+var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE]struct{} = [C.EP_NONE]struct{}{}
 
 // backendOf leaves it to the core to refuse what is none.
 func backendOf(backend epperfv1.NvlinkBackend) C.ep_backend { return C.ep_backend(backend) }
 
 // pathOf returns how ranks reach each other: a backend that cannot does not connect.
 func pathOf(device epperfv1.Device, backend epperfv1.NvlinkBackend) epperfv1.Path {
-	switch {
-	case backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC:
-		return epperfv1.Path_PATH_MAPPED
-	case device != epperfv1.Device_DEVICE_CUDA:
+	if backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC && device != epperfv1.Device_DEVICE_CUDA {
 		return epperfv1.Path_PATH_NETWORK
-	case backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PUT:
-		return epperfv1.Path_PATH_PUT
-	default:
-		return epperfv1.Path_PATH_MAPPED
 	}
+	return epperfv1.Path_PATH_MAPPED
 }
 
 // Paths says how this rank reaches each rank, and over which network; nil if over none.

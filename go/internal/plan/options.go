@@ -35,7 +35,7 @@ type Options struct {
 	ExpertsPerRank int
 	// Topk is the number of experts that each token selects.
 	Topk int
-	// NvlinkBackend is how rows reach a peer of the same host: ipc, nixl, none or nixl-put.
+	// NvlinkBackend is how rows reach a peer of the same host: ipc, nixl or none.
 	NvlinkBackend string
 	// Device is what ranks compute on: cpu, cuda, or auto for GPUs if this host has any.
 	Device string

@@ -199,11 +199,7 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		},
 		"an unknown backend": {
 			func(o *plan.Options) { o.NvlinkBackend = "" },
-			`--nvlink-backend="": not one of ipc, nixl, none, nixl-put; try --nvlink-backend=ipc`,
-		},
-		"puts of CPUs": {
-			func(o *plan.Options) { o.NvlinkBackend, o.Device = "nixl-put", "cpu" },
-			"--nvlink-backend=nixl-put: only GPUs put; try --nvlink-backend=nixl",
+			`--nvlink-backend="": not one of ipc, nixl, none; try --nvlink-backend=ipc`,
 		},
 		"no time at all": {
 			func(o *plan.Options) { o.Timeout = 0 },
@@ -238,7 +234,7 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 }
 
 func TestEveryBackendIsOneOfGPUs(t *testing.T) {
-	for _, backend := range []string{"ipc", "nixl", "none", "nixl-put"} {
+	for _, backend := range []string{"ipc", "nixl", "none"} {
 		options := plan.Defaults()
 		options.Device, options.GPUs, options.NvlinkBackend = "cuda", 8, backend
 		made, err := plan.New(options)

@@ -106,10 +106,6 @@ func Validate(p *epperfv1.Plan) error {
 	if err := known("nvlink-backend", p.GetNvlinkBackend()); err != nil {
 		return err
 	}
-	const put = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PUT
-	if p.GetNvlinkBackend() == put && p.GetDevice() != epperfv1.Device_DEVICE_CUDA {
-		return &UsageError{"nvlink-backend", epperfv1.Name(put), "only GPUs put", argument("nvlink-backend", epperfv1.Name(epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL))}
-	}
 	if err := validateTimeout("timeout", p.GetTimeoutNs()); err != nil {
 		return err
 	}

@@ -1,6 +1,5 @@
 // Package epperfv1 holds the messages of version 1. This file gives their enum values the names
-// that people type and read: e2e for MODE_E2E, nixl-put for NVLINK_BACKEND_NIXL_PUT. The protos are the one
-// list of them.
+// that people type and read: e2e for MODE_E2E. The protos are the one list of them.
 package epperfv1
 
 import (

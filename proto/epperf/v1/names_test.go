@@ -15,7 +15,7 @@ func TestNamesAreWhatUsersType(t *testing.T) {
 		"layout":         {epperfv1.Names(epperfv1.Layout(0)), []string{"expert", "rank", "flat", "contig"}},
 		"combine":        {epperfv1.Names(epperfv1.CombineSum(0)), []string{"rank", "expert"}},
 		"device":         {epperfv1.Names(epperfv1.Device(0)), []string{"cpu", "cuda"}},
-		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none", "nixl-put"}},
+		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none"}},
 		"routing":        {epperfv1.Names(epperfv1.Routing_Kind(0)), []string{"uniform", "balanced", "zipf", "hot", "file"}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {

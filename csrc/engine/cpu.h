@@ -18,6 +18,7 @@
 
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/engine.h"
 #include "csrc/engine/error_text.h"
 #include "csrc/engine/landing.h"
@@ -142,6 +143,7 @@ using LinkEngine = BasicCpuEngine<LinkDevice>;
 template <class Device>
 Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
                                       std::unique_ptr<BasicCpuEngine>* engine) {
+  rank.routing.shape = ChunkedForThreads(rank.routing.shape, config.threads);
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
   const uint64_t landing_bytes = Landing(rank.routing.shape, config.landing_rows).SizeBytes();
   Status status =
@@ -162,6 +164,7 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
             "calibrate: what it measures are copies over mapped memory; try "
             "--nvlink-backend=ipc"};
   }
+  rank.routing.shape = ChunkedForThreads(rank.routing.shape, config.threads);
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
   made->link_ = std::move(link);
   for (auto& device : made->devices_) device->Use(made->link_.get(), &made->context_);
@@ -274,8 +277,7 @@ bool BasicCpuEngine<Device>::RunDispatch(uint32_t set, Tensors* tensors, const H
   const DispatchOutput output = tensors->Output();
   pool_.Run([&](uint32_t worker) {
     SequentialPlan plan = tensors->Plan(worker);
-    Dispatch(*devices_[worker], context_, input, plan, tensors->WorkingPlaces(worker), output,
-             handle);
+    Dispatch(*devices_[worker], context_, input, plan, tensors->WorkingOf(worker), output, handle);
   });
   return Done(Op::kDispatch);
 }
@@ -285,8 +287,8 @@ bool BasicCpuEngine<Device>::RunCombine() {
   const Bf16* expert_rows = tensors_.expert_rows[NextCombineSet()].template As<const Bf16>();
   Bf16* combined = tensors_.combined.template As<Bf16>();
   pool_.Run([&](uint32_t worker) {
-    Combine(*devices_[worker], context_, handle_, tensors_.WorkingPlaces(worker).rows_from,
-            expert_rows, combined);
+    Combine(*devices_[worker], context_, handle_, tensors_.WorkingOf(worker), expert_rows,
+            combined);
   });
   return Done(Op::kCombine);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/error_text.h"
 #include "csrc/engine/landing.h"
 #include "csrc/transport/cuda_region.h"
@@ -30,10 +31,12 @@ CudaEngine::~CudaEngine() {
 
 Status CudaEngine::Create(RankConfig rank, const CudaConfig& config,
                           std::unique_ptr<CudaEngine>* engine) {
+  rank.routing.shape = ChunkedForGpu(rank.routing.shape);
   std::unique_ptr<CudaEngine> made(new CudaEngine(rank, config));
   Status status = CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu));
   if (status.ok()) {
-    status = CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, &made->kernels_);
+    status =
+        CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, config.sms, &made->kernels_);
   }
   if (status.ok()) status = made->Prepare(std::move(rank), 1);
   if (status.ok()) status = made->Allocate();
@@ -85,9 +88,9 @@ Status CudaEngine::AllocateHandle() {
       {handle_.selections,
        handle_.selections == nullptr ? 0 : sizeof(Selection) * shape.tokens * shape.topk},
       {handle_.selection_count, handle_.selection_count == nullptr ? 0 : shape.tokens},
-      {handle_.metas, handle_.metas == nullptr
-                          ? 0
-                          : uint64_t{shape.ranks} * shape.tokens * context_.layout.MetaStride()},
+      {handle_.copies, handle_.copies == nullptr
+                           ? 0
+                           : uint64_t{shape.ranks} * shape.tokens * context_.layout.MetaStride()},
       {handle_.places.rows_from, sizeof(uint32_t) * shape.ranks},
       {handle_.places.first_row, sizeof(uint32_t) * shape.Experts()},
       {handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank},
@@ -102,7 +105,7 @@ Status CudaEngine::AllocateHandle() {
   gpu_handle_.destination_count = OnGpuAs(handle_.destination_count);
   gpu_handle_.selections = OnGpuAs(handle_.selections);
   gpu_handle_.selection_count = OnGpuAs(handle_.selection_count);
-  gpu_handle_.metas = OnGpuAs(handle_.metas);
+  gpu_handle_.copies = OnGpuAs(handle_.copies);
   gpu_handle_.places = {OnGpuAs(handle_.places.rows_from), OnGpuAs(handle_.places.first_row),
                         OnGpuAs(handle_.places.counts), OnGpuAs(handle_.places.begin)};
 
@@ -176,25 +179,24 @@ Status CudaEngine::Allocate() {
     status = AddMirror(rows.data(), rows.size(), "expert outputs");
     if (!status.ok()) return status;
   }
-  if (TilesOf(tokens) > 1) {
-    const size_t bytes = sizeof(uint32_t) * TilesOf(tokens) * TileCounts(shape);
-    status = DeviceMemory::Allocate(bytes, "the plan", &tile_counts_);
+  const uint32_t tiles = Tiling(shape, kernels::kTileTokens).Count(tokens);
+  if (tiles > 1) {
+    const size_t bytes = sizeof(uint32_t) * TileCounts(shape);
+    status = DeviceMemory::Allocate(bytes * tiles, "the plan", &tile_counts_);
+    if (status.ok()) {
+      status = DeviceMemory::Allocate(bytes * (tiles + 1), "the plan", &tile_begins_);
+    }
     if (!status.ok()) return status;
   }
+  status = DeviceMemory::Allocate(2 * sizeof(uint32_t) * kernels_->MostBlocks(),
+                                  "the blocks' multiprocessors", &sms_);
+  if (!status.ok()) return status;
   status = DeviceMemory::Allocate(2 * kBatch * sizeof(kernels::Stamps), "stamps", &stamps_);
   if (!status.ok()) return status;
   const RegionHeader header = {kRegionMagic, context_.layout.Hash(), context_.rank, 0};
   status = CudaStatus(cudaMemcpy(region_->data(), &header, sizeof(header), cudaMemcpyHostToDevice),
                       "write the region's header");
   if (!status.ok()) return status;
-
-  const uint64_t pieces = (shape.hidden + kernels::kPieceChannels - 1) / kernels::kPieceChannels;
-  const uint64_t sent = tokens * pieces;
-  const uint64_t received = checker_->ReceivedRows() * pieces;
-  // Of a few tokens' rows most may be padding.
-  const uint64_t written = received + checker_->PaddingRows() * pieces;
-  dispatch_blocks_ = kernels_->DispatchBlocks(std::max(sent, written));
-  combine_blocks_ = kernels_->CombineBlocks(std::max(sent, received));
   return Finish();
 }
 

@@ -28,6 +28,8 @@ struct CudaConfig {
   int gpu;
   // That share it, 1 or more.
   uint32_t ranks_on_gpu;
+  // Multiprocessors for the operations; 0: all.
+  uint32_t sms = 0;
   // Rows behind the layout for a calibration's copies.
   uint32_t landing_rows = 0;
   // Makes the rank's region of so many bytes; if null, one that CUDA alone maps.
@@ -128,6 +130,8 @@ class CudaEngine : public Engine {
   DeviceMemory state_;
   std::vector<Mirror> mirrors_;
   DeviceMemory tile_counts_;
+  DeviceMemory tile_begins_;
+  DeviceMemory sms_;  // of a dispatch's blocks, then of a combine's
   DeviceMemory no_rows_places_;
   DeviceMemory stamps_;
   DeviceMemory zeros_;  // to flush the caches
@@ -135,8 +139,6 @@ class CudaEngine : public Engine {
   Handle handle_ = {};          // of tensors_
   Handle gpu_handle_ = {};      // the GPU's
   Handle no_rows_handle_ = {};  // for dispatches without rows
-  uint32_t dispatch_blocks_ = 0;
-  uint32_t combine_blocks_ = 0;
 };
 
 }  // namespace ep

@@ -7,55 +7,29 @@
 #include "csrc/transport/cuda_status.h"
 
 namespace ep {
-namespace {
-
-uint32_t BlocksFor(uint64_t pieces, uint32_t most) {
-  const uint64_t wanted = (pieces + kernels::kCrews - 1) / kernels::kCrews;
-  return static_cast<uint32_t>(std::clamp<uint64_t>(wanted, 1, most));
-}
-
-}  // namespace
-
 Status CudaKernels::Find(const char* name, cudaKernel_t* kernel) {
   return CudaStatus(cudaLibraryGetKernel(kernel, library_.get(), name),
                     std::string("find kernel ") + name);
 }
 
-Status CudaKernels::AllowSharedMemory(cudaKernel_t kernel, const char* name, uint32_t available) {
-  if (shared_bytes_ > available) {
+Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint32_t bytes,
+                                    uint32_t available) {
+  if (bytes > available) {
     return {Code::kInvalid,
-            std::string(name) + ": the plan of so many experts takes " +
-                std::to_string(shared_bytes_) + " bytes of a block's fast memory, the GPU has " +
-                std::to_string(available) + "; try fewer --experts-per-rank or --device=cpu"};
+            std::string(name) + ": the plan of so many experts takes " + std::to_string(bytes) +
+                " bytes of a block's fast memory, the GPU has " + std::to_string(available) +
+                "; try fewer --experts-per-rank or --device=cpu"};
   }
   return CudaStatus(
       cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
-                           cudaFuncAttributeMaxDynamicSharedMemorySize,
-                           static_cast<int>(shared_bytes_)),
-      std::string("allow ") + std::to_string(shared_bytes_) + " bytes of fast memory to " + name);
+                           cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+      std::string("allow ") + std::to_string(bytes) + " bytes of fast memory to " + name);
 }
 
-Status CudaKernels::LimitBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu,
-                                uint32_t* blocks) const {
-  int fit = 0;
-  Status status =
-      CudaStatus(cudaOccupancyMaxActiveBlocksPerMultiprocessor(
-                     &fit, reinterpret_cast<const void*>(kernel), kernels::kThreads, shared_bytes_),
-                 "ask how many blocks fit on a multiprocessor");
-  if (!status.ok()) return status;
-  // Ranks that share a GPU wait for each other, in different kernels: with no more blocks than
-  // multiprocessors in all, each finds one that is empty.
-  *blocks = std::min(*blocks, ranks_on_gpu > 1 ? multiprocessors_ / ranks_on_gpu
-                                               : multiprocessors_ * static_cast<uint32_t>(fit));
-  if (*blocks > 0) return {};
-  return {Code::kInvalid, std::to_string(ranks_on_gpu) + " ranks do not fit on one GPU of " +
-                              std::to_string(multiprocessors_) + " multiprocessors; try fewer"};
-}
-
-Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu,
+Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
                          std::unique_ptr<CudaKernels>* kernels) {
   auto made = std::make_unique<CudaKernels>();
-  made->shared_bytes_ = kernels::SharedMemory(shape).SizeBytes();
+  made->shape_ = shape;
   int device = 0;
   cudaDeviceProp properties;
   Status status = CudaStatus(cudaGetDevice(&device), "ask for the current GPU");
@@ -70,42 +44,55 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu,
                 std::to_string(properties.major) + "." + std::to_string(properties.minor) +
                 "; try --device=cpu"};
   }
+  made->multiprocessors_ = static_cast<uint32_t>(properties.multiProcessorCount);
+  if (sms > made->multiprocessors_) {
+    return {Code::kInvalid, std::to_string(sms) + " multiprocessors are asked for, the GPU has " +
+                                std::to_string(made->multiprocessors_) + "; try fewer --sms"};
+  }
+  // Ranks that share a GPU wait for each other, in different kernels: each has multiprocessors of
+  // its own.
+  made->most_blocks_ = (sms == 0 ? made->multiprocessors_ : sms) / ranks_on_gpu;
+  if (made->most_blocks_ == 0) {
+    return {Code::kInvalid, std::to_string(ranks_on_gpu) + " ranks do not fit on one GPU of " +
+                                std::to_string(made->multiprocessors_) +
+                                " multiprocessors; try fewer"};
+  }
   status = CudaStatus(cudaLibraryLoadData(made->library_.out(), image_begin, nullptr, nullptr, 0,
                                           nullptr, nullptr, 0),
                       "load the kernels");
-  if (status.ok()) status = made->Find("ep_dispatch", &made->dispatch_);
-  if (status.ok()) status = made->Find("ep_combine", &made->combine_);
-  if (status.ok()) status = made->Find("ep_count_tiles", &made->count_tiles_);
-  if (status.ok()) status = made->Find("ep_copy", &made->copy_);
-  if (status.ok()) status = made->Find("ep_round_trips", &made->round_trips_);
+  const bool fp8 = shape.dtype == Dtype::kFp8;
+  const bool by_rank = shape.sum == CombineSum::kRank;
   const auto available = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
-  made->multiprocessors_ = static_cast<uint32_t>(properties.multiProcessorCount);
+  // With one worker it has the most chunks.
+  const uint32_t plan_bytes = kernels::DispatchMemory(shape, 1).SizeBytes();
+  const uint32_t sum_bytes = kernels::CombineMemory(shape, 1).SizeBytes();
   const struct {
-    cudaKernel_t kernel;
     const char* name;
-    uint32_t* most_blocks;  // null: they need not run at once
-  } planning[] = {
-      {made->dispatch_, "dispatch", &made->most_dispatch_blocks_},
-      {made->combine_, "combine", &made->most_combine_blocks_},
-      {made->count_tiles_, "plan", nullptr},
+    cudaKernel_t* kernel;
+    uint32_t fast_bytes;
+  } found[] = {
+      {fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16", &made->dispatch_, plan_bytes},
+      {by_rank ? "ep_combine" : "ep_combine_by_expert", &made->combine_, sum_bytes},
+      {"ep_count_tiles", &made->count_tiles_, plan_bytes},
+      {"ep_copy", &made->copy_, 0},
+      {"ep_round_trips", &made->round_trips_, 0},
   };
-  for (const auto& of : planning) {
-    if (!status.ok()) break;
-    status = made->AllowSharedMemory(of.kernel, of.name, available);
-    if (!status.ok() || of.most_blocks == nullptr) continue;
-    status = made->LimitBlocks(of.kernel, ranks_on_gpu, of.most_blocks);
+  for (const auto& of : found) {
+    if (status.ok()) status = made->Find(of.name, of.kernel);
+    if (status.ok() && of.fast_bytes > 0) {
+      status = made->AllowFastMemory(*of.kernel, of.name, of.fast_bytes, available);
+    }
   }
   if (!status.ok()) return status;
   *kernels = std::move(made);
   return {};
 }
 
-uint32_t CudaKernels::DispatchBlocks(uint64_t pieces) const {
-  return BlocksFor(pieces, most_dispatch_blocks_);
-}
+uint32_t CudaKernels::DispatchBlocks() const { return std::min(most_blocks_, shape_.Chunks()); }
 
-uint32_t CudaKernels::CombineBlocks(uint64_t pieces) const {
-  return BlocksFor(pieces, most_combine_blocks_);
+uint32_t CudaKernels::CombineBlocks() const {
+  const uint32_t sent = (shape_.ranks - 1) * shape_.Chunks();
+  return std::min(most_blocks_, std::max(sent, shape_.tokens));
 }
 
 Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
@@ -125,24 +112,22 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
                     "launch a kernel of " + std::to_string(geometry.blocks) + " blocks");
 }
 
-Status CudaKernels::LaunchTogether(cudaKernel_t kernel, const void* arguments, uint32_t blocks,
-                                   cudaStream_t stream) {
-  return LaunchAs(kernel, {blocks, kernels::kThreads, shared_bytes_, true}, arguments, stream);
-}
-
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  return LaunchTogether(dispatch_, &arguments, blocks, stream);
+  const uint32_t bytes = kernels::DispatchMemory(shape_, blocks).SizeBytes();
+  return LaunchAs(dispatch_, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  return LaunchTogether(combine_, &arguments, blocks, stream);
+  const uint32_t bytes = kernels::CombineMemory(shape_, blocks).SizeBytes();
+  return LaunchAs(combine_, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {
-  return LaunchAs(count_tiles_,
-                  {TilesOf(arguments.tokens), kernels::kThreads, shared_bytes_, false}, &arguments,
+  const kernels::DispatchMemory memory(shape_, 1);
+  const uint32_t blocks = std::min(most_blocks_, memory.tiling().Count(arguments.tokens));
+  return LaunchAs(count_tiles_, {blocks, kernels::kThreads, memory.SizeBytes(), false}, &arguments,
                   stream);
 }
 

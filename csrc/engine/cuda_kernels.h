@@ -16,17 +16,20 @@ namespace ep {
 
 class CudaKernels {
  public:
-  // Loads them on the current GPU, of which `ranks_on_gpu` ranks have an equal part each.
-  static Status Load(const Shape& shape, uint32_t ranks_on_gpu,
+  // Loads them on the current GPU, of which `ranks_on_gpu` ranks have an equal part each. Operations
+  // get at most `sms` multiprocessors, or as many as there are if that is 0.
+  static Status Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
                      std::unique_ptr<CudaKernels>* kernels);
 
-  // Blocks for so many pieces of rows: one crew a piece, as far as the blocks fit on the GPU.
-  uint32_t DispatchBlocks(uint64_t pieces) const;
-  uint32_t CombineBlocks(uint64_t pieces) const;
+  // Blocks of an operation, a multiprocessor each: as many as have work.
+  uint32_t DispatchBlocks() const;
+  uint32_t CombineBlocks() const;
+  // The most that an operation can have.
+  uint32_t MostBlocks() const { return most_blocks_; }
 
   Status Launch(const kernels::DispatchArguments& arguments, uint32_t blocks, cudaStream_t stream);
   Status Launch(const kernels::CombineArguments& arguments, uint32_t blocks, cudaStream_t stream);
-  // One block a tile.
+  // A block a tile, as far as there are.
   Status Launch(const kernels::CountArguments& arguments, cudaStream_t stream);
   Status Launch(const kernels::CopyArguments& arguments, cudaStream_t stream);
   Status Launch(const kernels::RoundTripArguments& arguments, cudaStream_t stream);
@@ -41,13 +44,9 @@ class CudaKernels {
   };
   Status LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
                   cudaStream_t stream);
-  // One whose blocks wait for each other.
-  Status LaunchTogether(cudaKernel_t kernel, const void* arguments, uint32_t blocks,
-                        cudaStream_t stream);
   Status Find(const char* name, cudaKernel_t* kernel);
-  Status AllowSharedMemory(cudaKernel_t kernel, const char* name, uint32_t available);
-  // Lowers *blocks to how many of the kernel this rank may have on the GPU at once.
-  Status LimitBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu, uint32_t* blocks) const;
+  // Lets a kernel have `bytes` of a block's fast memory.
+  Status AllowFastMemory(cudaKernel_t kernel, const char* name, uint32_t bytes, uint32_t available);
 
   CudaLibrary library_;
   cudaKernel_t dispatch_ = nullptr;
@@ -55,10 +54,9 @@ class CudaKernels {
   cudaKernel_t count_tiles_ = nullptr;
   cudaKernel_t copy_ = nullptr;
   cudaKernel_t round_trips_ = nullptr;
-  uint32_t shared_bytes_ = 0;
+  Shape shape_ = {};
   uint32_t multiprocessors_ = 0;
-  uint32_t most_dispatch_blocks_ = UINT32_MAX;
-  uint32_t most_combine_blocks_ = UINT32_MAX;
+  uint32_t most_blocks_ = 0;
 };
 
 }  // namespace ep

@@ -37,11 +37,14 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
   const DispatchOutput output = {OnGpuAs(host_output.rows), OnGpuAs(host_output.scales),
                                  OnGpuAs(host_output.sources), OnGpuAs(host_output.metas)};
   if (tile_counts_.bytes() > 0) {
-    Status status = kernels_->Launch({.shape = context_.shape,
-                                      .topk_idx = input.topk_idx,
-                                      .tokens = input.tokens,
-                                      .tile_counts = tile_counts_.As<uint32_t>()},
-                                     stream_.get());
+    Status status = kernels_->Launch(
+        kernels::CountArguments{
+            .context = context_,
+            .topk_idx = input.topk_idx,
+            .tokens = input.tokens,
+            .tiles = {tile_counts_.As<uint32_t>(), tile_begins_.As<uint32_t>()},
+            .stamps = stamps},
+        stream_.get());
     if (!status.ok()) return status;
   }
   return kernels_->Launch(
@@ -49,10 +52,11 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
                                  .input = input,
                                  .output = output,
                                  .handle = gpu_handle_,
-                                 .tile_counts = tile_counts_.As<const uint32_t>(),
+                                 .tile_begins = tile_begins_.As<const uint32_t>(),
                                  .aborted = &shared_->aborted,
+                                 .sms = sms_.As<uint32_t>(),
                                  .stamps = stamps},
-      dispatch_blocks_, stream_.get());
+      kernels_->DispatchBlocks(), stream_.get());
 }
 
 Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
@@ -62,8 +66,9 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
                                 .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
                                 .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
                                 .aborted = &shared_->aborted,
+                                .sms = sms_.As<uint32_t>() + kernels_->MostBlocks(),
                                 .stamps = stamps},
-      combine_blocks_, stream_.get());
+      kernels_->CombineBlocks(), stream_.get());
 }
 
 Status CudaEngine::EnqueueFlags() {
@@ -71,8 +76,9 @@ Status CudaEngine::EnqueueFlags() {
                                                      .input = {},
                                                      .output = {},
                                                      .handle = no_rows_handle_,
-                                                     .tile_counts = nullptr,
+                                                     .tile_begins = nullptr,
                                                      .aborted = &shared_->aborted,
+                                                     .sms = sms_.As<uint32_t>(),
                                                      .stamps = nullptr},
                           1, stream_.get());
 }

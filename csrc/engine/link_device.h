@@ -22,18 +22,6 @@ class LinkDevice : public HostDevice {
     context_ = context;
   }
 
-  void StoreRelease(uint64_t* flag, uint64_t value) {
-    const RankContext& context = *context_;
-    const auto* at = reinterpret_cast<const uint8_t*>(flag);
-    for (uint32_t i = 0; i + 1 < context.shape.ranks; ++i) {  // the last is this rank itself
-      const uint32_t peer = context.Peer(i);
-      if (at < context.regions[peer]) continue;
-      const auto offset = static_cast<uint64_t>(at - context.regions[peer]);
-      if (offset < context.layout.SizeBytes()) return Send(peer, offset, value);
-    }
-    HostDevice::StoreRelease(flag, value);
-  }
-
   void Relax(uint32_t misses) {
     MoveOn();
     HostDevice::Relax(misses);
@@ -59,20 +47,6 @@ class LinkDevice : public HostDevice {
   }
 
  private:
-  void Send(uint32_t peer, uint64_t offset, uint64_t value) {
-    const RankContext& context = *context_;
-    const Layout& layout = context.layout;
-    const uint32_t bank = BankOf(FlagEpoch(value));
-    const uint32_t rows = FlagRows(value);
-    if (offset == layout.DispatchFlag(bank, context.rank)) {
-      link_->Send(peer, Route::kImageToRegion,
-                  DispatchExtents(context.shape, layout, bank, context.rank, rows), offset, value);
-    } else {
-      link_->Send(peer, Route::kRegionToImage, CombineExtents(layout, bank, peer, rows), offset,
-                  value);
-    }
-  }
-
   void MoveOn() {
     link_->Progress();
     uint32_t peer = 0;

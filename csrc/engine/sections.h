@@ -24,8 +24,8 @@ inline std::array<Section, kSections> Sections(const Layout& layout) {
     uint64_t begin;
   } begins[kSections + 1] = {
       {"header", 0},
-      {"dispatch flags", layout.DispatchFlag(0, 0)},
-      {"combine flags", layout.CombineFlag(0, 0)},
+      {"dispatch words", layout.CountsWord(0, 0)},
+      {"combine words", layout.SumWord(0, 0, 0)},
       {"counts", layout.Counts(0, 0)},
       {"row descriptions", layout.Meta(0, 0, 0)},
       {"scales", layout.Scales(0, 0, 0)},

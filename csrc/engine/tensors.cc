@@ -19,7 +19,8 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   rows_to_rank_.resize(workers * shape.ranks);
   selections_of_expert_.resize(workers * shape.Experts());
   kept_ = PlacesMemory(shape);
-  working_.assign(workers, kept_);
+  working_.clear();
+  for (uint32_t worker = 0; worker < workers; ++worker) working_.emplace_back(shape);
 
   const Layout layout(shape);
   const uint64_t packed = OutputRows(shape);
@@ -38,7 +39,7 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   if (status.ok()) status = combined.Allocate(tokens + 1, bf16_row, "combined rows");
   if (status.ok() && shape.FansOut()) {
     status = Mapping::Private(uint64_t{shape.ranks} * shape.tokens * layout.MetaStride(),
-                              "row descriptions", &metas_);
+                              "row copies", &copies_);
   }
   if (status.ok() && !shape.FansOut()) {
     status = descriptions.Allocate(packed, layout.MetaStride(), "row descriptions");
@@ -92,7 +93,10 @@ SequentialPlan Tensors::Plan(uint32_t worker) {
           &selections_of_expert_[worker * shape_.Experts()]};
 }
 
-Places Tensors::WorkingPlaces(uint32_t worker) { return working_[worker].Get(); }
+Working Tensors::WorkingOf(uint32_t worker) {
+  WorkerMemory& memory = working_[worker];
+  return {memory.places.Get(), nullptr, &memory.crew, memory.sum.data()};
+}
 
 Handle Tensors::MakeHandle() {
   return {.tokens = tokens_,
@@ -100,7 +104,7 @@ Handle Tensors::MakeHandle() {
           .destination_count = destination_count_.data(),
           .selections = selections_.data(),
           .selection_count = selection_count_.data(),
-          .metas = metas_.data(),
+          .copies = copies_.data(),
           .expert_stride = ExpertStride(),
           .places = kept_.Get()};
 }

@@ -62,7 +62,7 @@ class Tensors {
   DispatchOutput Output();
   SequentialPlan Plan(uint32_t worker);
   // Working memory of one worker.
-  Places WorkingPlaces(uint32_t worker);
+  Working WorkingOf(uint32_t worker);
   Handle MakeHandle();
   // [topk] of one token.
   const float* Weights(uint32_t set, uint32_t token) const {
@@ -103,7 +103,7 @@ class Tensors {
   std::vector<uint8_t> destination_count_;
   std::vector<Selection> selections_;
   std::vector<uint8_t> selection_count_;
-  Mapping metas_;
+  Mapping copies_;
   struct PlacesMemory {
     explicit PlacesMemory(const Shape& shape)
         : rows_from(shape.ranks),
@@ -121,7 +121,14 @@ class Tensors {
   // One a worker, the first worker's first.
   std::vector<uint32_t> rows_to_rank_;
   std::vector<uint16_t> selections_of_expert_;
-  std::vector<PlacesMemory> working_;
+  struct WorkerMemory {
+    explicit WorkerMemory(const Shape& shape) : places(shape), sum(shape.hidden) {}
+
+    PlacesMemory places;
+    CrewMemory crew = {};
+    std::vector<Bf16> sum;
+  };
+  std::vector<WorkerMemory> working_;
 };
 
 // Zeros written to push everything else out of the caches.

@@ -139,9 +139,11 @@ class HostDevice {
     *to = value;
   }
   void RaiseFlag(const RankContext& context, const Message& message) {
-    auto* word =
-        context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank));
-    std::atomic_ref<uint64_t>(*word).store(message.Value(), std::memory_order_release);
+    StoreRelease(context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank)),
+                 message.Value());
+  }
+  void StoreRelease(uint64_t* word, uint64_t value) {
+    std::atomic_ref<uint64_t>(*word).store(value, std::memory_order_release);
   }
   // The word is never written through this reference; atomic_ref has no const form in C++20.
   uint64_t LoadAcquire(const uint64_t* flag) {

@@ -55,7 +55,9 @@ struct ChunkShare {
   template <class Device>
   static ChunkShare Of(const Device& device, uint32_t chunks) {
     static_assert(kMaxTokens < 1 << 16, "and no rank has as many workers");
-    const auto at = [&](uint32_t worker) { return chunks * worker / device.Workers(); };
+    const auto at = [&](uint32_t worker) {
+      return (chunks * worker + device.Workers() - 1) / device.Workers();
+    };
     return {at(device.Worker()), at(device.Worker() + 1)};
   }
   constexpr uint32_t Count() const { return end - begin; }

@@ -100,12 +100,12 @@ class Pusher {
     const uint32_t tokens = step.input.tokens;
     const uint32_t first = share_.begin * ChunkTokens();
     const uint32_t end = share_.end * ChunkTokens();
-    tile_ = first / plan.TileTokens();
-    if (first >= tokens) tile_ = 0;
     const uint32_t last = end < tokens ? end : tokens;
-    tile_end_ = first >= tokens ? 1 : (last + plan.TileTokens() - 1) / plan.TileTokens();
+    const bool has_tokens = first < last;
+    tile_ = has_tokens ? first / plan.TileTokens() : 0;
+    tile_end_ = has_tokens ? (last + plan.TileTokens() - 1) / plan.TileTokens() : 1;
     pieces_ = Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels, Device::kPieceChannels,
-                          first < last ? last - first : 0, device.Crews());
+                          has_tokens ? last - first : 0, device.Crews());
   }
 
   // Announces this worker's chunks without tokens, by all its lanes.

@@ -8,23 +8,27 @@
 
 namespace ep::combine {
 
-// The words that announce one token's parts, in rank order; what this rank makes itself has none.
+// The words that announce one token's parts, in rank order, but of that which this rank makes
+// itself.
 struct PartWords {
   const RankContext* context;
   uint32_t bank;
   const Destination* from;  // in the crew's memory
   uint32_t count;
+  uint32_t own;  // or count, if this rank makes none
 
-  uint32_t Size() const { return count; }
+  uint32_t Size() const { return count - (own < count); }
+  const Destination& Part(uint32_t i) const { return from[i + (i >= own)]; }
   Word At(uint32_t i) const {
-    const Destination& part = from[i];
+    const Destination& part = Part(i);
     return {part.rank,
             context->layout.SumWord(bank, part.rank, part.slot / context->shape.chunk_tokens)};
   }
   bool IsRight(uint32_t i, uint64_t value) const {
     const SlotRange slots = FlagRange(value);
     const uint32_t chunk_slots = context->shape.chunk_tokens;
-    return slots.begin == from[i].slot / chunk_slots * chunk_slots && from[i].slot < slots.end &&
+    const uint32_t slot = Part(i).slot;
+    return slots.begin == slot / chunk_slots * chunk_slots && slot < slots.end &&
            slots.Count() <= chunk_slots;
   }
 };
@@ -39,7 +43,7 @@ class HomeSummer {
         pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
                             Device::kPieceChannels, tokens_, device.Crews())),
         i_(device.Crew()),
-        reader_(step.context, Words(0)) {}
+        reader_(step.context, Words()) {}
 
   bool Left() const { return i_ < tokens_ * pieces_.count; }
 
@@ -84,8 +88,8 @@ class HomeSummer {
   uint32_t Token(const Device& device) const {
     return device.Worker() + i_ / pieces_.count * device.Workers();
   }
-  PartWords Words(uint32_t count) const {
-    return {&step_.context, step_.bank, step_.working.crew->from, count};
+  PartWords Words() const {
+    return {&step_.context, step_.bank, step_.working.crew->from, count_, own_};
   }
 
   // Brings the token's destinations to the crew's memory, and what is to be awaited to its front.
@@ -102,7 +106,7 @@ class HomeSummer {
                 sizeof(Destination) * step_.context.shape.MaxDestinations());
     own_ = 0;
     while (own_ < count_ && crew.from[own_].rank != step_.context.rank) ++own_;
-    reader_.Restart(Words(count_));
+    reader_.Restart(Words());
   }
 
   // The parts' sum in rank order; what this rank made of part `own` is in the crew's memory.

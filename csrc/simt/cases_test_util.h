@@ -64,6 +64,7 @@ inline RandomCase DrawCase(uint64_t seed) {
   shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
   shape.dtype = between(0, 1) == 0 ? kFp8 : kBf16;
   shape = With(kWays[seed % std::size(kWays)], shape);
+  if (between(0, 3) != 0) shape.chunk_tokens = between(1, 3);
   drawn.config.dispatch_blocks = between(1, 3);
   drawn.config.combine_blocks = between(1, 3);
   drawn.config.crews = between(1, 3);

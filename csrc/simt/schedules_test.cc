@@ -11,6 +11,12 @@
 namespace ep::simt {
 namespace {
 
+// With words for so many tokens each.
+constexpr Shape Chunked(uint32_t tokens, Shape shape) {
+  shape.chunk_tokens = tokens;
+  return shape;
+}
+
 class Schedules : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Schedules, AreRight) { ExpectRight<Bodies<>>(GetParam()); }
@@ -20,6 +26,17 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         // Shapes are ranks, tokens, hidden, experts a rank, top-k.
         Case{"TwoRanksFp8", {.world = {.shape = {2, 6, 256, 4, 4, kFp8}}}, "DCDDC", 1200},
+        Case{"ChunksOfOne",
+             {.world = {.shape = Chunked(1, {2, 6, 256, 4, 4, kFp8})}, .dispatch_blocks = 3},
+             "DCDDC",
+             600},
+        Case{"ChunksOfTwoOneBlock",
+             {.world = {.shape = Chunked(2, {3, 7, 640, 3, 4, kBf16}), .tokens_of_rank = {7, 0, 3}},
+              .dispatch_blocks = 1,
+              .combine_blocks = 1,
+              .crews = 3},
+             "DCDDCC",
+             300},
         Case{"UnevenBf16",
              {.world = {.shape = {3, 8, 640, 3, 4, kBf16},
                         .tokens_of_rank = {8, 0, 3},
@@ -70,10 +87,19 @@ INSTANTIATE_TEST_SUITE_P(
             400},
         Case{"OneRank", {.world = {.shape = {1, 9, 512, 5, 5, kBf16}}}, "DCDC", 400},
         Case{"SeveralTiles",
-             {.world = {.shape = {2, 300, 128, 3, 2, kBf16}, .tokens_of_rank = {300, 200}},
-              .dispatch_blocks = 3},
-             "DCD",
-             40}),
+             {.world = {.shape = Chunked(3, {2, 14, 640, 3, 2, kBf16}), .tokens_of_rank = {14, 9}},
+              .dispatch_blocks = 2,
+              .tile_tokens = 6},
+             "DCDDC",
+             300},
+        Case{"SeveralTilesFlatFp8",
+             {.world = {.shape = Chunked(2, With(kWays[2], {3, 13, 256, 3, 4, kFp8})),
+                        .tokens_of_rank = {13, 3, 12},
+                        .empty_percent = 30},
+              .dispatch_blocks = 3,
+              .tile_tokens = 4},
+             "DCDDC",
+             300}),
     [](const auto& info) { return info.param.name; });
 
 TEST(RandomShapes, AreRight) {

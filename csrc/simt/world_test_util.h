@@ -29,6 +29,8 @@ struct SimtConfig {
   uint32_t dispatch_blocks = 2;
   uint32_t combine_blocks = 2;
   uint32_t crews = 2;  // of a block
+  // Tokens whose plan a block has in its fast memory.
+  uint32_t tile_tokens = 64;
   // The epoch before the first, of both kinds.
   Epoch before = 0;
   // Bounds an operation's waits; by default far above what any right run takes.
@@ -42,12 +44,12 @@ struct Bodies {
   using Plan = P;
 
   static void Dispatch(D& device, const RankContext& context, const DispatchInput& input, P& plan,
-                       const Places& places, const DispatchOutput& output, const Handle& handle) {
-    ep::Dispatch(device, context, input, plan, places, output, handle);
+                       const Working& working, const DispatchOutput& output, const Handle& handle) {
+    ep::Dispatch(device, context, input, plan, working, output, handle);
   }
   static void Combine(D& device, const RankContext& context, const Handle& handle,
-                      uint32_t* rows_from, const Bf16* expert_rows, Bf16* combined) {
-    ep::Combine(device, context, handle, rows_from, expert_rows, combined);
+                      const Working& working, const Bf16* expert_rows, Bf16* combined) {
+    ep::Combine(device, context, handle, working, expert_rows, combined);
   }
 };
 
@@ -116,7 +118,9 @@ class SimtWorld {
   }
 
   uint64_t Steps() const { return machine_.Steps(); }
-  bool aborted = false;
+  // What every rank's host is like when a run begins, and a rank's as it ended.
+  Host host;
+  const Host& HostOf(uint32_t rank) const { return ranks_[rank].host; }
 
  private:
   struct Rank {
@@ -138,6 +142,8 @@ class SimtWorld {
     Tensors tensors;
     Handle handle = {};
     std::vector<uint32_t> tile_counts;
+    std::vector<uint32_t> tile_begins;
+    Host host;
     std::unique_ptr<Checker> checker;
     // Kernels begun since the last Reset; the n-th of a kind uses set n % kSets.
     uint32_t dispatches = 0;
@@ -154,7 +160,8 @@ class SimtWorld {
     status = Mapping::Private(rank.context.layout.SizeBytes(), "a region", &rank.region);
     EXPECT_TRUE(status.ok()) << status.text();
     rank.handle = rank.tensors.MakeHandle();
-    rank.tile_counts.resize(TilesOf(tokens) * TileCounts(shape));
+    rank.tile_counts.resize(Tiles().Count(tokens) * TileCounts(shape));
+    rank.tile_begins.resize(rank.tile_counts.size() + TileCounts(shape));
     rank.checker = std::make_unique<Checker>(routing, number, &rank.tensors);
     MakeRows(&rank, routing);
   }
@@ -181,15 +188,16 @@ class SimtWorld {
     }
   }
 
-  // A region as it comes: flags of no epoch, and rows of nobody.
+  // A region as it comes: words of no epoch, and rows of nobody.
   void Reset(Rank* rank) {
     const Layout& layout = rank->context.layout;
     std::memset(rank->region.data(), kNobodys, layout.SizeBytes());
-    std::memset(rank->region.data() + layout.DispatchFlag(0, 0), 0,
-                layout.Counts(0, 0) - layout.DispatchFlag(0, 0));
+    std::memset(rank->region.data() + layout.CountsWord(0, 0), 0,
+                layout.Counts(0, 0) - layout.CountsWord(0, 0));
     rank->epochs = {config_.before, config_.before};
     rank->error = {};
     rank->tickets = {};
+    rank->host = host;
     rank->dispatches = 0;
     rank->combines = 0;
   }
@@ -197,10 +205,11 @@ class SimtWorld {
   void EnqueueDispatch(Rank* rank) {
     const RankContext& context = rank->context;
     const DispatchInput input = rank->tensors.Input(0);
-    const bool tiled = input.tokens > TileBits::kTokens;
-    const kernels::SharedMemory memory(context.shape);
+    const bool tiled = Tiles().Count(input.tokens) > 1;
+    const kernels::DispatchMemory memory(context.shape, config_.dispatch_blocks,
+                                         config_.tile_tokens);
     if (tiled) {
-      machine_.Enqueue({context.rank, TilesOf(input.tokens), config_.crews, memory.SizeBytes(),
+      machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews, memory.SizeBytes(),
                         [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); }});
     }
     machine_.Enqueue(
@@ -218,7 +227,7 @@ class SimtWorld {
 
   void EnqueueCombine(Rank* rank) {
     const RankContext& context = rank->context;
-    const kernels::SharedMemory memory(context.shape);
+    const kernels::CombineMemory memory(context.shape, config_.combine_blocks);
     machine_.Enqueue({context.rank, config_.combine_blocks, config_.crews, memory.SizeBytes(),
                       [this, rank, memory](Lane& lane) { CombineLane(lane, *rank, memory); },
                       [rank] {
@@ -232,31 +241,31 @@ class SimtWorld {
                       }});
   }
 
+  Tiling Tiles() const { return {config_.world.shape, config_.tile_tokens}; }
+
   // The kernels, as csrc/kernels/kernels.cu has them.
-  void CountLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory) {
-    Device device(lane, &aborted);
-    const Shape& shape = rank.context.shape;
+  void CountLane(Lane& lane, Rank& rank, const kernels::DispatchMemory& memory) {
+    Device device(lane, &rank.host);
     const DispatchInput input = rank.tensors.Input(0);
-    CountTile(device, shape, input.topk_idx, input.tokens, lane.BlockIndex(),
-              memory.Words(lane.Shared()),
-              rank.tile_counts.data() + lane.BlockIndex() * TileCounts(shape));
+    CountTiles(device, rank.context, input.topk_idx, input.tokens, memory.tiling(),
+               memory.Words(lane.Shared()), {rank.tile_counts.data(), rank.tile_begins.data()});
   }
-  void DispatchLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory, bool tiled) {
-    Device device(lane, &aborted);
+  void DispatchLane(Lane& lane, Rank& rank, const kernels::DispatchMemory& memory, bool tiled) {
+    Device device(lane, &rank.host);
     uint8_t* shared = lane.Shared();
-    typename Kernels::Plan plan(rank.context.shape,
-                                {memory.Words(shared), memory.Begin(shared),
-                                 memory.Plan(shared, lane.Thread() / kCrewLanes),
-                                 tiled ? rank.tile_counts.data() : nullptr});
+    const uint32_t crew = lane.Thread() / kCrewLanes;
+    typename Kernels::Plan plan(
+        rank.context.shape, memory.Plan(shared, crew, tiled ? rank.tile_begins.data() : nullptr));
     Kernels::Dispatch(device, rank.context, rank.tensors.Input(Set(rank.dispatches)), plan,
-                      memory.PlacesIn(shared), rank.tensors.Output(), rank.handle);
+                      memory.WorkingOf(shared, crew), rank.tensors.Output(), rank.handle);
   }
-  void CombineLane(Lane& lane, Rank& rank, const kernels::SharedMemory& memory) {
-    Device device(lane, &aborted);
-    const uint32_t set = Set(rank.combines);
-    Kernels::Combine(device, rank.context, rank.handle, memory.PlacesIn(lane.Shared()).rows_from,
-                     rank.tensors.expert_rows[set].template As<const Bf16>(),
-                     rank.tensors.combined.template As<Bf16>());
+  void CombineLane(Lane& lane, Rank& rank, const kernels::CombineMemory& memory) {
+    Device device(lane, &rank.host);
+    Kernels::Combine(
+        device, rank.context, rank.handle,
+        memory.WorkingOf(lane.Shared(), lane.Thread() / kCrewLanes),
+        rank.tensors.expert_rows[Set(rank.combines)].template As<const Bf16>(),
+        rank.tensors.combined.template As<Bf16>());
   }
 
   // Of the latest kernel of a kind, given how many have begun.

@@ -24,6 +24,8 @@ class CudaKernels {
   // Blocks of an operation, a multiprocessor each: as many as have work.
   uint32_t DispatchBlocks() const;
   uint32_t CombineBlocks() const;
+  // Leaves operations so many multiprocessors, no more than before.
+  void Limit(uint32_t sms) { most_blocks_ = sms; }
   // The most that an operation can have.
   uint32_t MostBlocks() const { return most_blocks_; }
 

@@ -4,7 +4,9 @@
 
 #include <cstdio>
 
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/tensors.h"
+#include "csrc/kernels/arguments.h"
 #include "csrc/protocol/bitmap_plan.h"
 #include "csrc/transport/cuda_status.h"
 
@@ -57,7 +59,8 @@ Status DescribeGpu(uint32_t index, Gpu* gpu) {
   return {};
 }
 
-uint64_t GpuPrivateBytes(const Shape& shape) {
+uint64_t GpuPrivateBytes(const Shape& of) {
+  const Shape shape = ChunkedForGpu(of);
   const Layout layout(shape);
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   const uint64_t packed = Tensors::OutputRows(shape) + 1;
@@ -68,10 +71,11 @@ uint64_t GpuPrivateBytes(const Shape& shape) {
                        (kSets * sizeof(float) + sizeof(int32_t)) * shape.topk +
                        sizeof(Destination) * shape.MaxDestinations();
   if (shape.sum == CombineSum::kExpert) per_token += sizeof(Selection) * shape.topk;
-  const uint64_t metas =
+  const uint64_t copies =
       shape.FansOut() ? uint64_t{shape.ranks} * shape.tokens * layout.MetaStride() : 0;
-  const uint64_t plan = sizeof(uint32_t) * TilesOf(shape.tokens) * TileCounts(shape);
-  return packed * per_packed + shape.tokens * per_token + metas + plan + kFlushBytes;
+  const uint32_t tiles = Tiling(shape, kernels::kTileTokens).Count(shape.tokens);
+  const uint64_t plan = sizeof(uint32_t) * (2 * tiles + 1) * TileCounts(shape);
+  return packed * per_packed + shape.tokens * per_token + copies + plan + kFlushBytes;
 }
 
 }  // namespace ep

@@ -12,7 +12,7 @@
 namespace ep::kernels {
 
 // Of every block; a worker of a rank is one block.
-inline constexpr uint32_t kThreads = 512;
+inline constexpr uint32_t kThreads = 384;
 inline constexpr uint32_t kCrews = kThreads / 32;
 // The most that a crew holds of a row at once, in its registers.
 inline constexpr uint32_t kPieceChannels = 3584;

@@ -1,12 +1,13 @@
-// The CPU's device policy over a Link: a flag for a peer sends what it announces.
+// The CPU's device policy over a Link: the last of an operation's words for a peer sends what they
+// announce.
 #ifndef CSRC_ENGINE_LINK_DEVICE_H_
 #define CSRC_ENGINE_LINK_DEVICE_H_
 
 #include <cstdint>
 
-#include "csrc/engine/messages.h"
+#include "csrc/engine/outbox.h"
 #include "csrc/host/device.h"
-#include "csrc/protocol/flag.h"
+#include "csrc/protocol/message.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/transport/link.h"
 
@@ -16,22 +17,16 @@ class LinkDevice : public HostDevice {
  public:
   using HostDevice::HostDevice;
 
-  // Before the first operation. Both outlive the device.
-  void Use(Link* link, const RankContext* context) {
+  // Before the first operation. All outlive the device, and the outbox is the link's.
+  void Use(Link* link, const RankContext* context, Outbox* outbox) {
     link_ = link;
     context_ = context;
+    outbox_ = outbox;
   }
 
-  void StoreRelease(uint64_t* flag, uint64_t value) {
-    const RankContext& context = *context_;
-    const auto* at = reinterpret_cast<const uint8_t*>(flag);
-    for (uint32_t i = 0; i + 1 < context.shape.ranks; ++i) {  // the last is this rank itself
-      const uint32_t peer = context.Peer(i);
-      if (at < context.regions[peer]) continue;
-      const auto offset = static_cast<uint64_t>(at - context.regions[peer]);
-      if (offset < context.layout.SizeBytes()) return Send(peer, offset, value);
-    }
-    HostDevice::StoreRelease(flag, value);
+  void RaiseFlag(const RankContext& context, const Message& message) {
+    if (message.peer == context.rank) return HostDevice::RaiseFlag(context, message);
+    outbox_->Add(message);
   }
 
   void Relax(uint32_t misses) {
@@ -59,20 +54,6 @@ class LinkDevice : public HostDevice {
   }
 
  private:
-  void Send(uint32_t peer, uint64_t offset, uint64_t value) {
-    const RankContext& context = *context_;
-    const Layout& layout = context.layout;
-    const uint32_t bank = BankOf(FlagEpoch(value));
-    const uint32_t rows = FlagRows(value);
-    if (offset == layout.DispatchFlag(bank, context.rank)) {
-      link_->Send(peer, Route::kImageToRegion,
-                  DispatchExtents(context.shape, layout, bank, context.rank, rows), offset, value);
-    } else {
-      link_->Send(peer, Route::kRegionToImage, CombineExtents(layout, bank, peer, rows), offset,
-                  value);
-    }
-  }
-
   void MoveOn() {
     link_->Progress();
     uint32_t peer = 0;
@@ -82,6 +63,7 @@ class LinkDevice : public HostDevice {
 
   Link* link_ = nullptr;
   const RankContext* context_ = nullptr;
+  Outbox* outbox_ = nullptr;
 };
 
 }  // namespace ep

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -24,6 +25,7 @@
 #include "csrc/engine/landing.h"
 #include "csrc/engine/link_device.h"
 #include "csrc/engine/messages.h"
+#include "csrc/engine/outbox.h"
 #include "csrc/engine/tensors.h"
 #include "csrc/host/clock.h"
 #include "csrc/host/device.h"
@@ -132,6 +134,7 @@ class BasicCpuEngine : public Engine {
   std::unique_ptr<ShmRegion> shared_;
   std::vector<Mapping> peers_;
   std::unique_ptr<Link> link_;
+  std::optional<Outbox> outbox_;  // of the link
   // What dispatches without rows read and write.
   Tensors no_rows_;
   Handle no_rows_handle_ = {};
@@ -167,7 +170,10 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
   rank.routing.shape = ChunkedForThreads(rank.routing.shape, config.threads);
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config));
   made->link_ = std::move(link);
-  for (auto& device : made->devices_) device->Use(made->link_.get(), &made->context_);
+  made->outbox_.emplace(&made->context_, made->link_.get());
+  for (auto& device : made->devices_) {
+    device->Use(made->link_.get(), &made->context_, &*made->outbox_);
+  }
   Status status = made->Finish(std::move(rank), config);
   if (status.ok()) *engine = std::move(made);
   return status;

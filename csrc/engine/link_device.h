@@ -1,12 +1,13 @@
-// The CPU's device policy over a Link: a flag for a peer sends what it announces.
+// The CPU's device policy over a Link: the last of an operation's words for a peer sends what they
+// announce.
 #ifndef CSRC_ENGINE_LINK_DEVICE_H_
 #define CSRC_ENGINE_LINK_DEVICE_H_
 
 #include <cstdint>
 
-#include "csrc/engine/messages.h"
+#include "csrc/engine/outbox.h"
 #include "csrc/host/device.h"
-#include "csrc/protocol/flag.h"
+#include "csrc/protocol/message.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/transport/link.h"
 
@@ -16,10 +17,16 @@ class LinkDevice : public HostDevice {
  public:
   using HostDevice::HostDevice;
 
-  // Before the first operation. Both outlive the device.
-  void Use(Link* link, const RankContext* context) {
+  // Before the first operation. All outlive the device, and the outbox is the link's.
+  void Use(Link* link, const RankContext* context, Outbox* outbox) {
     link_ = link;
     context_ = context;
+    outbox_ = outbox;
+  }
+
+  void RaiseFlag(const RankContext& context, const Message& message) {
+    if (message.peer == context.rank) return HostDevice::RaiseFlag(context, message);
+    outbox_->Add(message);
   }
 
   void Relax(uint32_t misses) {
@@ -56,6 +63,7 @@ class LinkDevice : public HostDevice {
 
   Link* link_ = nullptr;
   const RankContext* context_ = nullptr;
+  Outbox* outbox_ = nullptr;
 };
 
 }  // namespace ep

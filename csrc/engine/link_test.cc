@@ -53,15 +53,20 @@ TEST_P(RandomRuns, AreRightHoweverLateMessagesAre) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, RandomRuns, ::testing::Range(1u, 49u));
 
+Op OpOf(const Parcel& parcel) {
+  const uint64_t combine_words = Layout(kShape).SumWord(0, 0, 0);
+  return parcel.words.front().offset < combine_words ? Op::kDispatch : Op::kCombine;
+}
+
 TEST(Link, AFlagThatOvertakesItsRowsIsFound) {
-  for (const Route route : {Route::kImageToRegion, Route::kRegionToImage}) {
+  for (const Op op : {Op::kDispatch, Op::kCombine}) {
     TestNetwork network(1);
     LinkWorld world(network, {.shape = kShape});
     world.Begin();
     EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u);
-    network.fate = [&](const Message& message) {
-      return message.from == 1 && message.to == 2 && message.route == route ? Fate::kFlagComesFirst
-                                                                            : Fate::kArrives;
+    network.fate = [&](const Parcel& parcel) {
+      return parcel.from == 1 && parcel.to == 2 && OpOf(parcel) == op ? Fate::kFlagComesFirst
+                                                                      : Fate::kArrives;
     };
     EXPECT_GT(WrongRows(world.RunChecked(kBoth)), 0u);
   }
@@ -74,8 +79,8 @@ std::string FailureOfRank1(uint32_t from, uint32_t to, Fate fate) {
   config.wait_timeout_ns = kSoonNs;
   LinkWorld world(network, config);
   world.Begin();
-  network.fate = [=](const Message& message) {
-    return message.from == from && message.to == to ? fate : Fate::kArrives;
+  network.fate = [=](const Parcel& parcel) {
+    return parcel.from == from && parcel.to == to ? fate : Fate::kArrives;
   };
   std::string said = world.Run(kDispatch)[1].text();
   EXPECT_EQ(world.Run(kDispatch)[1].text(), said) << "a rank that failed can do nothing more";
@@ -97,7 +102,7 @@ TEST(Link, AbortEndsTheWaitForDelivery) {
   TestNetwork network(1);
   LinkWorld world(network, {.shape = kShape});
   world.Begin();
-  network.fate = [](const Message&) { return Fate::kNeverEnds; };
+  network.fate = [](const Parcel&) { return Fate::kNeverEnds; };
   for (uint32_t rank = 0; rank < kShape.ranks; ++rank) world.engine(rank).Abort();
   for (const Status& status : world.Run(kDispatch)) EXPECT_EQ(status.code(), Code::kAborted);
 }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -25,24 +26,25 @@
 
 namespace ep {
 
-struct Message {
+// A message on its way.
+struct Parcel {
   uint32_t from;
   uint32_t to;
-  Route route;
   std::vector<Extent> extents;
-  uint64_t flag;
-  uint64_t value;
+  std::vector<RaisedWord> words;
   uint32_t steps;  // calls of Progress before it moves
   uint32_t by;     // whose calls: the sender's or the receiver's
+  size_t set = 0;  // words
 };
 
 class TestNetwork {
  public:
   explicit TestNetwork(uint32_t seed) : random_(seed) {}
 
-  // What becomes of a message: by default it arrives, after up to eight calls of Progress.
+  // What becomes of a message: by default it arrives, after up to eight calls of Progress, and one
+  // for each word.
   enum class Fate { kArrives, kIsLost, kFlagComesFirst, kNeverEnds, kFails };
-  std::function<Fate(const Message&)> fate = [](const Message&) { return Fate::kArrives; };
+  std::function<Fate(const Parcel&)> fate = [](const Parcel&) { return Fate::kArrives; };
 
   std::unique_ptr<Link> MakeLink(const LinkConfig& config);
 
@@ -52,7 +54,7 @@ class TestNetwork {
   std::mutex mutex_;
   std::minstd_rand random_;
   std::vector<End*> ends_;
-  std::deque<Message> under_way_;
+  std::deque<Parcel> under_way_;
 };
 
 class TestNetwork::End : public Link {
@@ -74,31 +76,34 @@ class TestNetwork::End : public Link {
   uint8_t* region() override { return image(config_.rank); }
   uint8_t* image(uint32_t peer) override { return memory_.data() + peer * config_.region_bytes; }
 
-  void Send(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
-            uint64_t value) override {
+  void Send(uint32_t peer, std::span<const Extent> extents,
+            std::span<const RaisedWord> words) override {
+    EXPECT_GT(words.size(), 0u);
+    EXPECT_LE(words.size(), kMostWords);
     const std::lock_guard lock(network_->mutex_);
+    for (const Parcel& parcel : network_->under_way_) {
+      EXPECT_FALSE(parcel.from == config_.rank && parcel.to == peer) << "two at once";
+    }
     const auto draw = static_cast<uint32_t>(network_->random_());
     network_->under_way_.push_back({config_.rank,
                                     peer,
-                                    route,
                                     {extents.begin(), extents.end()},
-                                    flag,
-                                    value,
+                                    {words.begin(), words.end()},
                                     draw % 8,
                                     draw / 8 % 2 == 0 ? config_.rank : peer});
   }
 
   void Progress() override {
     const std::lock_guard lock(network_->mutex_);
-    std::erase_if(network_->under_way_, [this](Message& message) {
-      return message.by == config_.rank && network_->ends_[message.from]->Move(message);
+    std::erase_if(network_->under_way_, [this](Parcel& parcel) {
+      return parcel.by == config_.rank && network_->ends_[parcel.from]->Move(parcel);
     });
   }
 
   bool Idle() override {
     const std::lock_guard lock(network_->mutex_);
-    return !failed_ && std::ranges::none_of(network_->under_way_, [this](const Message& message) {
-      return message.from == config_.rank;
+    return !failed_ && std::ranges::none_of(network_->under_way_, [this](const Parcel& parcel) {
+      return parcel.from == config_.rank;
     });
   }
 
@@ -109,38 +114,39 @@ class TestNetwork::End : public Link {
   }
 
  private:
-  // Moves a message of this end on by a step; whether it is over.
-  bool Move(Message& message) {
-    if (message.steps > 0) {
-      --message.steps;
+  // Moves a parcel of this end on by a step; whether it is over.
+  bool Move(Parcel& parcel) {
+    if (parcel.steps > 0) {
+      --parcel.steps;
       return false;
     }
-    switch (network_->fate(message)) {
+    switch (network_->fate(parcel)) {
       case Fate::kIsLost: return true;
       case Fate::kNeverEnds: return false;
       case Fate::kFails:
         failed_ = true;
-        failed_with_ = message.to;
+        failed_with_ = parcel.to;
         return true;
-      case Fate::kFlagComesFirst: SetFlag(message); return true;
+      case Fate::kFlagComesFirst: return SetWord(parcel);
       case Fate::kArrives: break;
     }
-    End* to = network_->ends_[message.to];
-    const bool from_image = message.route == Route::kImageToRegion;
-    const uint8_t* source = from_image ? image(message.to) : region();
-    uint8_t* target = from_image ? to->region() : to->image(config_.rank);
-    for (const Extent& extent : message.extents) {
-      EXPECT_TRUE(
-          Registered(from_image ? config_.image_extents : to->config_.image_extents, extent));
-      std::memcpy(target + extent.offset, source + extent.offset, extent.bytes);
+    if (parcel.set == 0) {
+      const uint8_t* from = image(parcel.to);
+      uint8_t* to = network_->ends_[parcel.to]->region();
+      for (const Extent& extent : parcel.extents) {
+        EXPECT_TRUE(Registered(config_.image_extents, extent));
+        std::memcpy(to + extent.offset, from + extent.offset, extent.bytes);
+      }
     }
-    SetFlag(message);
-    return true;
+    return SetWord(parcel);
   }
 
-  void SetFlag(const Message& message) {
-    auto* word = reinterpret_cast<uint64_t*>(network_->ends_[message.to]->region() + message.flag);
-    std::atomic_ref<uint64_t>(*word).store(message.value, std::memory_order_release);
+  // Sets the next word; whether it was the last.
+  bool SetWord(Parcel& parcel) {
+    const RaisedWord& word = parcel.words[parcel.set++];
+    auto* at = reinterpret_cast<uint64_t*>(network_->ends_[parcel.to]->region() + word.offset);
+    std::atomic_ref<uint64_t>(*at).store(word.value, std::memory_order_release);
+    return parcel.set == parcel.words.size();
   }
 
   static bool Registered(const std::vector<Extent>& registered, const Extent& extent) {

@@ -12,7 +12,7 @@
 
 namespace ep {
 
-// What a dispatch of `rows` rows by `source` has put into `bank` of a peer's image.
+// What a dispatch of rank `source` with `rows` rows has put into `bank` of a peer's image.
 inline std::vector<Extent> DispatchExtents(const Shape& shape, const Layout& layout, uint32_t bank,
                                            uint32_t source, uint32_t rows) {
   std::vector<Extent> extents;
@@ -22,16 +22,17 @@ inline std::vector<Extent> DispatchExtents(const Shape& shape, const Layout& lay
   return extents;
 }
 
-// The `rows` partial sums for `home` in `bank` of this rank's region.
-inline std::vector<Extent> CombineExtents(const Layout& layout, uint32_t bank, uint32_t home,
+// The same of a combine: the partial sums of `rows` rows.
+inline std::vector<Extent> CombineExtents(const Layout& layout, uint32_t bank, uint32_t source,
                                           uint32_t rows) {
   std::vector<Extent> extents;
-  ForEachCombineExtent(layout, bank, home, rows, [&](uint64_t offset, uint64_t bytes) {
+  ForEachCombineExtent(layout, bank, source, rows, [&](uint64_t offset, uint64_t bytes) {
     extents.push_back({offset, bytes});
   });
   return extents;
 }
 
+// With all that rank `rank` can write into its images.
 inline LinkConfig MakeLinkConfig(const Shape& shape, uint32_t rank, uint64_t wait_timeout_ns) {
   const Layout layout(shape);
   LinkConfig config = {.rank = rank,
@@ -48,7 +49,7 @@ inline LinkConfig MakeLinkConfig(const Shape& shape, uint32_t rank, uint64_t wai
   return config;
 }
 
-// What a rank touches of its images of all peers.
+// What a rank writes of its images of all peers.
 inline uint64_t ImageBytes(const Shape& shape) {
   uint64_t of_one = 0;
   for (const Extent& extent : MakeLinkConfig(shape, 0, 0).image_extents) of_one += extent.bytes;

@@ -12,8 +12,8 @@
 
 namespace ep {
 
-// Calls each(offset, bytes) for all that a dispatch of `rows` rows by `source` has put into `bank`
-// of a peer's image.
+// Calls each(offset, bytes) for all that a dispatch of rank `source` with `rows` rows has put into
+// `bank` of a peer's image.
 template <class Each>
 constexpr void ForEachDispatchExtent(const Shape& shape, const Layout& layout, uint32_t bank,
                                      uint32_t source, uint32_t rows, Each each) {
@@ -30,13 +30,13 @@ constexpr void ForEachDispatchExtent(const Shape& shape, const Layout& layout, u
   each(payload, layout.Row(bank, source, rows) - payload);
 }
 
-// The same for the `rows` partial sums for `home` in `bank` of this rank's region.
+// The same of a combine of rank `source`: the partial sums of `rows` rows.
 template <class Each>
-constexpr void ForEachCombineExtent(const Layout& layout, uint32_t bank, uint32_t home,
+constexpr void ForEachCombineExtent(const Layout& layout, uint32_t bank, uint32_t source,
                                     uint32_t rows, Each each) {
   if (rows == 0) return;
-  const uint64_t partials = layout.Partial(bank, home, 0);
-  each(partials, layout.Partial(bank, home, rows) - partials);
+  const uint64_t partials = layout.Partial(bank, source, 0);
+  each(partials, layout.Partial(bank, source, rows) - partials);
 }
 
 }  // namespace ep

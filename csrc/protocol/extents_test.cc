@@ -61,7 +61,7 @@ TEST(Extents, OfADispatchAreItsRowsAndWhatDescribesThem) {
   }
 }
 
-TEST(Extents, OfACombineArePartials) {
+TEST(Extents, OfACombineAreTheSumsOfItsRows) {
   for (Shape shape : kShapes) {
     for (const CombineSum sum : {CombineSum::kRank, CombineSum::kExpert}) {
       shape.sum = sum;

@@ -1,8 +1,8 @@
 // Bounded waiting for peers' words.
 //
-// A crew reads a list of words in order, a lane each, as many at a time as it has lanes. What it may
-// know of the host it asks itself only if it is the signal crew: a word of the host's costs a GPU a
-// microsecond, and those who ask queue up. All others learn of an end from the rank's error.
+// Who waits may ask the rank's host whether to stop only in one crew of a rank: a word of the host's
+// costs a GPU a microsecond, and those who ask queue up. All others learn of an end from the rank's
+// error, in its own memory.
 #ifndef CSRC_PROTOCOL_WAIT_H_
 #define CSRC_PROTOCOL_WAIT_H_
 
@@ -20,6 +20,11 @@ struct Word {
   uint64_t offset;
 };
 
+// Words to await are a List, with
+//   Size()               how many
+//   At(i)                a Word
+//   IsRight(i, value)    whether a word of the wanted epoch may say so
+
 // One crew's waits of one operation.
 struct Waiting {
   Op op;
@@ -29,140 +34,100 @@ struct Waiting {
   static constexpr uint64_t kNotYet = ~uint64_t{0};
 };
 
-// Whether to give up a wait for `peer`'s word, last seen as `seen`, with the reason recorded. One
-// lane of a crew asks, now and then.
+// What a lane sees of one word. A violation is recorded.
+struct Sight {
+  uint64_t value = 0;
+  Verdict verdict = Verdict::kNotYet;
+};
+template <class Device, class List>
+EP_INLINE Sight SeeWord(Device& device, const RankContext& context, const Waiting& waiting,
+                        const List& list, uint32_t i) {
+  const Word word = list.At(i);
+  Sight sight;
+  sight.value = device.LoadAcquire(context.In<const uint64_t>(context.rank, word.offset));
+  sight.verdict = Judge(sight.value, waiting.epoch);
+  if (sight.verdict == Verdict::kReady && !list.IsRight(i, sight.value)) {
+    sight.verdict = Verdict::kViolation;
+  }
+  if (sight.verdict == Verdict::kViolation) {
+    Fail(device, context,
+         {ErrorKind::kViolation, waiting.op, waiting.epoch, word.peer, sight.value, 0, 0});
+  }
+  return sight;
+}
+
+// After so many looks in vain at `peer`'s word, whether a crew must give up, with the reason
+// recorded; all its lanes ask, and the first one's word counts.
 template <class Device>
-bool GivesUp(Device& device, const RankContext& context, Waiting& waiting, uint32_t peer,
-             uint64_t seen) {
-  if (device.Failed(context.error->claimed)) return true;
-  const uint64_t now_ns = device.NowNs();
-  if (waiting.since_ns == Waiting::kNotYet) waiting.since_ns = now_ns;
-  const uint64_t waited_ns = now_ns - waiting.since_ns;
-  ErrorKind kind = waited_ns > context.wait_timeout_ns ? ErrorKind::kTimeout : ErrorKind::kNone;
-  if (IsSignalCrew(device) && device.Aborted()) kind = ErrorKind::kAborted;
-  if (kind == ErrorKind::kNone) return false;
-  Fail(device, context, {kind, waiting.op, waiting.epoch, peer, seen, waited_ns, 0});
+EP_INLINE bool GivesUp(Device& device, const RankContext& context, Waiting& waiting,
+                       uint32_t misses, uint32_t peer, uint64_t seen) {
+  device.Relax(misses);
+  if (misses % Device::kPollsPerLook != Device::kPollsPerLook - 1) return false;
+  bool stop = device.Failed(context.error->claimed);
+  if (!stop && device.Lane() == 0) {
+    const uint64_t now_ns = device.NowNs();
+    if (waiting.since_ns == Waiting::kNotYet) waiting.since_ns = now_ns;
+    const uint64_t waited_ns = now_ns - waiting.since_ns;
+    ErrorKind kind = waited_ns > context.wait_timeout_ns ? ErrorKind::kTimeout : ErrorKind::kNone;
+    if (AsksTheHost(device) && device.Aborted()) kind = ErrorKind::kAborted;
+    stop = kind != ErrorKind::kNone;
+    if (stop) {
+      Fail(device, context, {kind, waiting.op, waiting.epoch, peer, seen, waited_ns, 0});
+    }
+  }
+  return device.AnyOfCrew(stop);
+}
+
+// A crew awaits all words of a list, a lane each at a time, and calls take(i, value) on it. Returns
+// false, at the latest when the operation's time is over, with the reason recorded.
+template <class Device, class List, class Take>
+EP_INLINE bool AwaitWords(Device& device, const RankContext& context, Waiting& waiting,
+                          const List& list, Take take) {
+  for (uint32_t base = 0; base < list.Size(); base += Device::kLanes) {
+    const uint32_t i = base + device.Lane();
+    Sight sight;
+    for (uint32_t misses = 0;; ++misses) {
+      if (i < list.Size() && sight.verdict == Verdict::kNotYet) {
+        sight = SeeWord(device, context, waiting, list, i);
+        if (sight.verdict == Verdict::kReady) take(i, sight.value);
+      }
+      if (device.AnyOfCrew(sight.verdict == Verdict::kViolation)) return false;
+      const uint32_t ready = device.Leading(i >= list.Size() || sight.verdict == Verdict::kReady);
+      if (ready == Device::kLanes) break;
+      if (GivesUp(device, context, waiting, misses, list.At(base + ready).peer,
+                  device.From(sight.value, ready))) {
+        return false;
+      }
+    }
+  }
   return true;
 }
 
-// Reads the words of a List in order, all lanes of a crew together. A List has
-//   Size()               of how many words
-//   At(i)                a Word
-//   IsRight(i, value)    whether a word of the wanted epoch may say so
-template <class List>
-class WordReader {
- public:
-  WordReader(const RankContext& context, const List& list) : context_(context), list_(list) {}
-
-  // Reads another list, from its begin.
-  void Restart(const List& list) {
-    list_ = list;
-    at_ = base_ = ready_ = 0;
-  }
-
-  bool Left() const { return at_ < list_.Size(); }
-  uint32_t At() const { return at_; }
-  // Beyond `count` words, all of which are ready.
-  void Skip(uint32_t count) { at_ += count; }
-  // How many words are known to be ready.
-  uint32_t Ready() const { return base_ + ready_ - at_; }
-
-  // Whether the next word is ready: as far as is known or can be seen at once, or with `waits` not
-  // before it is, at the latest when the operation's time is over. A violation, and that it does not
-  // come, is recorded and the answer is kViolation.
-  template <class Device>
-  EP_INLINE Verdict Look(Device& device, Waiting& waiting, bool waits) {
-    if (Ready() > 0) return Verdict::kReady;
-    base_ = at_;
-    ready_ = 0;
-    for (uint32_t misses = 0;; ++misses) {
-      const Verdict verdict = LookOnce(device, waiting);
-      if (verdict != Verdict::kNotYet || !waits) return verdict;
-      if (misses % Device::kPollsPerLook == Device::kPollsPerLook - 1) {
-        bool stop = false;
-        // The first lane has the word that is awaited.
-        if (device.Lane() == 0) {
-          stop = GivesUp(device, context_, waiting, list_.At(at_).peer, seen_);
-        }
-        if (device.AnyOfCrew(stop)) return Verdict::kViolation;
-      }
-      device.Relax(misses);
-    }
-  }
-
-  // Waits for all that are left.
-  template <class Device>
-  bool AwaitAll(Device& device, Waiting& waiting) {
-    while (Left()) {
-      if (Look(device, waiting, true) != Verdict::kReady) return false;
-      Skip(Ready());
-    }
-    return true;
-  }
-
-  // What this lane has seen of the word that lies so far behind the next one as it behind the first
-  // lane; good on the first Ready() lanes just after a look.
-  uint64_t Seen() const { return seen_; }
-  // What the next word says, which is ready.
-  template <class Device>
-  uint64_t Value(Device& device) const {
-    return device.From(seen_, at_ - base_);
-  }
-
- private:
-  template <class Device>
-  EP_INLINE Verdict LookOnce(Device& device, const Waiting& waiting) {
-    const uint32_t i = base_ + device.Lane();
-    Verdict verdict = Verdict::kNotYet;
-    if (i < list_.Size()) {
-      const Word word = list_.At(i);
-      seen_ = device.LoadAcquire(context_.template In<const uint64_t>(context_.rank, word.offset));
-      verdict = Judge(seen_, waiting.epoch);
-      if (verdict == Verdict::kReady && !list_.IsRight(i, seen_)) verdict = Verdict::kViolation;
-      if (verdict == Verdict::kViolation) {
-        Fail(device, context_,
-             {ErrorKind::kViolation, waiting.op, waiting.epoch, word.peer, seen_, 0, 0});
-      }
-    }
-    if (device.AnyOfCrew(verdict == Verdict::kViolation)) return Verdict::kViolation;
-    ready_ = device.Leading(verdict == Verdict::kReady);
-    return ready_ > 0 ? Verdict::kReady : Verdict::kNotYet;
-  }
-
-  const RankContext& context_;
-  List list_;
-  uint32_t at_ = 0;
-  // Lane l has seen word base_ + l, and the first `ready_` of them are good.
-  uint32_t base_ = 0;
-  uint32_t ready_ = 0;
-  uint64_t seen_ = 0;
-};
-
-// All chunks' words of all peers.
+// All chunks' words of all peers, chunk by chunk.
 struct AllWords {
   const RankContext& context;
   Op op;
   uint32_t bank;
 
-  uint32_t Size() const { return (context.shape.ranks - 1) * context.shape.Chunks(); }
+  uint32_t Peers() const { return context.shape.ranks - 1; }
+  uint32_t Size() const { return Peers() * context.shape.Chunks(); }
+  // The number of `peer`'s word of a chunk.
+  uint32_t Of(uint32_t peer, uint32_t chunk) const {
+    const uint32_t after = context.rank + 1;
+    return chunk * Peers() + (peer >= after ? peer - after : peer + context.shape.ranks - after);
+  }
   Word At(uint32_t i) const {
-    const uint32_t peers = context.shape.ranks - 1;
-    const uint32_t peer = context.Peer(i % peers);
-    const uint32_t chunk = i / peers;
+    const uint32_t peer = context.Peer(i % Peers());
+    const uint32_t chunk = i / Peers();
     return {peer, op == Op::kDispatch ? context.layout.ChunkWord(bank, peer, chunk)
                                       : context.layout.SumWord(bank, peer, chunk)};
   }
-  bool IsRight(uint32_t, uint64_t) const { return true; }
+  bool IsRight(uint32_t, uint64_t value) const {
+    const SlotRange slots = FlagRange(value);
+    return slots.begin <= slots.end && slots.end <= context.shape.tokens &&
+           slots.Count() <= context.shape.chunk_tokens;
+  }
 };
-
-// What makes two banks enough: a rank leaves an operation only when every peer has come into it,
-// also where it needs none of its rows. One crew sees to that for all.
-template <class Device>
-bool AwaitEveryPeer(Device& device, const RankContext& context, Waiting& waiting) {
-  if (!IsSignalCrew(device)) return true;
-  WordReader reader(context, AllWords{context, waiting.op, BankOf(waiting.epoch)});
-  return reader.AwaitAll(device, waiting);
-}
 
 }  // namespace ep
 

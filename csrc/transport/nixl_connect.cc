@@ -8,8 +8,8 @@
 
 namespace ep {
 NixlLink::NixlLink(const LinkConfig& config)
-    : config_(config), peers_(config.ranks), channels_(2 * size_t{config.ranks}) {
-  for (size_t i = 0; i < channels_.size(); ++i) channels_[i].peer = static_cast<uint32_t>(i / 2);
+    : config_(config), peers_(config.ranks), channels_(config.ranks) {
+  for (uint32_t peer = 0; peer < config.ranks; ++peer) channels_[peer].peer = peer;
 }
 
 Status NixlLink::Create(const NixlLinkConfig& config, std::unique_ptr<NixlLink>* link) {
@@ -46,12 +46,12 @@ Status NixlLink::Allocate() {
   }
   Status status = Mapping::Private(bytes, "a region", &region_);
   if (status.ok()) status = Mapping::Private(bytes * config_.ranks, "images", &images_);
-  if (status.ok()) status = Mapping::Private(kWordBytes * config_.ranks, "words", &words_);
+  if (status.ok()) status = Mapping::Private(kWordBytes * config_.ranks, "fillers", &fillers_);
   if (!status.ok()) return status;
 
   const auto address = [](const uint8_t* at) { return reinterpret_cast<uintptr_t>(at); };
   std::vector<nixl::Range> ranges = {{address(region_.data()), region_.size()},
-                                     {address(words_.data()), words_.size()}};
+                                     {address(fillers_.data()), fillers_.size()}};
   for (uint32_t peer = 0; peer < config_.ranks; ++peer) {
     if (peer == config_.rank) continue;
     for (const Extent& extent : config_.image_extents) {
@@ -75,8 +75,7 @@ Status NixlLink::MakeBlob() {
                          .ranks = config_.ranks,
                          .region_bytes = config_.region_bytes,
                          .region = reinterpret_cast<uintptr_t>(region_.data()),
-                         .images = reinterpret_cast<uintptr_t>(images_.data()),
-                         .words = reinterpret_cast<uintptr_t>(words_.data()),
+                         .fillers = reinterpret_cast<uintptr_t>(fillers_.data()),
                          .name_bytes = name.size()};
   const std::span<const uint8_t> head = BytesOf(blob);
   blob_.assign(head.begin(), head.end());
@@ -115,7 +114,7 @@ Status NixlLink::GreetAll() {
   ++meetings_;
   for (uint32_t rank = 0; rank < config_.ranks; ++rank) {
     if (rank == config_.rank) continue;
-    Status status = Begin(rank, Route::kImageToRegion, {}, NixlNotification::kGreeting, 0);
+    Status status = Begin(rank, {}, {});
     if (!status.ok())
       return {status.code(), "greet rank " + std::to_string(rank) + " over NIXL: " + status.text()};
   }
@@ -139,8 +138,7 @@ Status NixlLink::Learn(uint32_t rank, std::span<const uint8_t> bytes) {
   }
   Peer& peer = peers_[rank];
   peer.region = blob.region;
-  peer.our_image = blob.images + config_.rank * config_.region_bytes;
-  peer.our_word = blob.words + config_.rank * kWordBytes;
+  peer.our_filler = blob.fillers + config_.rank * kWordBytes;
   const auto name = bytes.subspan(sizeof(blob), blob.name_bytes);
   const std::string expected(name.begin(), name.end());
   Status status = agent_->LoadPeer(bytes.subspan(sizeof(blob) + blob.name_bytes), &peer.agent);

@@ -14,47 +14,56 @@ Status In(const std::string& what, Status status) {
   return status.ok() ? status : Status(status.code(), what + ": " + status.text());
 }
 
+// Whether a region has a word there; it has one at least.
+bool IsWord(uint64_t offset, uint64_t region_bytes) {
+  return offset % kWordBytes == 0 && offset <= region_bytes - kWordBytes;
+}
+
 }  // namespace
 
-void NixlLink::Send(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
-                    uint64_t value) {
+void NixlLink::Send(uint32_t peer, std::span<const Extent> extents,
+                    std::span<const RaisedWord> words) {
   const std::lock_guard lock(mutex_);
-  Status status = Check(peer, extents, flag);
-  if (status.ok()) status = Begin(peer, route, extents, flag, value);
+  Status status = Check(peer, extents, words);
+  if (status.ok()) status = Begin(peer, extents, words);
   if (!status.ok()) Fail(peer, In("send to " + Rank(peer), std::move(status)));
 }
 
-Status NixlLink::Check(uint32_t peer, std::span<const Extent> extents, uint64_t flag) const {
+Status NixlLink::Check(uint32_t peer, std::span<const Extent> extents,
+                       std::span<const RaisedWord> words) const {
   if (!connected_) return {Code::kState, "the link is not connected"};
   if (peer >= config_.ranks || peer == config_.rank) return {Code::kInvalid, "it is no peer"};
-  const auto beyond = [&](uint64_t offset, uint64_t bytes) {
-    return offset > config_.region_bytes || bytes > config_.region_bytes - offset;
-  };
   for (const Extent& extent : extents) {
-    if (beyond(extent.offset, extent.bytes)) {
+    if (extent.offset > config_.region_bytes ||
+        extent.bytes > config_.region_bytes - extent.offset) {
       return {Code::kInvalid, std::to_string(extent.bytes) + " bytes at " +
                                   std::to_string(extent.offset) + " are beyond the region"};
     }
   }
-  if (flag % kWordBytes != 0 || beyond(flag, kWordBytes)) {
-    return {Code::kInvalid, "there is no flag at " + std::to_string(flag)};
+  if (words.empty() || words.size() > kMostWords) {
+    return {Code::kInvalid, std::to_string(words.size()) + " words in a message, which has 1 to " +
+                                std::to_string(kMostWords) + "; are chunks too small?"};
+  }
+  for (const RaisedWord& word : words) {
+    if (!IsWord(word.offset, config_.region_bytes)) {
+      return {Code::kInvalid, "there is no word at " + std::to_string(word.offset)};
+    }
   }
   return {};
 }
 
-Status NixlLink::Begin(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
-                       uint64_t value) {
-  Channel& channel = channels_[2 * peer + (route == Route::kRegionToImage)];
+Status NixlLink::Begin(uint32_t peer, std::span<const Extent> extents,
+                       std::span<const RaisedWord> words) {
+  Channel& channel = channels_[peer];
   if (channel.write != nullptr) {
-    return {Code::kState, "the previous message of the same route is under way"};
+    return {Code::kState, "the previous message is under way"};
   }
   Made* made = nullptr;
-  Status status = Find(channel, route, extents, &made);
-  return status.ok() ? Post(channel, made->write, flag, value) : status;
+  Status status = Find(channel, extents, &made);
+  return status.ok() ? Post(channel, made->write, words) : status;
 }
 
-Status NixlLink::Find(Channel& channel, Route route, std::span<const Extent> extents,
-                      Made** found) {
+Status NixlLink::Find(Channel& channel, std::span<const Extent> extents, Made** found) {
   for (Made& made : channel.made) {
     *found = &made;
     if (made.write.ok() && std::ranges::equal(made.extents, extents)) return {};
@@ -63,32 +72,30 @@ Status NixlLink::Find(Channel& channel, Route route, std::span<const Extent> ext
   *found = &made;
   made.extents.assign(extents.begin(), extents.end());
   const Peer& peer = peers_[channel.peer];
-  const bool push = route == Route::kImageToRegion;
-  const auto from = reinterpret_cast<uintptr_t>(push ? image(channel.peer) : region());
-  const uintptr_t to = push ? peer.region : peer.our_image;
+  const auto from = reinterpret_cast<uintptr_t>(image(channel.peer));
   std::vector<nixl::Range> local;
   std::vector<nixl::Range> remote;
   for (const Extent& extent : extents) {
     if (extent.bytes == 0) continue;
     local.push_back({from + extent.offset, extent.bytes});
-    remote.push_back({to + extent.offset, extent.bytes});
+    remote.push_back({peer.region + extent.offset, extent.bytes});
   }
   // A notification alone cannot be asked whether it has left, but the engine must know: who waits
-  // for it does so while we may not come by any more. So a word goes along that nobody reads.
+  // for it does so while we may not come by any more. So a filler goes along that nobody reads.
   if (local.empty()) {
     local.push_back(
-        {reinterpret_cast<uintptr_t>(words_.data()) + config_.rank * kWordBytes, kWordBytes});
-    remote.push_back({peer.our_word, kWordBytes});
+        {reinterpret_cast<uintptr_t>(fillers_.data()) + config_.rank * kWordBytes, kWordBytes});
+    remote.push_back({peer.our_filler, kWordBytes});
   }
   Status status = agent_->MakeWrite(local, peer.agent, remote, &made.write);
   if (!status.ok()) made.write = {};
   return status;
 }
 
-Status NixlLink::Post(Channel& channel, nixl::Write& write, uint64_t flag, uint64_t value) {
-  const NixlNotification notification = {config_.rank, flag, value};
+Status NixlLink::Post(Channel& channel, nixl::Write& write, std::span<const RaisedWord> words) {
+  EncodeNotification(config_.rank, words, &sent_);
   bool done = false;
-  Status status = agent_->Post(write, BytesOf(notification), &done);
+  Status status = agent_->Post(write, sent_, &done);
   if (!status.ok() || done) return status;
   channel.write = &write;
   channel.begun_ns = NowNs();
@@ -134,28 +141,38 @@ void NixlLink::MoveOn() {
 }
 
 void NixlLink::Arrived(std::string_view agent, std::span<const uint8_t> bytes) {
-  NixlNotification notification;
-  const bool whole = bytes.size() == sizeof(notification) && ReadFrom(bytes, &notification);
-  if (!whole || notification.rank >= config_.ranks || peers_[notification.rank].agent != agent) {
+  NixlNotification head;
+  if (!ReadFrom(bytes, &head) || head.rank >= config_.ranks || peers_[head.rank].agent != agent) {
     return Fail(config_.rank,
                 {Code::kProtocol, "a notification of " + std::to_string(bytes.size()) +
                                       " bytes from " + std::string(agent) +
                                       ", which is no rank's; does another run have "
                                       "the same name?"});
   }
-  const auto rank = static_cast<uint32_t>(notification.rank);
-  const uint64_t flag = notification.flag;
-  if (flag == NixlNotification::kGreeting) {
-    ++peers_[rank].greetings;
-    return;
+  if (!DecodeWords(head, bytes, &received_)) {
+    return Fail(head.rank,
+                {Code::kProtocol,
+                 "a message of " + Rank(head.rank) + " with " + std::to_string(bytes.size()) +
+                     " bytes that are no " + std::to_string(head.count) + " words, of at most " +
+                     std::to_string(kMostWords) + "; do all ranks run the same build?"});
   }
-  if (flag % kWordBytes != 0 || flag > config_.region_bytes - kWordBytes) {
-    return Fail(rank, {Code::kProtocol, "a message of " + Rank(rank) + " wants to set a flag at " +
-                                            std::to_string(flag) + " of " +
-                                            std::to_string(config_.region_bytes) + " bytes"});
+  if (head.count == 0) ++peers_[head.rank].greetings;
+  Status status = SetWords(head.rank, received_);
+  if (!status.ok()) Fail(head.rank, std::move(status));
+}
+
+Status NixlLink::SetWords(uint32_t rank, std::span<const RaisedWord> words) {
+  for (const RaisedWord& word : words) {
+    if (IsWord(word.offset, config_.region_bytes)) continue;
+    return {Code::kProtocol, "a message of " + Rank(rank) + " wants to set a word at " +
+                                 std::to_string(word.offset) + " of " +
+                                 std::to_string(config_.region_bytes) + " bytes"};
   }
-  std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(region() + flag))
-      .store(notification.value, std::memory_order_release);
+  for (const RaisedWord& word : words) {
+    std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(region() + word.offset))
+        .store(word.value, std::memory_order_release);
+  }
+  return {};
 }
 
 void NixlLink::Fail(uint32_t peer, Status status) {

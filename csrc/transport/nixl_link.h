@@ -1,9 +1,9 @@
 // A link over NIXL, between host memories: shared memory, cross-memory attach, TCP or whatever
 // else UCX finds.
 //
-// A message is one write of all its extents with a notification that says which word to set. The
-// notification follows the bytes, wherever a network would let a flag overtake them, and the
-// word is set by its owner. So nothing arrives at a rank that does not call Progress.
+// A message is one write of all its extents with a notification that says which words to set. The
+// notification follows the bytes, wherever a network would let a word overtake them, and the words
+// are set by their owner. So nothing arrives at a rank that does not call Progress.
 #ifndef CSRC_TRANSPORT_NIXL_LINK_H_
 #define CSRC_TRANSPORT_NIXL_LINK_H_
 
@@ -46,8 +46,8 @@ class NixlLink final : public Link {
   uint8_t* region() override { return region_.data(); }
   uint8_t* image(uint32_t peer) override { return images_.data() + peer * config_.region_bytes; }
 
-  void Send(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
-            uint64_t value) override;
+  void Send(uint32_t peer, std::span<const Extent> extents,
+            std::span<const RaisedWord> words) override;
   void Progress() override;
   // False for ever after a failure.
   bool Idle() override { return under_way_.load(std::memory_order_acquire) == 0; }
@@ -70,18 +70,17 @@ class NixlLink final : public Link {
   struct Peer {
     std::string agent;
     uint64_t region = 0;  // addresses in its process
-    uint64_t our_image = 0;
-    uint64_t our_word = 0;
+    uint64_t our_filler = 0;
     uint64_t greetings = 0;  // that have come from it
   };
   // A write is made once for each list of extents. Epochs of the same routing alternate between
-  // two, one a bank.
+  // four: a dispatch's and a combine's in each bank.
   struct Made {
     std::vector<Extent> extents;
     nixl::Write write;
   };
   struct Channel {
-    Made made[2];
+    Made made[4];
     uint32_t replace_next = 0;
     // What is under way; null if nothing is.
     nixl::Write* write = nullptr;
@@ -96,27 +95,30 @@ class NixlLink final : public Link {
   Status Learn(uint32_t rank, std::span<const uint8_t> blob);
   Status GreetAll();
   Status AwaitAnswers();
-  Status Check(uint32_t peer, std::span<const Extent> extents, uint64_t flag) const;
-  Status Begin(uint32_t peer, Route route, std::span<const Extent> extents, uint64_t flag,
-               uint64_t value);
-  Status Find(Channel& channel, Route route, std::span<const Extent> extents, Made** made);
-  Status Post(Channel& channel, nixl::Write& write, uint64_t flag, uint64_t value);
+  Status Check(uint32_t peer, std::span<const Extent> extents,
+               std::span<const RaisedWord> words) const;
+  Status Begin(uint32_t peer, std::span<const Extent> extents, std::span<const RaisedWord> words);
+  Status Find(Channel& channel, std::span<const Extent> extents, Made** made);
+  Status Post(Channel& channel, nixl::Write& write, std::span<const RaisedWord> words);
   void MoveOn();
   void Arrived(std::string_view agent, std::span<const uint8_t> notification);
+  Status SetWords(uint32_t rank, std::span<const RaisedWord> words);
   void Fail(uint32_t peer, Status status);
 
   const LinkConfig config_;
   // The memory outlives the agent, which may write to it until it ends, and the agent its writes.
   Mapping region_;
   Mapping images_;
-  Mapping words_;  // one a rank, for what has no extents
+  Mapping fillers_;  // a word a rank, for messages without extents
   std::unique_ptr<nixl::Agent> agent_;
   std::vector<uint8_t> blob_;
 
   std::mutex mutex_;  // guards all below, and the agent
   std::vector<Peer> peers_;
-  std::vector<Channel> channels_;  // [peer][route]
+  std::vector<Channel> channels_;  // one a peer
   std::vector<Channel*> active_;
+  std::vector<uint8_t> sent_;         // the notification being posted
+  std::vector<RaisedWord> received_;  // the words of the one that is looked at
   bool connected_ = false;
   uint64_t meetings_ = 0;
   Status failure_;

@@ -28,16 +28,17 @@ void ExpectFailureOfRank1(bool tcp_only, bool kill) {
       return Result();
     }
     const Extent extents[] = {{kRowsAt, (kRegionBytes - kRowsAt) / 2}};
+    const RaisedWord words[] = {{0, 1}};
     all.word(0) = 1;
     if (kill) all.AwaitWord(0, 2);
     const uint64_t begin_ns = nixl::NowNs();
     uint32_t peer = 0;
     Status status;
     for (uint64_t i = 0; status.ok() && nixl::NowNs() - begin_ns < kDeadlineNs; ++i) {
-      if (link->Idle()) link->Send(1, Route::kImageToRegion, extents, 0, i);
+      if (link->Idle()) link->Send(1, extents, words);
       link->Progress();
       status = link->Failure(&peer);
-      // Over memory that is attached directly, a silent rank receives, and never sets a flag.
+      // Over memory that is attached directly, a silent rank receives, and never sets a word.
       if (!kill && i > 10 && link->Idle()) break;
     }
     if (!status.ok()) {
@@ -113,6 +114,12 @@ TEST(NixlLink, RefusesBlobsThatAreNone) {
   EXPECT_TRUE(processes.AllSucceed());
 }
 
+std::vector<uint8_t> Notification(uint32_t rank, const std::vector<RaisedWord>& words) {
+  std::vector<uint8_t> bytes;
+  EncodeNotification(rank, words, &bytes);
+  return bytes;
+}
+
 // An agent that speaks as rank 0's link, and says what a link never would.
 void SpeakAsRank0(Processes& all, const std::function<void(nixl::Agent&, std::string)>& speak) {
   std::shared_ptr<const nixl::Library> library;
@@ -131,8 +138,7 @@ void SpeakAsRank0(Processes& all, const std::function<void(nixl::Agent&, std::st
                    .ranks = 2,
                    .region_bytes = kRegionBytes,
                    .region = 0,
-                   .images = 0,
-                   .words = range[0].address,
+                   .fillers = range[0].address,
                    .name_bytes = name.size()};
   std::vector<uint8_t> bytes(BytesOf(blob).begin(), BytesOf(blob).end());
   bytes.insert(bytes.end(), name.begin(), name.end());
@@ -146,7 +152,7 @@ void SpeakAsRank0(Processes& all, const std::function<void(nixl::Agent&, std::st
   std::string peer;
   Require(agent->LoadPeer(theirs.subspan(sizeof(blob) + blob.name_bytes), &peer));
   Require(agent->Connect(peer));
-  Require(agent->Notify(peer, BytesOf(NixlNotification{0, NixlNotification::kGreeting, 0})));
+  Require(agent->Notify(peer, Notification(0, {})));
   speak(*agent, peer);
   const uint64_t begin_ns = nixl::NowNs();
   while (all.word(0) == 0 && nixl::NowNs() - begin_ns < kDeadlineNs) {
@@ -173,6 +179,8 @@ void ExpectRefusal(std::span<const uint8_t> said, const std::string& text) {
     }
     EXPECT_EQ(status.code(), Code::kProtocol);
     EXPECT_THAT(status.text(), HasSubstr(text));
+    // A message of which one word is wrong sets none.
+    EXPECT_EQ(*reinterpret_cast<const uint64_t*>(link->region()), 0);
     all.word(0) = 1;
     return Result();
   });
@@ -180,41 +188,59 @@ void ExpectRefusal(std::span<const uint8_t> said, const std::string& text) {
 }
 
 TEST(NixlLink, SetsNoWordThatIsNone) {
-  const std::string where = "a message of rank 0 wants to set a flag at ";
-  ExpectRefusal(BytesOf(NixlNotification{0, kRegionBytes, 1}), where);
-  ExpectRefusal(BytesOf(NixlNotification{0, kRegionBytes - 4, 1}), where);
-  ExpectRefusal(BytesOf(NixlNotification{0, 4, 1}), where + "4 of");
-  ExpectRefusal(BytesOf(NixlNotification{0, ~uint64_t{7}, 1}), where);
+  const std::string where = "a message of rank 0 wants to set a word at ";
+  ExpectRefusal(Notification(0, {{kRegionBytes, 1}}), where);
+  ExpectRefusal(Notification(0, {{kRegionBytes - 4, 1}}), where);
+  ExpectRefusal(Notification(0, {{0, 1}, {4, 1}}), where + "4 of");
+  ExpectRefusal(Notification(0, {{0, 1}, {~uint64_t{7}, 1}}), where);
 }
 
 TEST(NixlLink, ReadsNoNotificationThatIsNone) {
   const std::string whose = " bytes from epperf-test-0, which is no rank's";
-  ExpectRefusal(BytesOf(NixlNotification{1, 0, 1}), whose);
-  ExpectRefusal(BytesOf(NixlNotification{2, 0, 1}), whose);
+  ExpectRefusal(Notification(1, {{0, 1}}), whose);
+  ExpectRefusal(Notification(2, {{0, 1}}), whose);
   ExpectRefusal(std::vector<uint8_t>{1, 2, 3}, "3" + whose);
+}
+
+TEST(NixlLink, SetsNoWordsOfANotificationOfAnotherLength) {
+  const std::vector<uint8_t> two = Notification(0, {{0, 1}, {8, 1}});
+  std::vector<uint8_t> cut(two.begin(), two.end() - 1);
+  ExpectRefusal(cut, "a message of rank 0 with 39 bytes that are no 2 words");
+  cut.resize(8);
+  ExpectRefusal(cut, "with 8 bytes that are no 2 words");
+  std::vector<uint8_t> longer = two;
+  longer.push_back(0);
+  ExpectRefusal(longer, "with 41 bytes that are no 2 words");
+  const std::vector<RaisedWord> many(Link::kMostWords + 1, {0, 1});
+  ExpectRefusal(Notification(0, many), "that are no 514 words, of at most 513");
+  ExpectRefusal(BytesOf(NixlNotification{0, 0xFFFFFFFF}), "that are no 4294967295 words");
 }
 
 TEST(NixlLink, RefusesToSendWhatIsNoMessage) {
   struct Wrong {
     uint32_t peer;
     Extent extent;
-    uint64_t flag;
+    std::vector<RaisedWord> words;
     Code code;
   };
+  const std::vector<RaisedWord> good = {{0, 1}};
+  const std::vector<RaisedWord> many(Link::kMostWords + 1, {0, 1});
   const Wrong wrongs[] = {
-      {0, {kRowsAt, 8}, 0, Code::kInvalid},                      // itself
-      {2, {kRowsAt, 8}, 0, Code::kInvalid},                      // nobody
-      {1, {kRegionBytes - 8, 16}, 0, Code::kInvalid},            // beyond
-      {1, {kRegionBytes + 8, ~uint64_t{0}}, 0, Code::kInvalid},  // wraps
-      {1, {kRowsAt, 8}, kRegionBytes, Code::kInvalid},           // no flag
-      {1, {kRowsAt, 8}, 12, Code::kInvalid},                     // not aligned
-      {1, {kRowsAt - 64, 8}, 0, Code::kSystem},                  // not registered
+      {0, {kRowsAt, 8}, good, Code::kInvalid},                         // itself
+      {2, {kRowsAt, 8}, good, Code::kInvalid},                         // nobody
+      {1, {kRegionBytes - 8, 16}, good, Code::kInvalid},               // beyond
+      {1, {kRegionBytes + 8, ~uint64_t{0}}, good, Code::kInvalid},     // wraps
+      {1, {kRowsAt, 8}, {{0, 1}, {kRegionBytes, 1}}, Code::kInvalid},  // no word
+      {1, {kRowsAt, 8}, {{0, 1}, {12, 1}}, Code::kInvalid},            // not aligned
+      {1, {kRowsAt, 8}, {}, Code::kInvalid},                           // would be a greeting
+      {1, {kRowsAt, 8}, many, Code::kInvalid},
+      {1, {kRowsAt - 64, 8}, good, Code::kSystem},  // not registered
   };
   for (const Wrong& wrong : wrongs) {
     Processes processes(2, [&](Processes& all, uint32_t rank) {
       const auto link = Connected(all, Config(rank, 2, false));
       if (rank == 0) {
-        link->Send(wrong.peer, Route::kImageToRegion, {&wrong.extent, 1}, wrong.flag, 1);
+        link->Send(wrong.peer, {&wrong.extent, 1}, wrong.words);
         uint32_t peer = 9;
         EXPECT_EQ(link->Failure(&peer).code(), wrong.code) << link->Failure(&peer).text();
         EXPECT_EQ(peer, wrong.peer);
@@ -227,14 +253,15 @@ TEST(NixlLink, RefusesToSendWhatIsNoMessage) {
   }
 }
 
-TEST(NixlLink, RefusesASecondMessageOfARoute) {
+TEST(NixlLink, RefusesASecondMessageToAPeer) {
   Processes processes(2, [&](Processes& all, uint32_t rank) {
     const auto link = Connected(all, Config(rank, 2, true));
     if (rank == 0) {
       const Extent extents[] = {{kRowsAt, (kRegionBytes - kRowsAt) / 2}};
-      link->Send(1, Route::kImageToRegion, extents, 0, 1);
+      const RaisedWord words[] = {{0, 1}};
+      link->Send(1, extents, words);
       EXPECT_FALSE(link->Idle());
-      link->Send(1, Route::kImageToRegion, extents, 0, 2);
+      link->Send(1, extents, words);
       uint32_t peer = 0;
       EXPECT_EQ(link->Failure(&peer).code(), Code::kState);
     }

@@ -1,15 +1,18 @@
-// Ranks whose memory is apart exchange messages: every byte arrives before its flag does.
+// Ranks whose memory is apart exchange messages: every byte arrives before the words do.
 #include "csrc/transport/nixl_link.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
+#include <iterator>
 #include <random>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "csrc/transport/nixl_link_test_util.h"
 
@@ -20,14 +23,12 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-constexpr uint64_t FlagAt(Route route, uint32_t bank, uint32_t source) {
-  return 128 * ((static_cast<uint64_t>(route) * 2 + bank) * kMostRanks + source);
+// The first of the words of `source`, and of the bytes that it sends.
+constexpr uint64_t WordsAt(uint64_t epoch, uint32_t source) {
+  return (epoch % 2 * kMostRanks + source) * kWordsShare;
 }
-
-// What `source` and a peer share: `by` is the rank that indexes it in the peer's region or image.
-constexpr uint64_t ShareAt(Route route, uint32_t bank, uint32_t by) {
-  const uint64_t section = 2 * (route == Route::kRegionToImage) + bank;
-  return kRowsAt + (section * kMostRanks + by) * kShare;
+constexpr uint64_t ShareAt(uint64_t epoch, uint32_t source) {
+  return kRowsAt + (epoch % 2 * kMostRanks + source) * kShare;
 }
 
 // Progresses until `condition` holds, the link fails, or the time is up.
@@ -54,53 +55,69 @@ uint64_t WordAt(Link& link, uint64_t offset) {
       .load(std::memory_order_acquire);
 }
 
-// The extents of a message, the same for both ends: none, one or several.
-std::vector<Extent> Message(Route route, uint64_t epoch, uint32_t from, uint32_t to) {
-  std::mt19937_64 random(((epoch * 16 + from) * 16 + to) * 4 + static_cast<uint64_t>(route));
-  const uint64_t base = ShareAt(route, epoch % 2, route == Route::kImageToRegion ? from : to);
-  std::vector<Extent> extents;
-  uint64_t at = 0;
+// What a rank sends another in an epoch, as both know it.
+struct Sent {
+  std::vector<Extent> extents;    // none, one or several
+  std::vector<RaisedWord> words;  // in no order of their offsets
+};
+Sent Message(uint64_t epoch, uint32_t from, uint32_t to) {
+  std::mt19937_64 random((epoch * 16 + from) * 16 + to);
+  Sent sent;
+  uint64_t at = ShareAt(epoch, from);
   for (uint64_t i = random() % 4; i > 0; --i) {
     at += random() % 1000;
     const uint64_t bytes = random() % 5 == 0 ? kShare / 4 : random() % 5000;
-    extents.push_back({base + at, bytes});
+    sent.extents.push_back({at, bytes});
     at += bytes;
   }
-  return extents;
+  const uint64_t counts[] = {1, 2, 1 + random() % Link::kMostWords, Link::kMostWords};
+  const uint64_t count = counts[random() % std::size(counts)];
+  for (uint64_t i = 0; i < count; ++i) {
+    sent.words.push_back({WordsAt(epoch, from) + 8 * i, epoch << 32 | i});
+  }
+  std::ranges::shuffle(sent.words, random);
+  return sent;
 }
 
-uint8_t Byte(Route route, uint64_t epoch, uint32_t from, uint64_t offset) {
-  return static_cast<uint8_t>((offset * 31 + epoch * 7 + from * 3 + static_cast<uint64_t>(route)) ^
-                              (offset >> 8));
+uint8_t Byte(uint64_t epoch, uint32_t from, uint64_t offset) {
+  return static_cast<uint8_t>((offset * 31 + epoch * 7 + from * 3) ^ (offset >> 8));
+}
+
+// Awaits a message, and that nothing of it comes out of order.
+void ExpectMessage(Link& link, uint64_t epoch, uint32_t from, uint32_t to) {
+  const Sent sent = Message(epoch, from, to);
+  const RaisedWord first = sent.words.front();
+  const RaisedWord last = sent.words.back();
+  ASSERT_TRUE(Await(link, [&] { return WordAt(link, first.offset) == first.value; }));
+  uint64_t wrong = 0;
+  for (const Extent& extent : sent.extents) {
+    for (uint64_t i = extent.offset; i < extent.offset + extent.bytes; ++i) {
+      wrong += link.region()[i] != Byte(epoch, from, i);
+    }
+  }
+  EXPECT_EQ(wrong, 0) << "bytes from " << from << " in epoch " << epoch;
+  ASSERT_TRUE(Await(link, [&] { return WordAt(link, last.offset) == last.value; }));
+  wrong = 0;
+  for (const RaisedWord& word : sent.words) wrong += WordAt(link, word.offset) != word.value;
+  EXPECT_EQ(wrong, 0) << "of " << sent.words.size() << " words from " << from << " in epoch "
+                      << epoch;
 }
 
 // One operation of an engine: a message to every peer, then one from every peer.
-void Epoch(Link& link, Route route, uint32_t rank, uint32_t ranks, uint64_t epoch) {
-  const bool push = route == Route::kImageToRegion;
+void Epoch(Link& link, uint32_t rank, uint32_t ranks, uint64_t epoch) {
   ASSERT_TRUE(Await(link, [&] { return link.Idle(); }));
   for (uint32_t peer = 0; peer < ranks; ++peer) {
     if (peer == rank) continue;
-    const std::vector<Extent> extents = Message(route, epoch, rank, peer);
-    uint8_t* from = push ? link.image(peer) : link.region();
-    for (const Extent& extent : extents) {
+    const Sent sent = Message(epoch, rank, peer);
+    for (const Extent& extent : sent.extents) {
       for (uint64_t i = extent.offset; i < extent.offset + extent.bytes; ++i) {
-        from[i] = Byte(route, epoch, rank, i);
+        link.image(peer)[i] = Byte(epoch, rank, i);
       }
     }
-    link.Send(peer, route, extents, FlagAt(route, epoch % 2, rank), epoch);
+    link.Send(peer, sent.extents, sent.words);
   }
   for (uint32_t peer = 0; peer < ranks; ++peer) {
-    if (peer == rank) continue;
-    const uint64_t flag = FlagAt(route, epoch % 2, peer);
-    ASSERT_TRUE(Await(link, [&] { return WordAt(link, flag) == epoch; }));
-    const uint8_t* to = push ? link.region() : link.image(peer);
-    uint64_t wrong = 0;
-    for (const Extent& extent : Message(route, epoch, peer, rank)) {
-      for (uint64_t i = extent.offset; i < extent.offset + extent.bytes; ++i) {
-        wrong += to[i] != Byte(route, epoch, peer, i);
-      }
-    }
-    ASSERT_EQ(wrong, 0) << "from " << peer << " in epoch " << epoch;
+    if (peer != rank) ExpectMessage(link, epoch, peer, rank);
   }
 }
 
@@ -123,9 +140,8 @@ TEST_P(NixlLinkTest, MovesEveryByteOfManyEpochs) {
   const auto [ranks, tcp_only] = GetParam();
   Processes processes(ranks, [&](Processes& all, uint32_t rank) {
     const auto link = Connected(all, Config(rank, ranks, tcp_only));
-    for (uint64_t epoch = 1; epoch <= 60 && !testing::Test::HasFailure(); ++epoch) {
-      Epoch(*link, Route::kImageToRegion, rank, ranks, epoch);
-      Epoch(*link, Route::kRegionToImage, rank, ranks, epoch);
+    for (uint64_t epoch = 1; epoch <= 120 && !testing::Test::HasFailure(); ++epoch) {
+      Epoch(*link, rank, ranks, epoch);
     }
     // Nobody needs another one's help now.
     EXPECT_TRUE(Await(*link, [&] { return link->Idle(); }));
@@ -137,17 +153,19 @@ TEST_P(NixlLinkTest, MovesEveryByteOfManyEpochs) {
 
 // The engine's ranks meet elsewhere, and then nobody progresses: messages without bytes have
 // arrived by the time that their sender is idle and theirs have come, too.
-TEST_P(NixlLinkTest, SetsFlagsWithoutBytes) {
+TEST_P(NixlLinkTest, SetsWordsWithoutBytes) {
   const auto [ranks, tcp_only] = GetParam();
   Processes processes(ranks, [&](Processes& all, uint32_t rank) {
     const auto link = Connected(all, Config(rank, ranks, tcp_only));
     for (uint64_t epoch = 1; epoch <= 100 && !testing::Test::HasFailure(); ++epoch) {
+      std::vector<RaisedWord> words(epoch % 2 == 0 ? 1 : Link::kMostWords);
+      for (size_t i = 0; i < words.size(); ++i) words[i] = {WordsAt(epoch, rank) + 8 * i, epoch};
       for (uint32_t peer = 0; peer < ranks; ++peer) {
-        if (peer != rank) link->Send(peer, Route::kImageToRegion, {}, 128 * rank, epoch);
+        if (peer != rank) link->Send(peer, {}, words);
       }
       for (uint32_t peer = 0; peer < ranks; ++peer) {
-        EXPECT_TRUE(peer == rank ||
-                    Await(*link, [&] { return WordAt(*link, 128 * peer) == epoch; }));
+        const uint64_t last = WordsAt(epoch, peer) + 8 * (words.size() - 1);
+        EXPECT_TRUE(peer == rank || Await(*link, [&] { return WordAt(*link, last) == epoch; }));
       }
       EXPECT_TRUE(Await(*link, [&] { return link->Idle(); }));
       all.Meet();
@@ -208,9 +226,8 @@ TEST(NixlLink, IsProgressedByManyThreads) {
         }
       });
     }
-    for (uint64_t epoch = 1; epoch <= 30 && !testing::Test::HasFailure(); ++epoch) {
-      Epoch(*link, Route::kImageToRegion, rank, 2, epoch);
-      Epoch(*link, Route::kRegionToImage, rank, 2, epoch);
+    for (uint64_t epoch = 1; epoch <= 60 && !testing::Test::HasFailure(); ++epoch) {
+      Epoch(*link, rank, 2, epoch);
     }
     EXPECT_TRUE(Await(*link, [&] { return link->Idle(); }));
     all.Meet();

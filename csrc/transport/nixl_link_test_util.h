@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "csrc/nixl/processes_test_util.h"
+#include "csrc/transport/link.h"
 #include "csrc/transport/nixl_link.h"
 
 namespace ep {
@@ -19,12 +20,13 @@ namespace ep {
 using nixl::kDeadlineNs;
 using nixl::Processes;
 
-// A region: a flag of each (route, bank, source), then what each source pushes, then what each
-// destination pulls, in two banks each.
+// A region: in two banks each, every source's words, then what bytes it sends.
 inline constexpr uint64_t kMostRanks = 4;
+inline constexpr uint64_t kWordsShare = 8192;
 inline constexpr uint64_t kShare = uint64_t{1} << 18;
-inline constexpr uint64_t kRowsAt = 65536;
-inline constexpr uint64_t kRegionBytes = kRowsAt + 4 * kMostRanks * kShare;
+inline constexpr uint64_t kRowsAt = 2 * kMostRanks * kWordsShare;
+inline constexpr uint64_t kRegionBytes = kRowsAt + 2 * kMostRanks * kShare;
+static_assert(Link::kMostWords * sizeof(uint64_t) <= kWordsShare);
 
 inline NixlLinkConfig Config(uint32_t rank, uint32_t ranks, bool tcp_only) {
   return {.link = {.rank = rank,

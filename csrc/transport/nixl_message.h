@@ -9,6 +9,9 @@
 #include <cstring>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "csrc/transport/link.h"
 
 namespace ep {
 
@@ -16,7 +19,7 @@ inline constexpr uint64_t kWordBytes = sizeof(uint64_t);
 
 // A rank's blob: this, its agent's name, its agent's metadata.
 struct NixlBlob {
-  static constexpr uint64_t kVersion = 0x6570'6e69'786c'0001;
+  static constexpr uint64_t kVersion = 0x6570'6e69'786c'0002;
 
   uint64_t version;
   uint32_t rank;
@@ -24,19 +27,15 @@ struct NixlBlob {
   uint64_t region_bytes;
   // Addresses in the rank's process.
   uint64_t region;
-  uint64_t images;
-  uint64_t words;
+  uint64_t fillers;
   uint64_t name_bytes;
 };
 
-// What arrives with a write: set the word at `flag` of the receiver's region to `value`.
+// What arrives with a write: this, then `count` RaisedWords, which the receiver sets. Without words
+// it greets: the sender has connected, or come to a meeting.
 struct NixlNotification {
-  // Instead of an offset: nothing is to be set, the sender has connected.
-  static constexpr uint64_t kGreeting = ~uint64_t{0};
-
-  uint64_t rank;
-  uint64_t flag;
-  uint64_t value;
+  uint32_t rank;
+  uint32_t count;
 };
 
 inline uint64_t NowNs() {
@@ -57,6 +56,30 @@ template <class T>
 bool ReadFrom(std::span<const uint8_t> bytes, T* value) {
   if (bytes.size() < sizeof(T)) return false;
   std::memcpy(value, bytes.data(), sizeof(T));
+  return true;
+}
+
+// Makes `bytes` a notification of `rank` with `words`.
+inline void EncodeNotification(uint32_t rank, std::span<const RaisedWord> words,
+                               std::vector<uint8_t>* bytes) {
+  const NixlNotification head = {rank, static_cast<uint32_t>(words.size())};
+  bytes->resize(sizeof(head) + words.size_bytes());
+  std::memcpy(bytes->data(), &head, sizeof(head));
+  if (!words.empty()) std::memcpy(bytes->data() + sizeof(head), words.data(), words.size_bytes());
+}
+
+// Copies the words out of a notification that begins with `head`. Returns false if it does not hold
+// as many, or if no message has.
+inline bool DecodeWords(const NixlNotification& head, std::span<const uint8_t> bytes,
+                        std::vector<RaisedWord>* words) {
+  if (head.count > Link::kMostWords ||
+      bytes.size() != sizeof(head) + head.count * sizeof(RaisedWord)) {
+    return false;
+  }
+  words->resize(head.count);
+  if (head.count != 0) {
+    std::memcpy(words->data(), bytes.data() + sizeof(head), head.count * sizeof(RaisedWord));
+  }
   return true;
 }
 

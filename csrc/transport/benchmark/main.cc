@@ -4,8 +4,8 @@
 //   bazel run //csrc/transport/benchmark
 //
 // Two ranks play ping-pong with messages of the same extents; a message takes half a round trip,
-// from Send until the peer sees its flag. A mode runs in processes of its own, the modes in turns;
-// printed are medians over rounds of the medians within one.
+// from Send until the peer sees the last of its words. A mode runs in processes of its own, the
+// modes in turns; printed are medians over rounds of the medians within one.
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,10 +27,11 @@ using nixl::NowNs;
 using nixl::Processes;
 
 constexpr uint64_t kRegionBytes = uint64_t{64} << 20;
-// The words of a message's flag and of the end of a case, and where rows begin.
-constexpr uint64_t kFlag = 0;
-constexpr uint64_t kEnd = 128;
-constexpr uint64_t kRowsAt = 4096;
+// A message's last word, whose others lie behind it, the word that ends a case, and where rows
+// begin.
+constexpr uint64_t kLastWord = 128;
+constexpr uint64_t kEnd = 0;
+constexpr uint64_t kRowsAt = 8192;
 constexpr uint64_t kRounds = 5;
 constexpr uint64_t kCaseNs = 200'000'000;
 constexpr uint64_t kLeastTrips = 11;
@@ -41,9 +42,12 @@ struct Case {
   uint64_t bytes;  // of each; they begin at twice this distance
   // The extents move from message to message, so that no request can be used again.
   bool moving = false;
+  uint64_t words = 1;
 };
 constexpr Case kCases[] = {
-    {"a flag alone", 0, 0},
+    {"a word alone", 0, 0},
+    {"65 words", 0, 0, false, 65},
+    {"513 words", 0, 0, false, Link::kMostWords},
     {"8 B", 1, 8},
     {"8 B, a new request each", 1, 8, true},
     {"64 KiB", 1, 64 << 10},
@@ -94,6 +98,12 @@ std::vector<Extent> ExtentsOf(const Case& c, uint64_t message) {
   return extents;
 }
 
+std::vector<RaisedWord> WordsOf(const Case& c, uint64_t value) {
+  std::vector<RaisedWord> words;
+  for (uint64_t i = c.words; i > 0; --i) words.push_back({kLastWord + 8 * (i - 1), value});
+  return words;
+}
+
 // Progresses until `condition` holds; the parent bounds the wait.
 template <class Condition>
 void Await(Link& link, Condition condition) {
@@ -117,8 +127,8 @@ uint64_t Lead(Link& link, const Case& c, uint64_t* value) {
   for (uint64_t now_ns = begin_ns; trips_ns.size() < kLeastTrips || now_ns - begin_ns < kCaseNs;) {
     const std::vector<Extent> extents = ExtentsOf(c, ++*value);
     const uint64_t sent_ns = NowNs();
-    link.Send(1, Route::kImageToRegion, extents, kFlag, *value);
-    Await(link, [&] { return WordAt(link, kFlag) == *value && link.Idle(); });
+    link.Send(1, extents, WordsOf(c, *value));
+    Await(link, [&] { return WordAt(link, kLastWord) == *value && link.Idle(); });
     now_ns = NowNs();
     trips_ns.push_back((now_ns - sent_ns) / 2);
   }
@@ -137,15 +147,16 @@ int Play(Processes& processes, uint32_t mode, uint32_t rank) {
     processes.Meet();
     if (rank == 0) {
       processes.word(i) = Lead(*link, kCases[i], &value);
-      link->Send(1, Route::kImageToRegion, {}, kEnd, i + 1);
+      const RaisedWord end[] = {{kEnd, i + 1}};
+      link->Send(1, {}, end);
       Await(*link, [&] { return link->Idle(); });
       processes.Meet();
       continue;
     }
     while (WordAt(*link, kEnd) != i + 1) {
-      if (WordAt(*link, kFlag) == value + 1) {
+      if (WordAt(*link, kLastWord) == value + 1) {
         ++value;
-        link->Send(0, Route::kImageToRegion, ExtentsOf(kCases[i], value), kFlag, value);
+        link->Send(0, ExtentsOf(kCases[i], value), WordsOf(kCases[i], value));
       }
       bool looked = false;
       Await(*link, [&] { return std::exchange(looked, true) && link->Idle(); });

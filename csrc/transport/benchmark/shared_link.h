@@ -13,7 +13,7 @@
 
 namespace ep {
 
-// Between two ranks, and from images to regions alone.
+// Between two ranks.
 class SharedLink final : public Link {
  public:
   static Status Create(const LinkConfig& config, std::unique_ptr<Link>* link) {
@@ -31,13 +31,14 @@ class SharedLink final : public Link {
   }
   uint8_t* region() override { return region_->data(); }
   uint8_t* image(uint32_t) override { return image_.data(); }
-  void Send(uint32_t, Route, std::span<const Extent> extents, uint64_t flag,
-            uint64_t value) override {
+  void Send(uint32_t, std::span<const Extent> extents, std::span<const RaisedWord> words) override {
     for (const Extent& extent : extents) {
       std::memcpy(peer_.data() + extent.offset, image_.data() + extent.offset, extent.bytes);
     }
-    std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(peer_.data() + flag))
-        .store(value, std::memory_order_release);
+    for (const RaisedWord& word : words) {
+      std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(peer_.data() + word.offset))
+          .store(word.value, std::memory_order_release);
+    }
   }
   void Progress() override {}
   bool Idle() override { return true; }

@@ -1,0 +1,180 @@
+// Words between a worker and its peers: what it announces as its crews complete chunks, and what it
+// awaits.
+//
+// On a GPU one crew of each worker does nothing else (Device::kSignals): a word that is awaited costs
+// the whole multiprocessor its first-level cache, and one that is announced a fence for the whole
+// system. The other crews add to counters, and find what has come, in the worker's fast memory. On
+// a CPU a worker's only crew does both itself.
+#ifndef CSRC_PROTOCOL_SIGNAL_H_
+#define CSRC_PROTOCOL_SIGNAL_H_
+
+#include "csrc/protocol/device.h"
+#include "csrc/protocol/rank.h"
+#include "csrc/protocol/wait.h"
+
+namespace ep {
+
+// The words that a worker awaits.
+template <class Device, class List>
+class Arrivals {
+ public:
+  Arrivals(const RankContext& context, const Working& working, const List& list)
+      : context_(context), mail_(working.mail), list_(list) {}
+
+  const List& list() const { return list_; }
+
+  // Whether word i is there; with `waits` not before it is. kViolation if the rank has failed
+  // meanwhile.
+  EP_INLINE Verdict Look(Device& device, Waiting& waiting, uint32_t i, bool waits) {
+    for (uint32_t misses = 0;; ++misses) {
+      const Verdict verdict = LookOnce(device, waiting, i);
+      if (verdict != Verdict::kNotYet || !waits) return verdict;
+      if constexpr (!Device::kSignals) {
+        if (GivesUp(device, context_, waiting, misses, list_.At(i).peer, sight_.value)) {
+          return Verdict::kViolation;
+        }
+      } else if (device.LoadFast(mail_.stop) != 0) {
+        return Verdict::kViolation;
+      }
+    }
+  }
+  // What word i announces, which is there.
+  SlotRange Slots(Device&, uint32_t i) const {
+    if constexpr (Device::kSignals) return FlagRange(mail_.slots[i]);
+    return FlagRange(sight_.value);
+  }
+
+  // Of the signal crew.
+  bool Left() const { return base_ < list_.Size(); }
+  // Looks at the words that it awaits next, a lane each, and delivers those that are there. kReady
+  // if some were new.
+  EP_INLINE Verdict Poll(Device& device, const Waiting& waiting) {
+    const uint32_t i = base_ + device.Lane();
+    if (i < list_.Size() && sight_.verdict == Verdict::kNotYet) {
+      sight_ = SeeWord(device, context_, waiting, list_, i);
+      if (sight_.verdict == Verdict::kReady) mail_.slots[i] = static_cast<uint32_t>(sight_.value);
+    }
+    if (device.AnyOfCrew(sight_.verdict == Verdict::kViolation)) return Verdict::kViolation;
+    const uint32_t there = device.Ballot(sight_.verdict == Verdict::kReady);
+    if (there == delivered_) return Verdict::kNotYet;
+    delivered_ = there;
+    device.SyncCrew();
+    if (device.Lane() == 0) device.StoreFast(mail_.there + base_ / Device::kLanes, there);
+    if (device.AnyOfCrew(i < list_.Size() && sight_.verdict != Verdict::kReady)) {
+      return Verdict::kReady;
+    }
+    base_ += Device::kLanes;
+    delivered_ = 0;
+    sight_ = {};
+    return Verdict::kReady;
+  }
+  // The first word that has not come.
+  uint32_t Missing() const {
+    const uint32_t first = static_cast<uint32_t>(stdlib::countr_one(delivered_));
+    return base_ + first < list_.Size() ? base_ + first : list_.Size() - 1;
+  }
+
+ private:
+  EP_INLINE Verdict LookOnce(Device& device, Waiting& waiting, uint32_t i) {
+    if constexpr (Device::kSignals) {
+      const uint32_t there = device.LoadFast(mail_.there + i / Device::kLanes);
+      return there >> i % Device::kLanes & 1 ? Verdict::kReady : Verdict::kNotYet;
+    }
+    sight_ = SeeWord(device, context_, waiting, list_, i);
+    return sight_.verdict;
+  }
+
+  const RankContext& context_;
+  const Mail mail_;
+  const List list_;
+  // Of the signal crew: lane l looks at word base_ + l; the bits of those that it has delivered.
+  uint32_t base_ = 0;
+  uint32_t delivered_ = 0;
+  Sight sight_;
+};
+
+// A crew has completed `done` pieces of the worker's n-th chunk. sender.Raise(device, n) announces
+// it, on one lane.
+template <class Device, class Sender>
+EP_INLINE void Complete(Device& device, const Working& working, Sender& sender, uint32_t n,
+                        uint32_t done) {
+  if constexpr (Device::kSignals) {
+    device.Add(working.mail.pending + n, done);
+  } else {
+    device.Release();
+    sender.Raise(device, n);
+  }
+}
+
+// What a signal crew does for its worker. A Sender has, for the worker's chunks,
+//   Work(n)            of how many pieces the n-th is
+//   Raise(device, n)   announces it, on one lane, once Release has been called
+template <class Device, class Sender, class List>
+class SignalCrew {
+ public:
+  SignalCrew(const RankContext& context, const Working& working, Sender& sender,
+             Arrivals<Device, List>& arrivals)
+      : context_(context), working_(working), sender_(sender), arrivals_(arrivals) {}
+
+  // Announces chunks as they are completed, and delivers what arrives, until the first `chunks` are
+  // announced and, if `awaits_all`, all has arrived. Returns false if the rank has failed.
+  EP_INLINE bool Serve(Device& device, Waiting& waiting, uint32_t chunks, bool awaits_all) {
+    bool good = true;
+    for (uint32_t misses = 0; good && (base_ < chunks || (awaits_all && arrivals_.Left()));) {
+      bool moved = base_ < chunks && Announce(device, chunks);
+      if (arrivals_.Left()) {
+        const Verdict verdict = arrivals_.Poll(device, waiting);
+        moved |= verdict == Verdict::kReady;
+        good = verdict != Verdict::kViolation;
+      }
+      if (moved) {
+        misses = 0;
+        continue;
+      }
+      const uint32_t missing = arrivals_.Left() ? arrivals_.Missing() : 0;
+      good = good && !GivesUp(device, context_, waiting, misses++,
+                              arrivals_.list().At(missing).peer, 0);
+    }
+    if (!good && device.Lane() == 0) device.StoreFast(working_.mail.stop, 1);
+    return good;
+  }
+
+ private:
+  // Announces what is complete of the next chunks, a lane each. Returns whether there was any.
+  EP_INLINE bool Announce(Device& device, uint32_t chunks) {
+    const uint32_t n = base_ + device.Lane();
+    const bool waits = n < chunks && !(announced_ >> device.Lane() & 1);
+    const bool complete =
+        waits && device.LoadFast(working_.mail.pending + n) == sender_.Work(n);
+    const uint32_t now = device.Ballot(complete);
+    if (now == 0) return false;
+    if (complete) {
+      device.Release();
+      sender_.Raise(device, n);
+    }
+    announced_ |= now;
+    if (device.AnyOfCrew(waits && !complete)) return true;
+    if (base_ + Device::kLanes > chunks) {
+      // The rest of these lanes' chunks comes with the next tile.
+      if (chunks == sender_.Chunks()) base_ = chunks;
+      else done_until_ = chunks;
+      return true;
+    }
+    base_ += Device::kLanes;
+    announced_ = 0;
+    return true;
+  }
+
+  const RankContext& context_;
+  const Working& working_;
+  Sender& sender_;
+  Arrivals<Device, List>& arrivals_;
+  // Lane l looks after chunk base_ + l; the bits of those that are announced.
+  uint32_t base_ = 0;
+  uint32_t announced_ = 0;
+  uint32_t done_until_ = 0;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_PROTOCOL_SIGNAL_H_

@@ -132,7 +132,7 @@ Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_
 }
 
 Status CudaKernels::Launch(const kernels::CopyArguments& arguments, cudaStream_t stream) {
-  return LaunchAs(copy_, {2 * multiprocessors_, kernels::kThreads, 0, false}, &arguments, stream);
+  return LaunchAs(copy_, {2 * multiprocessors_, kernels::kCopyThreads, 0, false}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::RoundTripArguments& arguments, cudaStream_t stream) {

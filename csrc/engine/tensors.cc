@@ -95,7 +95,7 @@ SequentialPlan Tensors::Plan(uint32_t worker) {
 
 Working Tensors::WorkingOf(uint32_t worker) {
   WorkerMemory& memory = working_[worker];
-  return {memory.places.Get(), nullptr, &memory.crew, memory.sum.data()};
+  return {memory.places.Get(), {}, &memory.crew, memory.sum.data()};
 }
 
 Handle Tensors::MakeHandle() {

@@ -33,6 +33,7 @@ class HostDevice {
       : config_(config), codes_(config.shape.hidden), scales_(config.shape.ScalesPerRow()) {}
 
   static constexpr uint32_t kLanes = 1;
+  static constexpr bool kSignals = false;
   static constexpr uint32_t kUnitChannels = kMaxHidden;
   static constexpr uint32_t kPieceChannels = kMaxHidden;
   static constexpr uint32_t kPieceBytes = sizeof(Bf16) * kMaxHidden;
@@ -51,13 +52,12 @@ class HostDevice {
   void Sync() {}
   bool Any(bool mine) { return mine; }
   bool AnyOfCrew(bool mine) { return mine; }
+  uint32_t Ballot(bool mine) { return mine; }
   uint32_t Leading(bool mine) { return mine; }
   template <class T>
   T From(T value, uint32_t) const {
     return value;
   }
-  // A worker has one crew.
-  bool AddLast(uint32_t*, uint32_t, uint32_t) { return true; }
   bool EnterLast(uint32_t* ticket) {
     if (config_.workers == 1) return true;
     std::atomic_ref<uint32_t> entered(*ticket);
@@ -138,6 +138,8 @@ class HostDevice {
   void Store(T* to, const T& value) {
     *to = value;
   }
+  // A word has the order itself.
+  void Release() {}
   void RaiseFlag(const RankContext& context, const Message& message) {
     StoreRelease(context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank)),
                  message.Value());

@@ -11,9 +11,10 @@
 
 namespace ep::kernels {
 
-// Of every block; a worker of a rank is one block.
-inline constexpr uint32_t kThreads = 384;
-inline constexpr uint32_t kCrews = kThreads / 32;
+// Crews of a block that move rows; a worker of a rank is one block.
+inline constexpr uint32_t kCrews = 15;
+// Of every block of an operation: with the crew that signals.
+inline constexpr uint32_t kThreads = 32 * (kCrews + 1);
 // The most that a crew holds of a row at once, in its registers.
 inline constexpr uint32_t kPieceChannels = 3584;
 inline constexpr uint32_t kPieceBytes = 7168;
@@ -40,6 +41,27 @@ class FastMemory {
   uint32_t end_ = 0;
 };
 
+// A block's mail, for so many chunks to announce and words to await.
+class MailMemory {
+ public:
+  constexpr MailMemory(FastMemory& memory, uint32_t chunks, uint32_t words)
+      : pending_(memory.Take(sizeof(uint32_t) * chunks)),
+        slots_(memory.Take(sizeof(uint32_t) * words)),
+        there_(memory.Take(sizeof(uint32_t) * (words + 31) / 32)),
+        stop_(memory.Take(sizeof(uint32_t))) {}
+
+  Mail At(uint8_t* base) const {
+    return {FastMemory::At<uint32_t>(base, pending_), FastMemory::At<uint32_t>(base, slots_),
+            FastMemory::At<uint32_t>(base, there_), FastMemory::At<uint32_t>(base, stop_)};
+  }
+
+ private:
+  uint32_t pending_;
+  uint32_t slots_;
+  uint32_t there_;
+  uint32_t stop_;
+};
+
 // A block's fast memory in a dispatch by so many blocks, and where tiles are counted.
 class DispatchMemory {
  public:
@@ -53,7 +75,7 @@ class DispatchMemory {
         first_row_(memory_.Take(sizeof(uint32_t) * shape.Experts())),
         counts_(memory_.Take(sizeof(uint32_t) * shape.experts_per_rank)),
         block_begin_(memory_.Take(sizeof(uint32_t) * (shape.Blocks() + 1))),
-        pending_(memory_.Take(sizeof(uint32_t) * ((shape.Chunks() + workers - 1) / workers))) {}
+        mail_(memory_, ChunksOf(shape, workers), ChunksOf(shape, workers) * shape.ranks) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
   constexpr Tiling tiling() const { return tiling_; }
@@ -66,12 +88,14 @@ class DispatchMemory {
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_row_),
              FastMemory::At<uint32_t>(base, counts_), FastMemory::At<uint32_t>(base, block_begin_)},
-            FastMemory::At<uint32_t>(base, pending_),
-            FastMemory::At<CrewMemory>(base, crews_) + crew,
-            nullptr};
+            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr};
   }
 
  private:
+  static constexpr uint32_t ChunksOf(const Shape& shape, uint32_t workers) {
+    return (shape.Chunks() + workers - 1) / workers;
+  }
+
   FastMemory memory_;
   Tiling tiling_;
   uint32_t crews_;
@@ -82,7 +106,7 @@ class DispatchMemory {
   uint32_t first_row_;
   uint32_t counts_;
   uint32_t block_begin_;
-  uint32_t pending_;
+  MailMemory mail_;
 };
 
 // The same in a combine.
@@ -92,14 +116,13 @@ class CombineMemory {
       : crews_(memory_.Take(sizeof(CrewMemory) * kCrews)),
         sums_(memory_.Take(sizeof(Bf16) * kPieceChannels * kCrews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
-        pending_(memory_.Take(sizeof(uint32_t) * combine::MostChunks(shape, workers))) {}
+        mail_(memory_, combine::MostChunks(shape, workers), (shape.ranks - 1) * shape.Chunks()) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
 
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr, nullptr},
-            FastMemory::At<uint32_t>(base, pending_),
-            FastMemory::At<CrewMemory>(base, crews_) + crew,
+            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew,
             FastMemory::At<Bf16>(base, sums_) + crew * kPieceChannels};
   }
 
@@ -108,7 +131,7 @@ class CombineMemory {
   uint32_t crews_;
   uint32_t sums_;
   uint32_t rows_from_;
-  uint32_t pending_;
+  MailMemory mail_;
 };
 
 // What a kernel leaves for the host to read, if anybody wants to know.
@@ -151,6 +174,9 @@ struct CountArguments {
   Stamps* stamps;
 };
 static_assert(sizeof(DispatchArguments) <= 4096, "a kernel takes 4 KB of parameters");
+
+// Of a block of ep_copy.
+inline constexpr uint32_t kCopyThreads = 512;
 
 // ep_copy: any number of blocks, no shared memory. Multiples of 16 bytes, some distinct.
 struct CopyArguments {

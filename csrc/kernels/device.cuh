@@ -3,9 +3,11 @@
 // csrc/protocol/device.h says what a device policy provides.
 //
 // The order of memory (docs/architecture.md, "Memory order"): lanes' plain stores -> __syncwarp ->
-// one lane's atom.acq_rel.cta on a chunk's counter (AddLast) -> __syncwarp -> st.release.sys of a
-// word (RaiseFlag) -> the peer's ld.acquire.sys (LoadAcquire) -> its __syncwarp (Leading) -> its
-// lanes' plain loads. Every pair is morally strong within its scope, and causality composes.
+// one lane's red.release.cta on a chunk's counter (Add) -> the signal crew's ld.acquire.cta
+// (LoadFast) -> its fence.acq_rel.sys and st.relaxed.sys of a word (Release, RaiseFlag) -> the peer's
+// signal crew's ld.acquire.sys (LoadAcquire) -> its st.release.cta (StoreFast) -> a crew's
+// ld.acquire.cta -> plain loads. Every pair is morally strong within its scope, and causality
+// composes.
 #ifndef CSRC_KERNELS_DEVICE_CUH_
 #define CSRC_KERNELS_DEVICE_CUH_
 
@@ -25,6 +27,7 @@ namespace ep {
 class GpuLanes {
  public:
   static constexpr uint32_t kLanes = 32;
+  static constexpr bool kSignals = true;
   static constexpr uint32_t kUnitChannels = 512;
   static constexpr uint32_t kPieceChannels = kernels::kPieceChannels;
   static constexpr uint32_t kPieceBytes = kernels::kPieceBytes;
@@ -34,7 +37,7 @@ class GpuLanes {
 
   uint32_t Lane() const { return threadIdx.x % kLanes; }
   uint32_t Crew() const { return threadIdx.x / kLanes; }
-  uint32_t Crews() const { return blockDim.x / kLanes; }
+  uint32_t Crews() const { return blockDim.x / kLanes - 1; }
   uint32_t Thread() const { return threadIdx.x; }
   uint32_t Threads() const { return blockDim.x; }
   uint32_t Worker() const { return blockIdx.x; }
@@ -44,6 +47,7 @@ class GpuLanes {
   void Sync() { __syncthreads(); }
   bool Any(bool mine) { return __syncthreads_or(mine); }
   bool AnyOfCrew(bool mine) { return __any_sync(kAll, mine); }
+  uint32_t Ballot(bool mine) { return __ballot_sync(kAll, mine); }
   uint32_t Leading(bool mine) {
     const uint32_t lanes = __ballot_sync(kAll, mine);
     __syncwarp();
@@ -53,20 +57,23 @@ class GpuLanes {
   T From(T value, uint32_t lane) const {
     return __shfl_sync(kAll, value, lane);
   }
-  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
+  void Add(uint32_t* counter, uint32_t value) {
     __syncwarp();
-    uint32_t before = 0;
-    if (Lane() == 0) before = ptx::AddAcquireReleaseBlock(counter, mine);
-    const bool last = __shfl_sync(kAll, before, 0) + mine == all;
+    if (Lane() == 0) ptx::AddReleaseBlock(counter, value);
+  }
+  void StoreFast(uint32_t* word, uint32_t value) { ptx::StoreReleaseBlock(word, value); }
+  uint32_t LoadFast(const uint32_t* word) { return ptx::LoadAcquireBlock(word); }
+  uint32_t SeeFast(const uint32_t* word) {
+    uint32_t value = 0;
+    if (Lane() == 0) value = LoadFast(word);
+    value = __shfl_sync(kAll, value, 0);
     __syncwarp();
-    if (last) FenceIfConservative();
-    return last;
+    return value;
   }
   bool ArriveLast(uint32_t* ticket) {
     __syncthreads();
     bool last = false;
     if (threadIdx.x == 0) {
-      FenceIfConservative();
       last = ptx::AddAcquireReleaseDevice(ticket, 1) + 1 == gridDim.x;
       if (last) ptx::StoreRelaxedDevice(ticket, 0);
     }
@@ -85,8 +92,9 @@ class GpuLanes {
   void Store(T* to, const T& value) {
     *to = value;
   }
+  void Release() { ptx::FenceAcquireReleaseSystem(); }
   void RaiseFlag(const RankContext& context, const Message& message) {
-    ptx::StoreReleaseSystem(
+    ptx::StoreRelaxedSystem(
         context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank)),
         message.Value());
   }
@@ -105,13 +113,6 @@ class GpuLanes {
   static constexpr uint32_t kAll = 0xFFFFFFFF;
 
  private:
-  // The chain above needs none; csrc/kernels/BUILD.bazel says what for.
-  static void FenceIfConservative() {
-#ifdef EP_FENCE_CONSERVATIVE
-    ptx::FenceAcquireReleaseSystem();
-#endif
-  }
-
   const uint32_t* const aborted_;
 };
 

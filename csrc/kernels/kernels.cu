@@ -87,11 +87,11 @@ extern "C" __global__ void __launch_bounds__(kThreads)
              memory.Words(shared_memory), args.tiles);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads)
+extern "C" __global__ void __launch_bounds__(kCopyThreads)
     ep_copy(const __grid_constant__ CopyArguments args) {
   constexpr uint32_t kVectors = 4;  // under way at a time, by each thread
-  const uint64_t step = uint64_t{kThreads} * gridDim.x * sizeof(ptx::Vector);
-  const uint64_t mine = (uint64_t{blockIdx.x} * kThreads + threadIdx.x) * sizeof(ptx::Vector);
+  const uint64_t step = uint64_t{kCopyThreads} * gridDim.x * sizeof(ptx::Vector);
+  const uint64_t mine = (uint64_t{blockIdx.x} * kCopyThreads + threadIdx.x) * sizeof(ptx::Vector);
   // Where a vector lies among the distinct bytes, without a division of 64 bits for each.
   const uint64_t stride = step % args.distinct_bytes;
   uint64_t at = mine % args.distinct_bytes;

@@ -76,6 +76,10 @@ inline void StoreReleaseSystem(uint64_t* to, uint64_t value) {
   asm volatile("st.release.sys.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
 }
 
+inline void StoreRelaxedSystem(uint64_t* to, uint64_t value) {
+  asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
+}
+
 inline void FenceAcquireReleaseSystem() { asm volatile("fence.acq_rel.sys;" ::: "memory"); }
 
 inline uint32_t LoadRelaxedSystem(const uint32_t* from) {
@@ -104,13 +108,16 @@ inline uint32_t AddAcquireReleaseDevice(uint32_t* to, uint32_t value) {
 }
 
 // In the block's shared memory, wherever a generic address of it leads.
-inline uint32_t AddAcquireReleaseBlock(uint32_t* to, uint32_t value) {
-  uint32_t before;
-  asm volatile("atom.add.acq_rel.cta.u32 %0, [%1], %2;"
-               : "=r"(before)
-               : "l"(to), "r"(value)
-               : "memory");
-  return before;
+inline void AddReleaseBlock(uint32_t* to, uint32_t value) {
+  asm volatile("red.add.release.cta.u32 [%0], %1;" ::"l"(to), "r"(value) : "memory");
+}
+inline void StoreReleaseBlock(uint32_t* to, uint32_t value) {
+  asm volatile("st.release.cta.u32 [%0], %1;" ::"l"(to), "r"(value) : "memory");
+}
+inline uint32_t LoadAcquireBlock(const uint32_t* from) {
+  uint32_t value;
+  asm volatile("ld.acquire.cta.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");
+  return value;
 }
 
 // Beyond `most` it begins anew from 0.

@@ -21,6 +21,7 @@
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/send_sums.h"
 #include "csrc/protocol/sum_home.h"
+#include "csrc/protocol/signal.h"
 #include "csrc/protocol/wait.h"
 
 namespace ep {
@@ -33,14 +34,16 @@ template <class Device, CombineSum kSum>
 EP_INLINE bool Move(Device& device, SumSender<Device, kSum>& sender, HomeSummer<Device, kSum>& home,
                     Waiting& waiting, bool meanwhile) {
   while (sender.Left() || home.Left()) {
-    // Without anything left to send, what this rank makes itself is summed before it waits.
-    Verdict verdict = sender.Left() ? Verdict::kNotYet : Verdict::kReady;
-    if (meanwhile && sender.Left()) verdict = home.Look(device, waiting);
+    Verdict verdict = Verdict::kNotYet;
+    if (home.Left() && (meanwhile || !sender.Left())) {
+      home.Prepare(device);
+      verdict = home.Look(device, waiting, !sender.Left());
+    }
     if (verdict == Verdict::kViolation) return false;
-    if (verdict == Verdict::kNotYet) {
+    if (verdict == Verdict::kReady) {
+      home.Sum(device);
+    } else {
       sender.Send(device);
-    } else if (!home.Sum(device, waiting)) {
-      return false;
     }
   }
   return true;
@@ -64,15 +67,24 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   for (uint32_t r = device.Thread(); r < context.shape.ranks; r += device.Threads()) {
     working.places.rows_from[r] = handle.places.rows_from[r];
   }
-  const uint32_t chunks = combine::MostChunks(context.shape, device.Workers());
-  if (!EnterOperation(device, context, working, chunks)) return false;
+  SignalCrew signals(context, working, sender, home.arrivals());
+  if (!EnterOperation(device, context, working.mail,
+                      combine::MostChunks(context.shape, device.Workers()),
+                      home.arrivals().list().Size())) {
+    return false;
+  }
   if (device.EnterLast(&context.tickets->entered)) context.epochs->combine = epoch;
   sender.RaiseEmpty(device);
   sender.Begin(device);
+  if constexpr (Device::kSignals) {
+    if (IsSignalCrew(device)) return signals.Serve(device, waiting, sender.Chunks(), true);
+  }
   // With a chunk a worker or less, all are sent before the first can have come.
   const bool meanwhile = context.shape.Chunks() > device.Workers();
-  return combine::Move(device, sender, home, waiting, meanwhile) &&
-         AwaitEveryPeer(device, context, waiting);
+  if (!combine::Move(device, sender, home, waiting, meanwhile)) return false;
+  // Where crews look themselves, none may have looked at all.
+  if (Device::kSignals || !AsksTheHost(device)) return true;
+  return AwaitWords(device, context, waiting, home.arrivals().list(), [](uint32_t, uint64_t) {});
 }
 
 // The same for a shape that is known when it runs.

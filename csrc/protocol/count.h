@@ -36,6 +36,7 @@ void TellCounts(Device& device, const RankContext& context, Epoch epoch, Plan& p
     PutCount(device, context, BankOf(epoch), x, plan.SelectionsOfExpert(x));
   }
   device.SyncCrew();
+  device.Release();
   for (uint32_t i = device.Lane(); i < context.shape.ranks; i += Device::kLanes) {
     RaiseCounts(device, context, epoch, i, [&](uint32_t r) { return plan.RowsToRank(r); });
   }
@@ -92,6 +93,7 @@ void CountTiles(Device& device, const RankContext& context, const int32_t* topk_
   }
   if (!device.ArriveLast(&context.tickets->counted)) return;
   AddUpTiles(device, context, BankOf(epoch), tiles, memory);
+  device.Release();
   for (uint32_t i = device.Thread(); i < shape.ranks; i += device.Threads()) {
     RaiseCounts(device, context, epoch, i,
                 [&](uint32_t r) { return memory.begins[tiles * entries + r]; });

@@ -6,7 +6,8 @@
 //
 // A device policy is a class with, for where a lane stands:
 //   kLanes, Lane()                     lanes of a crew
-//   Crew(), Crews()                    crews of the worker
+//   Crew(), Crews()                    crews of the worker that move rows
+//   kSignals                           whether it has one more, whose Crew() is Crews(), which signals
 //   Thread(), Threads()                lanes of the worker
 //   Worker(), Workers()                workers of the rank
 //   kUnitChannels                      pieces of a row are multiples of it
@@ -15,14 +16,18 @@
 // for meeting, which also orders memory among those who meet:
 //   SyncCrew(), Sync()                 all lanes of the crew, of the worker
 //   Any(bool)                          Sync, and whether any lane of the worker says so
-//   AnyOfCrew(bool)                    whether any lane of the crew says so; orders nothing
+//   AnyOfCrew(bool), Ballot(bool)      whether any lane of the crew says so, and which, as bits;
+//                                      orders nothing
 //   Leading(bool)                      SyncCrew, and how many lanes from the first on say so
 //   From(value, lane)                  what that lane of the crew gives; orders nothing
-//   AddLast(counter, mine, all)        true on all lanes of the crew that brings the worker's counter
-//                                      to `all`, with all that its other crews had done
 //   ArriveLast(ticket)                 true on all lanes of the worker that comes last of the rank's,
 //                                      with all that the others had done; puts the ticket back to 0
 //   EnterLast(ticket)                  the same of one lane a worker, which orders nothing
+// where there is a signal crew, for it and the others:
+//   Add(counter, value)                SyncCrew, and adds to a word of fast memory, after all that the
+//                                      crew has done
+//   StoreFast, LoadFast                a word of fast memory, with the order of all before, or after
+//   SeeFast(word)                      the same for all lanes of the crew, who all see one value
 // for rows, all lanes of a crew together:
 //   Fetch(shape, row, piece)           a piece of a token's row
 //   Pack(shape, channels, piece)       … as it travels; may quantise
@@ -38,10 +43,12 @@
 //                                      and of parts of which one may lie there
 // for each lane alone:
 //   Store(to, value)                   what another rank or worker reads once a word says so
-//   RaiseFlag(context, message)        a word, and with it the order of all before
+//   Release()                          what is done and ordered before comes before what this lane
+//                                      tells other ranks after it
+//   RaiseFlag(context, message)        tells another rank
 //   LoadAcquire                        a word, and with it the order of all after
 //   NowNs, Relax                       bounded waiting; kPollsPerLook polls between two looks
-//   Aborted                            asks the host; one crew of a rank alone may (SignalCrew)
+//   Aborted                            asks the host; one crew of a rank alone may (AsksTheHost)
 //   ClaimOnce, Failed                  the one error of a rank
 #ifndef CSRC_PROTOCOL_DEVICE_H_
 #define CSRC_PROTOCOL_DEVICE_H_
@@ -84,11 +91,16 @@ struct Pieces {
   }
 };
 
-// The crew that does for its rank what one crew must: it tells peers the counts, asks the host
-// whether to stop, and sees to it that all words of an operation have come before the rank goes on.
+// Whether this is its worker's crew that signals.
 template <class Device>
 bool IsSignalCrew(const Device& device) {
-  return device.Worker() == 0 && device.Crew() == device.Crews() - 1;
+  return !Device::kSignals || device.Crew() == device.Crews();
+}
+
+// The one crew of a rank that asks the host whether to stop.
+template <class Device>
+bool AsksTheHost(const Device& device) {
+  return device.Worker() == 0 && IsSignalCrew(device);
 }
 
 }  // namespace ep

@@ -16,6 +16,7 @@
 #include "csrc/protocol/lay_out.h"
 #include "csrc/protocol/place.h"
 #include "csrc/protocol/push.h"
+#include "csrc/protocol/signal.h"
 #include "csrc/protocol/wait.h"
 
 namespace ep {
@@ -56,8 +57,11 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   dispatch::Pusher<Device, Plan> pusher(device, step, plan, lands_own);
   dispatch::Receiver<Device> receiver(device, step, !lands_own);
   Waiting waiting = {Op::kDispatch, epoch};
-  const auto share = dispatch::ChunkShare::Of(device, context.shape.Chunks());
-  if (!EnterOperation(device, context, working, share.Count())) return false;
+  SignalCrew signals(context, working, pusher, receiver.arrivals());
+  if (!EnterOperation(device, context, working.mail, pusher.Chunks(),
+                      receiver.arrivals().list().Size())) {
+    return false;
+  }
   if (device.EnterLast(&context.tickets->entered)) context.epochs->dispatch = epoch;
   pusher.RaiseEmpty(device);
   if (lands_own && !dispatch::Place(device, step, waiting)) return false;
@@ -65,15 +69,26 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   // Whoever has failed still comes along where all of a worker meet.
   for (bool first = true, last = false; !last; first = false) {
     last = !pusher.NextTile(device);
-    if (first && !lands_own && IsSignalCrew(device)) TellCounts(device, context, epoch, plan);
+    if (first && !lands_own && AsksTheHost(device)) TellCounts(device, context, epoch, plan);
     if (last && !lands_own) {
       if (device.Any(!good)) return false;
       if (!dispatch::Place(device, step, waiting)) return false;
     }
-    good = good && dispatch::Move(device, pusher, receiver, waiting, lands_own, last);
+    if (!good) continue;
+    if constexpr (Device::kSignals) {
+      if (IsSignalCrew(device)) {
+        good = signals.Serve(device, waiting, pusher.ChunksUpToTile(), last);
+        continue;
+      }
+    }
+    good = dispatch::Move(device, pusher, receiver, waiting, lands_own, last);
   }
   if (good && context.shape.layout == OutputLayout::kContig) dispatch::ZeroPadding(device, step);
-  return good && AwaitEveryPeer(device, context, waiting);
+  // What makes two banks enough: a rank leaves only when every peer has come in, also where it needs
+  // none of its rows. One crew sees to that for all.
+  if (!good || !AsksTheHost(device)) return good;
+  return AwaitWords(device, context, waiting, AllWords{context, Op::kDispatch, step.bank},
+                    [](uint32_t, uint64_t) {});
 }
 
 }  // namespace ep

@@ -6,7 +6,7 @@
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/dispatch_step.h"
 #include "csrc/protocol/land.h"
-#include "csrc/protocol/wait.h"
+#include "csrc/protocol/signal.h"
 
 namespace ep::dispatch {
 
@@ -37,44 +37,44 @@ class Receiver {
   // Without `with_own`, this rank's own rows do not come through the bank.
   Receiver(Device& device, const Step& step, bool with_own)
       : step_(step),
-        words_{step.context, step.bank,
-               ChunkShare::Of(device, step.context.shape.Chunks()),
-               step.context.shape.ranks - (with_own ? 0 : 1)},
-        reader_(step.context, words_),
+        arrivals_(step.context, step.working,
+                  {step.context, step.bank,
+                   ChunkShare::Of(device, step.context.shape.Chunks()),
+                   step.context.shape.ranks - (with_own ? 0 : 1)}),
         pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
                             Device::kPieceBytes / ChannelBytes(), MostRows(), device.Crews())),
         i_(device.Crew()) {}
 
-  bool Left() const { return reader_.Left(); }
+  Arrivals<Device, ChunkWords>& arrivals() { return arrivals_; }
+  bool Left() const { return word_ < arrivals_.list().Size(); }
 
   // Whether a piece can be laid out; with `waits` not before one can, or none is left. A violation,
   // or that it cannot be, is recorded.
   EP_INLINE Verdict Look(Device& device, Waiting& waiting, bool waits) {
-    while (reader_.Left()) {
-      const Verdict verdict = reader_.Look(device, waiting, waits);
+    while (Left()) {
+      const Verdict verdict = arrivals_.Look(device, waiting, word_, waits);
       if (verdict != Verdict::kReady) return verdict;
-      const uint32_t work = FlagRange(reader_.Value(device)).Count() * pieces_.count;
+      const uint32_t work = arrivals_.Slots(device, word_).Count() * pieces_.count;
       if (i_ < work) return Verdict::kReady;
       i_ -= work;  // crews count on from chunk to chunk
-      reader_.Skip(1);
+      ++word_;
     }
     return Verdict::kNotYet;
   }
 
   // Lays out the next piece, which has come.
   EP_INLINE bool LayOut(Device& device) {
-    const SlotRange slots = FlagRange(reader_.Value(device));
-    const uint32_t slot = slots.begin + i_ / pieces_.count;
+    const uint32_t slot = arrivals_.Slots(device, word_).begin + i_ / pieces_.count;
     const Piece piece = pieces_[i_ % pieces_.count];
     i_ += device.Crews();
-    return LayOutPiece(device, words_.SourceOf(reader_.At()), slot, piece);
+    return LayOutPiece(device, arrivals_.list().SourceOf(word_), slot, piece);
   }
 
  private:
   uint32_t MostRows() const {
     const Shape& shape = step_.context.shape;
     const uint32_t rows = shape.chunk_tokens < shape.tokens ? shape.chunk_tokens : shape.tokens;
-    return words_.Size() * rows;
+    return arrivals_.list().Size() * rows;
   }
   uint32_t ChannelBytes() const { return step_.context.shape.dtype == Dtype::kFp8 ? 1 : 2; }
 
@@ -100,10 +100,10 @@ class Receiver {
   }
 
   const Step& step_;
-  const ChunkWords words_;
-  WordReader<ChunkWords> reader_;
+  Arrivals<Device, ChunkWords> arrivals_;
   const Pieces pieces_;
-  uint32_t i_;  // this crew's next piece of the chunk
+  uint32_t word_ = 0;  // the next chunk's
+  uint32_t i_;         // this crew's next piece of it
 };
 
 template <class Device>
@@ -127,6 +127,7 @@ void ZeroPadding(Device& device, const Step& step) {
   const Shape& shape = step.context.shape;
   const Places& places = step.working.places;
   const Pieces pieces = Pieces::Cut(shape.hidden, Device::kUnitChannels, Device::kPieceChannels, 0, 0);
+  if (device.Crew() >= device.Crews()) return;
   const uint32_t crews = device.Crews() * device.Workers();
   uint32_t i = device.Crew() * device.Workers() + device.Worker();  // counts on through the experts
   for (uint32_t x = 0; x < shape.experts_per_rank; ++x) {

@@ -21,24 +21,17 @@ struct CountsWords {
   bool IsRight(uint32_t, uint64_t value) const { return FlagRows(value) <= context.shape.tokens; }
 };
 
-// Awaits the counts of all sources, by all lanes of a worker; its last crew looks. Fills
+// Awaits the counts of all sources, by all lanes of a worker; its signal crew looks. Fills
 // Places::rows_from.
 template <class Device>
 bool AwaitCounts(Device& device, const Step& step, Waiting& waiting) {
   const RankContext& context = step.context;
   bool good = true;
-  if (device.Crew() == device.Crews() - 1) {
-    const CountsWords words = {context, step.bank};
-    WordReader reader(context, words);
-    while (good && reader.Left()) {
-      good = reader.Look(device, waiting, true) == Verdict::kReady;
-      if (!good) break;
-      const uint32_t i = reader.At() + device.Lane();
-      if (device.Lane() < reader.Ready()) {
-        step.working.places.rows_from[context.Peer(i)] = FlagRows(reader.Seen());
-      }
-      reader.Skip(reader.Ready());
-    }
+  if (IsSignalCrew(device)) {
+    good = AwaitWords(device, context, waiting, CountsWords{context, step.bank},
+                      [&](uint32_t i, uint64_t value) {
+                        step.working.places.rows_from[context.Peer(i)] = FlagRows(value);
+                      });
   }
   return !device.Any(!good);
 }

@@ -9,6 +9,7 @@
 #include "csrc/protocol/message.h"
 #include "csrc/protocol/plan.h"
 #include "csrc/protocol/rank.h"
+#include "csrc/protocol/signal.h"
 
 namespace ep::dispatch {
 
@@ -94,6 +95,7 @@ class Pusher {
         plan_(plan),
         lands_own_(lands_own),
         share_(ChunkShare::Of(device, step.context.shape.Chunks())),
+        full_(FullChunks(step.context.shape, step.input.tokens, share_)),
         chunk_(share_.begin),
         chunk_end_(share_.begin),
         i_(device.Crew()) {
@@ -110,12 +112,10 @@ class Pusher {
 
   // Announces this worker's chunks without tokens, by all its lanes.
   void RaiseEmpty(Device& device) {
-    const RankContext& context = step_.context;
-    const uint32_t full = (step_.input.tokens + ChunkTokens() - 1) / ChunkTokens();
-    const uint32_t first = full > share_.begin ? full : share_.begin;
-    const uint32_t count = first < share_.end ? (share_.end - first) * context.shape.ranks : 0;
+    const uint32_t ranks = step_.context.shape.ranks;
+    const uint32_t count = (share_.Count() - full_) * ranks;
     for (uint32_t i = device.Thread(); i < count; i += device.Threads()) {
-      Raise(device, i % context.shape.ranks, first + i / context.shape.ranks, {0, 0});
+      RaiseFlag(device, i % ranks, share_.begin + full_ + i / ranks, {0, 0});
     }
   }
 
@@ -126,12 +126,29 @@ class Pusher {
     plan_.Load(device, step_.input.topk_idx, step_.input.tokens, tile_);
     ++tile_;
     const uint64_t tile_end = uint64_t{tile_} * plan_.TileTokens();
-    const uint64_t tokens = tile_end < step_.input.tokens ? tile_end : step_.input.tokens;
-    const auto chunks = static_cast<uint32_t>((tokens + ChunkTokens() - 1) / ChunkTokens());
-    chunk_end_ = chunks < share_.end ? chunks : share_.end;
+    const uint64_t chunks = (tile_end + ChunkTokens() - 1) / ChunkTokens();
+    const uint32_t last = share_.begin + full_;
+    chunk_end_ = chunks < last ? static_cast<uint32_t>(chunks) : last;
+    // A worker without tokens looks at a tile of others.
+    if (chunk_end_ < share_.begin) chunk_end_ = share_.begin;
     begins_ = true;
-    CompleteChunks(device);
+    FindChunk(device);
     return true;
+  }
+  // Chunks of this worker up to the end of the tile.
+  uint32_t ChunksUpToTile() const { return chunk_end_ - share_.begin; }
+
+  // A Sender of csrc/protocol/signal.h.
+  uint32_t Chunks() const { return full_; }
+  uint32_t Work(uint32_t n) const {
+    return (EndToken(share_.begin + n) - FirstToken(share_.begin + n)) * pieces_.count;
+  }
+  EP_INLINE void Raise(Device& device, uint32_t n) {
+    const uint32_t chunk = share_.begin + n;
+    for (uint32_t i = 0; i < step_.context.shape.ranks; ++i) {
+      RaiseFlag(device, i, chunk,
+                plan_.Slots(step_.context.Peer(i), FirstToken(chunk), EndToken(chunk)));
+    }
   }
 
   // Whether a piece of the tile is left.
@@ -140,44 +157,45 @@ class Pusher {
   // Pushes the next piece. Returns false, with the reason recorded, if the token is as it must not
   // be.
   EP_INLINE bool Push(Device& device) {
-    if (begins_) plan_.Begin(FirstToken());
+    const uint32_t first = FirstToken(chunk_);
+    if (begins_) plan_.Begin(first);
     begins_ = false;
-    if (!PushPiece(device, FirstToken() + i_ / pieces_.count, pieces_[i_ % pieces_.count])) {
+    if (!PushPiece(device, first + i_ / pieces_.count, pieces_[i_ % pieces_.count])) {
       return false;
     }
     i_ += device.Crews();
     ++done_;
-    CompleteChunks(device);
+    FindChunk(device);
     return true;
   }
 
  private:
   uint32_t ChunkTokens() const { return step_.context.shape.chunk_tokens; }
-  uint32_t FirstToken() const { return chunk_ * ChunkTokens(); }
-  uint32_t EndToken() const {
-    const uint32_t end = FirstToken() + ChunkTokens();
+  uint32_t FirstToken(uint32_t chunk) const { return chunk * ChunkTokens(); }
+  uint32_t EndToken(uint32_t chunk) const {
+    const uint32_t end = FirstToken(chunk) + ChunkTokens();
     return end < step_.input.tokens ? end : step_.input.tokens;
+  }
+  static uint32_t FullChunks(const Shape& shape, uint32_t tokens, ChunkShare share) {
+    const uint32_t full = (tokens + shape.chunk_tokens - 1) / shape.chunk_tokens;
+    const uint32_t end = full < share.end ? full : share.end;
+    return end > share.begin ? end - share.begin : 0;
   }
 
   // Goes on to the chunk that this crew's next piece is of, over those that it is through with.
-  EP_INLINE void CompleteChunks(Device& device) {
+  EP_INLINE void FindChunk(Device& device) {
     for (; chunk_ < chunk_end_; ++chunk_) {
-      const uint32_t work = (EndToken() - FirstToken()) * pieces_.count;
+      const uint32_t n = chunk_ - share_.begin;
+      const uint32_t work = Work(n);
       if (i_ < work) return;
       i_ -= work;  // crews count on from chunk to chunk
-      if (done_ > 0 &&
-          device.AddLast(step_.working.pending + (chunk_ - share_.begin), done_, work)) {
-        for (uint32_t i = device.Lane(); i < step_.context.shape.ranks; i += Device::kLanes) {
-          Raise(device, i, chunk_,
-                plan_.Slots(step_.context.Peer(i), FirstToken(), EndToken()));
-        }
-      }
+      if (done_ > 0) Complete(device, step_.working, *this, n, done_);
       done_ = 0;
       begins_ = true;
     }
   }
 
-  EP_INLINE void Raise(Device& device, uint32_t i, uint32_t chunk, SlotRange slots) {
+  EP_INLINE void RaiseFlag(Device& device, uint32_t i, uint32_t chunk, SlotRange slots) {
     device.RaiseFlag(step_.context,
                      {Op::kDispatch, step_.epoch, step_.context.Peer(i), chunk, slots});
   }
@@ -239,7 +257,8 @@ class Pusher {
   Plan& plan_;
   const bool lands_own_;
   const ChunkShare share_;
-  uint32_t tile_;  // the next
+  const uint32_t full_;  // of which so many have tokens
+  uint32_t tile_;        // the next
   uint32_t tile_end_;
   uint32_t chunk_;
   uint32_t chunk_end_;  // of the tile

@@ -107,12 +107,21 @@ struct CrewMemory {
   const RowCopies& Copies() const { return *reinterpret_cast<const RowCopies*>(meta); }
 };
 
+// What a worker's signal crew and its other crews tell each other, in its fast memory; of a worker
+// with one crew nothing.
+struct Mail {
+  uint32_t* pending;  // [chunks of the worker]: pieces that are done
+  uint32_t* slots;    // [words]: what those say that are there
+  uint32_t* there;    // [words / lanes]: a bit each
+  uint32_t* stop;     // not 0 once the rank has failed
+};
+
 // A worker's working memory.
 struct Working {
   Places places;
-  uint32_t* pending;  // [chunks of the worker]: pieces that are done; null where it has one crew
-  CrewMemory* crew;   // this crew's
-  Bf16* sum;          // [channels of a piece], this crew's; combines only
+  Mail mail;
+  CrewMemory* crew;  // this crew's
+  Bf16* sum;         // [channels of a piece], this crew's; combines only
 };
 
 // Records why an operation failed, unless another worker has already.
@@ -127,14 +136,17 @@ void Fail(Device& device, const RankContext& context, const ErrorRecord& error) 
   context.error->kind = error.kind;
 }
 
-// Begins an operation in which a worker has so many chunks, by all its lanes. Returns false if the
-// rank has failed before.
+// Begins an operation in which a worker announces so many chunks and awaits so many words, by all
+// its lanes. Returns false if the rank has failed before.
 template <class Device>
-bool EnterOperation(Device& device, const RankContext& context, const Working& working,
-                    uint32_t chunks) {
-  for (uint32_t i = device.Thread(); working.pending != nullptr && i < chunks;
-       i += device.Threads()) {
-    working.pending[i] = 0;
+bool EnterOperation(Device& device, const RankContext& context, const Mail& mail, uint32_t chunks,
+                    uint32_t words) {
+  if constexpr (Device::kSignals) {
+    for (uint32_t i = device.Thread(); i < chunks; i += device.Threads()) mail.pending[i] = 0;
+    for (uint32_t i = device.Thread(); i * Device::kLanes < words; i += device.Threads()) {
+      mail.there[i] = 0;
+    }
+    if (device.Thread() == 0) *mail.stop = 0;
   }
   return !device.Any(device.Failed(context.error->claimed));
 }

@@ -5,6 +5,7 @@
 
 #include "csrc/protocol/combine_step.h"
 #include "csrc/protocol/message.h"
+#include "csrc/protocol/signal.h"
 
 namespace ep::combine {
 
@@ -20,6 +21,8 @@ class SumSender {
  public:
   SumSender(Device& device, const Step& step)
       : step_(step),
+        worker_(device.Worker()),
+        workers_(device.Workers()),
         pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
                             Device::kPieceChannels, MostRows(device, step), device.Crews())),
         i_(device.Crew()) {}
@@ -33,24 +36,38 @@ class SumSender {
          i < (context.shape.ranks - 1) * chunks; i += lanes) {
       const uint32_t home = context.Peer(i / chunks);
       const uint32_t rows = step_.working.places.rows_from[home];
-      if (i % chunks >= ChunksOf(step_, home)) Raise(device, home, i % chunks, {rows, rows});
+      if (i % chunks >= ChunksOf(step_, home)) RaiseFlag(device, home, i % chunks, {rows, rows});
     }
   }
 
   // To the first piece; once `step.working.places` is filled.
   void Begin(Device& device) {
-    skip_ = device.Worker();
-    FindChunk();
-    CompleteChunks(device);
+    uint32_t all = 0;
+    for (uint32_t p = 0; p + 1 < step_.context.shape.ranks; ++p) {
+      all += ChunksOf(step_, step_.context.Peer(p));
+    }
+    chunks_ = (all + device.Workers() - 1 - device.Worker()) / device.Workers();
+    at_ = {0, device.Worker()};
+    Settle(at_);
+    FindChunk(device);
   }
 
-  bool Left() const { return peer_ + 1 < step_.context.shape.ranks; }
+  bool Left() const { return at_.peer + 1 < step_.context.shape.ranks; }
 
   EP_INLINE void Send(Device& device) {
-    SendPiece(device, Home(), Slots().begin + i_ / pieces_.count, pieces_[i_ % pieces_.count]);
+    SendPiece(device, Home(at_), Slots(at_).begin + i_ / pieces_.count,
+              pieces_[i_ % pieces_.count]);
     i_ += device.Crews();
     ++done_;
-    CompleteChunks(device);
+    FindChunk(device);
+  }
+
+  // A Sender of csrc/protocol/signal.h.
+  uint32_t Chunks() const { return chunks_; }
+  uint32_t Work(uint32_t n) const { return Slots(Chunk(n)).Count() * pieces_.count; }
+  EP_INLINE void Raise(Device& device, uint32_t n) {
+    const Place at = Chunk(n);
+    RaiseFlag(device, Home(at), at.chunk, Slots(at));
   }
 
  private:
@@ -60,41 +77,47 @@ class SumSender {
     return (rows + device.Workers() - 1) / device.Workers();
   }
 
-  uint32_t Home() const { return step_.context.Peer(peer_); }
-  SlotRange Slots() const {
-    const uint32_t rows = step_.working.places.rows_from[Home()];
-    const uint32_t begin = chunk_ * step_.context.shape.chunk_tokens;
+  // A chunk of a peer, the how manieth of this rank's it is.
+  struct Place {
+    uint32_t peer;
+    uint32_t chunk;
+  };
+  uint32_t Home(Place at) const { return step_.context.Peer(at.peer); }
+  SlotRange Slots(Place at) const {
+    const uint32_t rows = step_.working.places.rows_from[Home(at)];
+    const uint32_t begin = at.chunk * step_.context.shape.chunk_tokens;
     const uint32_t end = begin + step_.context.shape.chunk_tokens;
     return {begin, end < rows ? end : rows};
   }
-
-  // To the chunk that lies `skip_` behind (peer_, chunk_).
-  EP_INLINE void FindChunk() {
-    chunk_ += skip_;
-    while (Left() && chunk_ >= ChunksOf(step_, Home())) {
-      chunk_ -= ChunksOf(step_, Home());
-      ++peer_;
+  // On to the peer whose chunk it is, where it is beyond those of a peer.
+  EP_INLINE void Settle(Place& at) const {
+    while (at.peer + 1 < step_.context.shape.ranks && at.chunk >= ChunksOf(step_, Home(at))) {
+      at.chunk -= ChunksOf(step_, Home(at));
+      ++at.peer;
     }
+  }
+  // This worker's n-th.
+  Place Chunk(uint32_t n) const {
+    Place at = {0, worker_ + n * workers_};
+    Settle(at);
+    return at;
   }
 
   // Goes on to the chunk that this crew's next piece is of, over those that it is through with.
-  EP_INLINE void CompleteChunks(Device& device) {
+  EP_INLINE void FindChunk(Device& device) {
     while (Left()) {
-      const uint32_t work = Slots().Count() * pieces_.count;
+      const uint32_t work = Slots(at_).Count() * pieces_.count;
       if (i_ < work) return;
       i_ -= work;  // crews count on from chunk to chunk
-      if (done_ > 0 && device.AddLast(step_.working.pending + mine_, done_, work) &&
-          device.Lane() == 0) {
-        Raise(device, Home(), chunk_, Slots());
-      }
+      if (done_ > 0) Complete(device, step_.working, *this, mine_, done_);
       done_ = 0;
       ++mine_;
-      skip_ = device.Workers();
-      FindChunk();
+      at_.chunk += workers_;
+      Settle(at_);
     }
   }
 
-  EP_INLINE void Raise(Device& device, uint32_t home, uint32_t chunk, SlotRange slots) {
+  EP_INLINE void RaiseFlag(Device& device, uint32_t home, uint32_t chunk, SlotRange slots) {
     device.RaiseFlag(step_.context, {Op::kCombine, step_.epoch, home, chunk, slots});
   }
 
@@ -127,13 +150,14 @@ class SumSender {
   }
 
   const Step& step_;
+  const uint32_t worker_;
+  const uint32_t workers_;
   const Pieces pieces_;
-  uint32_t peer_ = 0;  // the how manieth of this rank's
-  uint32_t chunk_ = 0;
-  uint32_t skip_ = 0;
-  uint32_t mine_ = 0;  // the how manieth of this worker's
-  uint32_t i_;         // this crew's next piece of the chunk
-  uint32_t done_ = 0;  // pieces of it that this crew is through with
+  uint32_t chunks_ = 0;  // of this worker
+  Place at_ = {};        // the chunk of this crew's next piece
+  uint32_t mine_ = 0;    // the how manieth of this worker's
+  uint32_t i_;           // this crew's next piece of it
+  uint32_t done_ = 0;    // pieces of it that this crew is through with
 };
 
 }  // namespace ep::combine

@@ -33,7 +33,7 @@ class Arrivals {
         if (GivesUp(device, context_, waiting, misses, list_.At(i).peer, sight_.value)) {
           return Verdict::kViolation;
         }
-      } else if (device.LoadFast(mail_.stop) != 0) {
+      } else if (device.SeeFast(mail_.stop) != 0) {
         return Verdict::kViolation;
       }
     }
@@ -68,16 +68,16 @@ class Arrivals {
     sight_ = {};
     return Verdict::kReady;
   }
-  // The first word that has not come.
-  uint32_t Missing() const {
-    const uint32_t first = static_cast<uint32_t>(stdlib::countr_one(delivered_));
-    return base_ + first < list_.Size() ? base_ + first : list_.Size() - 1;
+  // Whose word it awaits next; any peer, if none.
+  uint32_t MissingPeer() const {
+    const uint32_t first = base_ + static_cast<uint32_t>(stdlib::countr_one(delivered_));
+    return first < list_.Size() ? list_.At(first).peer : context_.Peer(0);
   }
 
  private:
   EP_INLINE Verdict LookOnce(Device& device, Waiting& waiting, uint32_t i) {
     if constexpr (Device::kSignals) {
-      const uint32_t there = device.LoadFast(mail_.there + i / Device::kLanes);
+      const uint32_t there = device.SeeFast(mail_.there + i / Device::kLanes);
       return there >> i % Device::kLanes & 1 ? Verdict::kReady : Verdict::kNotYet;
     }
     sight_ = SeeWord(device, context_, waiting, list_, i);
@@ -106,7 +106,9 @@ EP_INLINE void Complete(Device& device, const Working& working, Sender& sender, 
   }
 }
 
-// What a signal crew does for its worker. A Sender has, for the worker's chunks,
+// What a signal crew does for its worker. A Sender has, for those of the worker's chunks that have
+// rows,
+//   Chunks()           how many
 //   Work(n)            of how many pieces the n-th is
 //   Raise(device, n)   announces it, on one lane, once Release has been called
 template <class Device, class Sender, class List>
@@ -114,14 +116,14 @@ class SignalCrew {
  public:
   SignalCrew(const RankContext& context, const Working& working, Sender& sender,
              Arrivals<Device, List>& arrivals)
-      : context_(context), working_(working), sender_(sender), arrivals_(arrivals) {}
+      : context_(context), mail_(working.mail), sender_(sender), arrivals_(arrivals) {}
 
-  // Announces chunks as they are completed, and delivers what arrives, until the first `chunks` are
-  // announced and, if `awaits_all`, all has arrived. Returns false if the rank has failed.
+  // Announces chunks as they are completed, and delivers what arrives, until so many are announced
+  // and, if `awaits_all`, all has arrived. Returns false if the rank has failed.
   EP_INLINE bool Serve(Device& device, Waiting& waiting, uint32_t chunks, bool awaits_all) {
     bool good = true;
-    for (uint32_t misses = 0; good && (base_ < chunks || (awaits_all && arrivals_.Left()));) {
-      bool moved = base_ < chunks && Announce(device, chunks);
+    for (uint32_t misses = 0; good && (Announced() < chunks || (awaits_all && arrivals_.Left()));) {
+      bool moved = Announced() < chunks && Announce(device);
       if (arrivals_.Left()) {
         const Verdict verdict = arrivals_.Poll(device, waiting);
         moved |= verdict == Verdict::kReady;
@@ -129,23 +131,24 @@ class SignalCrew {
       }
       if (moved) {
         misses = 0;
-        continue;
+      } else if (good) {
+        good = !GivesUp(device, context_, waiting, misses++, arrivals_.MissingPeer(), 0);
       }
-      const uint32_t missing = arrivals_.Left() ? arrivals_.Missing() : 0;
-      good = good && !GivesUp(device, context_, waiting, misses++,
-                              arrivals_.list().At(missing).peer, 0);
     }
-    if (!good && device.Lane() == 0) device.StoreFast(working_.mail.stop, 1);
+    if (!good && device.Lane() == 0) device.StoreFast(mail_.stop, 1);
     return good;
   }
 
  private:
+  uint32_t Announced() const {
+    return base_ + static_cast<uint32_t>(stdlib::popcount(announced_));
+  }
+
   // Announces what is complete of the next chunks, a lane each. Returns whether there was any.
-  EP_INLINE bool Announce(Device& device, uint32_t chunks) {
+  EP_INLINE bool Announce(Device& device) {
     const uint32_t n = base_ + device.Lane();
-    const bool waits = n < chunks && !(announced_ >> device.Lane() & 1);
-    const bool complete =
-        waits && device.LoadFast(working_.mail.pending + n) == sender_.Work(n);
+    const bool waits = n < sender_.Chunks() && !(announced_ >> device.Lane() & 1);
+    const bool complete = waits && device.LoadFast(mail_.pending + n) == sender_.Work(n);
     const uint32_t now = device.Ballot(complete);
     if (now == 0) return false;
     if (complete) {
@@ -153,26 +156,20 @@ class SignalCrew {
       sender_.Raise(device, n);
     }
     announced_ |= now;
-    if (device.AnyOfCrew(waits && !complete)) return true;
-    if (base_ + Device::kLanes > chunks) {
-      // The rest of these lanes' chunks comes with the next tile.
-      if (chunks == sender_.Chunks()) base_ = chunks;
-      else done_until_ = chunks;
-      return true;
+    if (announced_ == device.Ballot(true)) {
+      base_ += Device::kLanes;
+      announced_ = 0;
     }
-    base_ += Device::kLanes;
-    announced_ = 0;
     return true;
   }
 
   const RankContext& context_;
-  const Working& working_;
+  const Mail mail_;
   Sender& sender_;
   Arrivals<Device, List>& arrivals_;
   // Lane l looks after chunk base_ + l; the bits of those that are announced.
   uint32_t base_ = 0;
   uint32_t announced_ = 0;
-  uint32_t done_until_ = 0;
 };
 
 }  // namespace ep

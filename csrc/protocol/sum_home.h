@@ -4,34 +4,9 @@
 #define CSRC_PROTOCOL_SUM_HOME_H_
 
 #include "csrc/protocol/combine_step.h"
-#include "csrc/protocol/wait.h"
+#include "csrc/protocol/signal.h"
 
 namespace ep::combine {
-
-// The words that announce one token's parts, in rank order, but of that which this rank makes
-// itself.
-struct PartWords {
-  const RankContext* context;
-  uint32_t bank;
-  const Destination* from;  // in the crew's memory
-  uint32_t count;
-  uint32_t own;  // or count, if this rank makes none
-
-  uint32_t Size() const { return count - (own < count); }
-  const Destination& Part(uint32_t i) const { return from[i + (i >= own)]; }
-  Word At(uint32_t i) const {
-    const Destination& part = Part(i);
-    return {part.rank,
-            context->layout.SumWord(bank, part.rank, part.slot / context->shape.chunk_tokens)};
-  }
-  bool IsRight(uint32_t i, uint64_t value) const {
-    const SlotRange slots = FlagRange(value);
-    const uint32_t chunk_slots = context->shape.chunk_tokens;
-    const uint32_t slot = Part(i).slot;
-    return slots.begin == slot / chunk_slots * chunk_slots && slot < slots.end &&
-           slots.Count() <= chunk_slots;
-  }
-};
 
 // A crew's share of its worker's tokens, of which worker w has every n-th from the w-th on.
 template <class Device, CombineSum kSum>
@@ -43,59 +18,65 @@ class HomeSummer {
         pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
                             Device::kPieceChannels, tokens_, device.Crews())),
         i_(device.Crew()),
-        reader_(step.context, Words()) {}
+        arrivals_(step.context, step.working, {step.context, Op::kCombine, step.bank}) {}
+
+  Arrivals<Device, AllWords>& arrivals() { return arrivals_; }
 
   bool Left() const { return i_ < tokens_ * pieces_.count; }
 
-  // Whether the next piece can be summed at once.
-  EP_INLINE Verdict Look(Device& device, Waiting& waiting) {
-    if (!Left()) return Verdict::kNotYet;
+  // Finds what the next piece is the sum of, and sums what this rank makes of it itself.
+  EP_INLINE void Prepare(Device& device) {
+    if (prepared_) return;
+    prepared_ = true;
     FindParts(device);
-    while (reader_.Left()) {
-      const Verdict verdict = reader_.Look(device, waiting, false);
+    sums_own_ = kSum == CombineSum::kRank && own_ < count_ && step_.context.shape.FansOut();
+    if (!sums_own_) return;
+    SumCopies(device, step_, step_.context.rank, step_.working.crew->from[own_].slot,
+              pieces_[i_ % pieces_.count],
+              [&](uint32_t channels, uint32_t count, auto row_of, auto weight_of) {
+                device.SumOwn(step_.working.sum, channels, count, row_of, weight_of);
+              });
+  }
+
+  // Whether all parts of the next piece, which is prepared, are there; with `waits` not before they
+  // are. A violation, or that they do not come, is recorded.
+  EP_INLINE Verdict Look(Device& device, Waiting& waiting, bool waits) {
+    const uint32_t chunk_slots = step_.context.shape.chunk_tokens;
+    for (; there_ < count_; ++there_) {
+      const Destination from = step_.working.crew->from[there_];
+      if (from.rank == step_.context.rank) continue;
+      const uint32_t word = arrivals_.list().Of(from.rank, from.slot / chunk_slots);
+      const Verdict verdict = arrivals_.Look(device, waiting, word, waits);
       if (verdict != Verdict::kReady) return verdict;
-      reader_.Skip(reader_.Ready());
+      const SlotRange slots = arrivals_.Slots(device, word);
+      if (slots.begin <= from.slot && from.slot < slots.end) continue;
+      Fail(device, step_.context,
+           {ErrorKind::kViolation, Op::kCombine, step_.epoch, from.rank,
+            MakeRange(step_.epoch, slots), 0, 0});
+      return Verdict::kViolation;
     }
     return Verdict::kReady;
   }
 
-  // Sums the next piece, of whose parts what this rank makes itself is summed before it waits for
-  // the others. Returns false, with the reason recorded, if they do not come.
-  EP_INLINE bool Sum(Device& device, Waiting& waiting) {
-    FindParts(device);
+  // Sums the next piece, all of whose parts are there.
+  EP_INLINE void Sum(Device& device) {
     const Piece piece = pieces_[i_ % pieces_.count];
-    const bool sums_own =
-        kSum == CombineSum::kRank && own_ < count_ && step_.context.shape.FansOut();
-    if (sums_own) {
-      SumCopies(device, step_, step_.context.rank, step_.working.crew->from[own_].slot, piece,
-                [&](uint32_t channels, uint32_t count, auto row_of, auto weight_of) {
-                  device.SumOwn(step_.working.sum, channels, count, row_of, weight_of);
-                });
-    }
-    if (!reader_.AwaitAll(device, waiting)) return false;
     Bf16* out = step_.combined + uint64_t{Token(device)} * step_.context.shape.hidden + piece.first;
     if constexpr (kSum == CombineSum::kExpert) {
       SumSelections(device, Token(device), piece, out);
     } else {
-      SumParts(device, piece, out, sums_own ? own_ : kMaxTopk);
+      SumParts(device, piece, out, sums_own_ ? own_ : kMaxTopk);
     }
     i_ += device.Crews();
-    found_ = false;
-    return true;
+    prepared_ = false;
   }
 
  private:
   uint32_t Token(const Device& device) const {
     return device.Worker() + i_ / pieces_.count * device.Workers();
   }
-  PartWords Words() const {
-    return {&step_.context, step_.bank, step_.working.crew->from, count_, own_};
-  }
-
   // Brings the token's destinations to the crew's memory, and what is to be awaited to its front.
   EP_INLINE void FindParts(Device& device) {
-    if (found_) return;
-    found_ = true;
     const uint32_t token = Token(device);
     const Handle& handle = step_.handle;
     CrewMemory& crew = *step_.working.crew;
@@ -106,7 +87,7 @@ class HomeSummer {
                 sizeof(Destination) * step_.context.shape.MaxDestinations());
     own_ = 0;
     while (own_ < count_ && crew.from[own_].rank != step_.context.rank) ++own_;
-    reader_.Restart(Words());
+    there_ = 0;
   }
 
   // The parts' sum in rank order; what this rank made of part `own` is in the crew's memory.
@@ -145,11 +126,13 @@ class HomeSummer {
   const uint32_t tokens_;  // of this worker
   const Pieces pieces_;
   uint32_t i_;  // this crew's next piece
-  // Of the token of the next piece, once `found_`.
-  bool found_ = false;
+  // Of the token of the next piece, once `prepared_`.
+  bool prepared_ = false;
+  bool sums_own_ = false;
   uint32_t count_ = 0;
   uint32_t own_ = 0;  // which part this rank makes itself
-  WordReader<PartWords> reader_;
+  uint32_t there_ = 0;  // parts that are there, from the first on
+  Arrivals<Device, AllWords> arrivals_;
 };
 
 }  // namespace ep::combine

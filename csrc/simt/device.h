@@ -39,6 +39,7 @@ struct Host {
 class SimtDevice {
  public:
   static constexpr uint32_t kLanes = kCrewLanes;
+  static constexpr bool kSignals = true;
   static constexpr uint32_t kUnitChannels = 512;
   // Less than a GPU's, so that small rows have several pieces of several units.
   static constexpr uint32_t kPieceChannels = 1024;
@@ -52,7 +53,7 @@ class SimtDevice {
 
   uint32_t Lane() const { return lane_.Thread() % kLanes; }
   uint32_t Crew() const { return lane_.Thread() / kLanes; }
-  uint32_t Crews() const { return lane_.Threads() / kLanes; }
+  uint32_t Crews() const { return lane_.Threads() / kLanes - 1; }
   uint32_t Thread() const { return lane_.Thread(); }
   uint32_t Threads() const { return lane_.Threads(); }
   uint32_t Worker() const { return lane_.BlockIndex(); }
@@ -73,11 +74,24 @@ class SimtDevice {
   T From(T value, uint32_t lane, Site site = Site::current()) const {
     return static_cast<T>(lane_.MeetCrew("From", site, value, false)[lane]);
   }
-  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all, Site site = Site::current()) {
-    lane_.MeetCrew("AddLast", site, 0, true);
-    bool last = false;
-    if (Lane() == 0) last = lane_.AddAcquireRelease(counter, mine) + mine == all;
-    return lane_.MeetCrew("AddLast", site, last, true)[0] != 0;
+  uint32_t Ballot(bool mine, Site site = Site::current()) {
+    const uint64_t* values = lane_.MeetCrew("Ballot", site, mine, false);
+    uint32_t lanes = 0;
+    for (uint32_t i = 0; i < kLanes; ++i) lanes |= static_cast<uint32_t>(values[i]) << i;
+    return lanes;
+  }
+  void Add(uint32_t* counter, uint32_t value, Site site = Site::current()) {
+    lane_.MeetCrew("Add", site, 0, true);
+    if (Lane() == 0) lane_.AddAcquireRelease(counter, value);
+  }
+  void StoreFast(uint32_t* word, uint32_t value) {
+    lane_.AddAcquireRelease(word, 0);
+    *word = value;
+  }
+  uint32_t LoadFast(const uint32_t* word) { return lane_.LoadAcquire(word); }
+  uint32_t SeeFast(const uint32_t* word, Site site = Site::current()) {
+    const uint32_t value = Lane() == 0 ? LoadFast(word) : 0;
+    return static_cast<uint32_t>(lane_.MeetCrew("SeeFast", site, value, true)[0]);
   }
   bool ArriveLast(uint32_t* ticket, Site site = Site::current()) {
     lane_.MeetBlock("ArriveLast", site, false);
@@ -242,9 +256,12 @@ class SimtDevice {
   void Store(T* to, const T& value) {
     lane_.Store(to, &value, sizeof(T));
   }
-  void RaiseFlag(const RankContext& context, const Message& message) {
+  void Release() {
     lane_.Yield();
     lane_.Release();
+  }
+  void RaiseFlag(const RankContext& context, const Message& message) {
+    lane_.Yield();
     *context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank)) =
         message.Value();
   }

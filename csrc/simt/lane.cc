@@ -84,6 +84,16 @@ uint32_t Lane::AddAcquireRelease(uint32_t* word, uint32_t more) {
   return *word - more;
 }
 
+uint32_t Lane::LoadAcquire(const uint32_t* word) {
+  YieldAfterMiss();
+  const auto ticket = machine_->tickets_.find(word);
+  if (ticket != machine_->tickets_.end()) {
+    machine_->stores_.Tell(ticket->second, &known_);
+    ticket->second.clear();
+  }
+  return *word;
+}
+
 uint32_t Lane::AddRelaxed(uint32_t* word, uint32_t more) {
   Yield();
   *word += more;

@@ -73,6 +73,8 @@ class Lane {
   // Return what was there.
   uint32_t AddAcquireRelease(uint32_t* word, uint32_t more);
   uint32_t AddRelaxed(uint32_t* word, uint32_t more);
+  // What who added to it had done goes to its first reader, who alone needs it.
+  uint32_t LoadAcquire(const uint32_t* word);
 
   uint64_t Steps() const;
   // What it does, for reports.

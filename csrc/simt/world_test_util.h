@@ -28,7 +28,7 @@ struct SimtConfig {
   WorldConfig world;
   uint32_t dispatch_blocks = 2;
   uint32_t combine_blocks = 2;
-  uint32_t crews = 2;  // of a block
+  uint32_t crews = 2;  // of a block, besides the one that signals
   // Tokens whose plan a block has in its fast memory.
   uint32_t tile_tokens = 64;
   // The epoch before the first, of both kinds.
@@ -79,7 +79,7 @@ class SimtWorld {
   explicit SimtWorld(const SimtConfig& config)
       : config_(config),
         machine_(config.world.shape.ranks *
-                 std::max(config.dispatch_blocks, config.combine_blocks) * config.crews *
+                 std::max(config.dispatch_blocks, config.combine_blocks) * (config.crews + 1) *
                  kCrewLanes) {
     const Shape& shape = config.world.shape;
     EXPECT_EQ(Problem(shape), nullptr);
@@ -209,11 +209,11 @@ class SimtWorld {
     const kernels::DispatchMemory memory(context.shape, config_.dispatch_blocks,
                                          config_.tile_tokens);
     if (tiled) {
-      machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews, memory.SizeBytes(),
+      machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews + 1, memory.SizeBytes(),
                         [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); }});
     }
     machine_.Enqueue(
-        {context.rank, config_.dispatch_blocks, config_.crews, memory.SizeBytes(),
+        {context.rank, config_.dispatch_blocks, config_.crews + 1, memory.SizeBytes(),
          [this, rank, memory, tiled](Lane& lane) { DispatchLane(lane, *rank, memory, tiled); },
          [rank] {
            rank->checker->Poison();
@@ -228,7 +228,7 @@ class SimtWorld {
   void EnqueueCombine(Rank* rank) {
     const RankContext& context = rank->context;
     const kernels::CombineMemory memory(context.shape, config_.combine_blocks);
-    machine_.Enqueue({context.rank, config_.combine_blocks, config_.crews, memory.SizeBytes(),
+    machine_.Enqueue({context.rank, config_.combine_blocks, config_.crews + 1, memory.SizeBytes(),
                       [this, rank, memory](Lane& lane) { CombineLane(lane, *rank, memory); },
                       [rank] {
                         rank->checker->Poison();

@@ -114,20 +114,20 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
 
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  const uint32_t bytes = kernels::DispatchMemory(shape_, blocks).SizeBytes();
+  const uint32_t bytes = arguments.memory.SizeBytes();
   return LaunchAs(dispatch_, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
-  const uint32_t bytes = kernels::CombineMemory(shape_, blocks).SizeBytes();
+  const uint32_t bytes = arguments.memory.SizeBytes();
   return LaunchAs(combine_, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {
-  const kernels::DispatchMemory memory(shape_, 1);
-  const uint32_t blocks = std::min(most_blocks_, memory.tiling().Count(arguments.tokens));
-  return LaunchAs(count_tiles_, {blocks, kernels::kThreads, memory.SizeBytes(), false}, &arguments,
+  const uint32_t tiles = arguments.memory.tiling().Count(arguments.tokens);
+  const uint32_t blocks = std::min(most_blocks_, tiles);
+  return LaunchAs(count_tiles_, {blocks, kernels::kThreads, arguments.memory.SizeBytes(), false}, &arguments,
                   stream);
 }
 

@@ -29,6 +29,7 @@ class CudaKernels {
   // The most that an operation can have.
   uint32_t MostBlocks() const { return most_blocks_; }
 
+  // Of so many blocks, for which the arguments' memory is made.
   Status Launch(const kernels::DispatchArguments& arguments, uint32_t blocks, cudaStream_t stream);
   Status Launch(const kernels::CombineArguments& arguments, uint32_t blocks, cudaStream_t stream);
   // A block a tile, as far as there are.

@@ -40,6 +40,7 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
     Status status = kernels_->Launch(
         kernels::CountArguments{
             .context = context_,
+            .memory = {context_.shape, 1},
             .topk_idx = input.topk_idx,
             .tokens = input.tokens,
             .tiles = {tile_counts_.As<uint32_t>(), tile_begins_.As<uint32_t>()},
@@ -47,8 +48,10 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
         stream_.get());
     if (!status.ok()) return status;
   }
+  const uint32_t blocks = kernels_->DispatchBlocks();
   return kernels_->Launch(
       kernels::DispatchArguments{.context = context_,
+                                 .memory = {context_.shape, blocks},
                                  .input = input,
                                  .output = output,
                                  .handle = gpu_handle_,
@@ -56,23 +59,26 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
                                  .aborted = &shared_->aborted,
                                  .sms = sms_.As<uint32_t>(),
                                  .stamps = stamps},
-      kernels_->DispatchBlocks(), stream_.get());
+      blocks, stream_.get());
 }
 
 Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
+  const uint32_t blocks = kernels_->CombineBlocks();
   return kernels_->Launch(
       kernels::CombineArguments{.context = context_,
+                                .memory = {context_.shape, blocks},
                                 .handle = gpu_handle_,
                                 .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
                                 .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
                                 .aborted = &shared_->aborted,
                                 .sms = sms_.As<uint32_t>() + kernels_->MostBlocks(),
                                 .stamps = stamps},
-      kernels_->CombineBlocks(), stream_.get());
+      blocks, stream_.get());
 }
 
 Status CudaEngine::EnqueueFlags() {
   return kernels_->Launch(kernels::DispatchArguments{.context = context_,
+                                                     .memory = {context_.shape, 1},
                                                      .input = {},
                                                      .output = {},
                                                      .handle = no_rows_handle_,

@@ -95,7 +95,8 @@ SequentialPlan Tensors::Plan(uint32_t worker) {
 
 Working Tensors::WorkingOf(uint32_t worker) {
   WorkerMemory& memory = working_[worker];
-  return {memory.places.Get(), {}, &memory.crew, memory.sum.data()};
+  const Pieces whole = {shape_.hidden, shape_.hidden, 1};
+  return {memory.places.Get(), {}, &memory.crew, memory.sum.data(), whole, whole};
 }
 
 Handle Tensors::MakeHandle() {

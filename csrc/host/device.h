@@ -34,9 +34,6 @@ class HostDevice {
 
   static constexpr uint32_t kLanes = 1;
   static constexpr bool kSignals = false;
-  static constexpr uint32_t kUnitChannels = kMaxHidden;
-  static constexpr uint32_t kPieceChannels = kMaxHidden;
-  static constexpr uint32_t kPieceBytes = sizeof(Bf16) * kMaxHidden;
   // A clock read costs more than a poll.
   static constexpr uint32_t kPollsPerLook = 16;
 

@@ -11,15 +11,20 @@
 
 namespace ep::kernels {
 
-// Crews of a block that move rows; a worker of a rank is one block.
-inline constexpr uint32_t kCrews = 15;
-// Of every block of an operation: with the crew that signals.
-inline constexpr uint32_t kThreads = 32 * (kCrews + 1);
-// The most that a crew holds of a row at once, in its registers.
-inline constexpr uint32_t kPieceChannels = 3584;
-inline constexpr uint32_t kPieceBytes = 7168;
-// Tokens whose plan a block has in its fast memory.
-inline constexpr uint32_t kTileTokens = 512;
+// What a block is like that is a rank's worker.
+struct BlockShape {
+  uint32_t crews;           // that move rows, besides the one that signals
+  uint32_t unit_channels;   // of which pieces of rows are multiples
+  uint32_t piece_channels;  // the most that a crew holds of a row at once, in its registers
+  uint32_t piece_bytes;
+  uint32_t tile_tokens;  // whose plan it has in its fast memory
+
+  constexpr uint32_t Threads() const { return 32 * (crews + 1); }
+};
+// Registers bound it: 168 a thread.
+inline constexpr BlockShape kBlock = {
+    .crews = 11, .unit_channels = 512, .piece_channels = 2048, .piece_bytes = 4096, .tile_tokens = 512};
+inline constexpr uint32_t kThreads = kBlock.Threads();
 
 // Parts of a block's fast memory, one behind the other.
 class FastMemory {
@@ -65,10 +70,15 @@ class MailMemory {
 // A block's fast memory in a dispatch by so many blocks, and where tiles are counted.
 class DispatchMemory {
  public:
-  constexpr DispatchMemory(const Shape& shape, uint32_t workers, uint32_t tile_tokens = kTileTokens)
-      : tiling_(shape, tile_tokens),
-        crews_(memory_.Take(sizeof(CrewMemory) * kCrews)),
-        plans_(memory_.Take(sizeof(TokenPlan) * kCrews)),
+  constexpr DispatchMemory(const Shape& shape, uint32_t workers, const BlockShape& block = kBlock)
+      : tiling_(shape, block.tile_tokens),
+        out_(Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
+                         TokensOf(shape, workers), block.crews)),
+        in_(Pieces::Cut(shape.hidden, block.unit_channels,
+                        block.piece_bytes / (shape.dtype == Dtype::kFp8 ? 1 : 2),
+                        TokensOf(shape, workers) * shape.ranks, block.crews)),
+        crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
+        plans_(memory_.Take(sizeof(TokenPlan) * block.crews)),
         words_(memory_.Take(sizeof(uint32_t) * TileBits::SizeWords(shape, tiling_))),
         begin_(memory_.Take(sizeof(uint32_t) * TileCounts(shape))),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
@@ -88,16 +98,22 @@ class DispatchMemory {
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_row_),
              FastMemory::At<uint32_t>(base, counts_), FastMemory::At<uint32_t>(base, block_begin_)},
-            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr};
+            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr, out_, in_};
   }
 
  private:
   static constexpr uint32_t ChunksOf(const Shape& shape, uint32_t workers) {
     return (shape.Chunks() + workers - 1) / workers;
   }
+  static constexpr uint32_t TokensOf(const Shape& shape, uint32_t workers) {
+    const uint32_t tokens = ChunksOf(shape, workers) * shape.chunk_tokens;
+    return tokens < shape.tokens ? tokens : shape.tokens;
+  }
 
   FastMemory memory_;
   Tiling tiling_;
+  Pieces out_;
+  Pieces in_;
   uint32_t crews_;
   uint32_t plans_;
   uint32_t words_;
@@ -112,9 +128,12 @@ class DispatchMemory {
 // The same in a combine.
 class CombineMemory {
  public:
-  constexpr CombineMemory(const Shape& shape, uint32_t workers)
-      : crews_(memory_.Take(sizeof(CrewMemory) * kCrews)),
-        sums_(memory_.Take(sizeof(Bf16) * kPieceChannels * kCrews)),
+  constexpr CombineMemory(const Shape& shape, uint32_t workers, const BlockShape& block = kBlock)
+      : out_(Cut(shape, block, (shape.ranks - 1) * shape.tokens, workers)),
+        in_(Cut(shape, block, shape.tokens, workers)),
+        piece_channels_(block.piece_channels),
+        crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
+        sums_(memory_.Take(sizeof(Bf16) * block.piece_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         mail_(memory_, combine::MostChunks(shape, workers), (shape.ranks - 1) * shape.Chunks()) {}
 
@@ -123,11 +142,20 @@ class CombineMemory {
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr, nullptr},
             mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew,
-            FastMemory::At<Bf16>(base, sums_) + crew * kPieceChannels};
+            FastMemory::At<Bf16>(base, sums_) + crew * piece_channels_, out_, in_};
   }
 
  private:
+  static constexpr Pieces Cut(const Shape& shape, const BlockShape& block, uint32_t rows,
+                              uint32_t workers) {
+    return Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
+                       (rows + workers - 1) / workers, block.crews);
+  }
+
   FastMemory memory_;
+  Pieces out_;
+  Pieces in_;
+  uint32_t piece_channels_;
   uint32_t crews_;
   uint32_t sums_;
   uint32_t rows_from_;
@@ -145,6 +173,7 @@ struct Stamps {
 // ep_dispatch_fp8, ep_dispatch_bf16: DispatchMemory, all blocks resident at once.
 struct DispatchArguments {
   RankContext context;
+  DispatchMemory memory;
   DispatchInput input;
   DispatchOutput output;
   Handle handle;
@@ -157,6 +186,7 @@ struct DispatchArguments {
 // ep_combine: CombineMemory, all blocks resident at once.
 struct CombineArguments {
   RankContext context;
+  CombineMemory memory;
   Handle handle;
   const Bf16* expert_rows;
   Bf16* combined;
@@ -168,6 +198,7 @@ struct CombineArguments {
 // ep_count_tiles: DispatchMemory, any number of blocks.
 struct CountArguments {
   RankContext context;
+  DispatchMemory memory;
   const int32_t* topk_idx;
   uint32_t tokens;
   TileMemory tiles;

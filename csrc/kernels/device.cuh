@@ -1,4 +1,4 @@
-// How a GPU runs the protocol: a worker is a thread block, a crew is a warp, which holds up to 7 KB
+// How a GPU runs the protocol: a worker is a thread block, a crew is a warp, which holds up to 4 KB
 // of a row in its registers: all loads of a piece are under way before the first is used.
 // csrc/protocol/device.h says what a device policy provides.
 //
@@ -28,9 +28,6 @@ class GpuLanes {
  public:
   static constexpr uint32_t kLanes = 32;
   static constexpr bool kSignals = true;
-  static constexpr uint32_t kUnitChannels = 512;
-  static constexpr uint32_t kPieceChannels = kernels::kPieceChannels;
-  static constexpr uint32_t kPieceBytes = kernels::kPieceBytes;
   static constexpr uint32_t kPollsPerLook = 64;
 
   explicit GpuLanes(const uint32_t* aborted) : aborted_(aborted) {}
@@ -132,7 +129,7 @@ class GpuDevice : public GpuLanes {
   }
   EP_INLINE void PutRow(const Row& row, uint8_t* payload, float* scales) { row.Put(payload, scales, Lane()); }
 
-  // Up to kPieceBytes, vector by vector across the lanes.
+  // Up to BlockShape::piece_bytes, vector by vector across the lanes.
   struct Held {
     uint32_t bytes;
     ptx::Vector vector[kHeldVectors];
@@ -143,6 +140,7 @@ class GpuDevice : public GpuLanes {
 #pragma unroll
     for (uint32_t v = 0; v < kHeldVectors; ++v) {
       const uint32_t at = (v * kLanes + Lane()) * sizeof(ptx::Vector);
+      held.vector[v] = {};
       if (at < held.bytes) held.vector[v] = ptx::LoadPeer(from + at);
     }
     return held;
@@ -173,7 +171,7 @@ class GpuDevice : public GpuLanes {
     if (Lane() < held.count) to[Lane()] = held.scale[0];
     if (Lane() + kLanes < held.count) to[Lane() + kLanes] = held.scale[1];
   }
-  static_assert(kPieceBytes / kChannelsPerScale <= 2 * kLanes);
+  static_assert(kernels::kBlock.piece_bytes / kChannelsPerScale <= 2 * kLanes);
 
   void Load(uint8_t* fast, const uint8_t* from, size_t bytes) {
     __syncwarp();

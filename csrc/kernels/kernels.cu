@@ -38,11 +38,10 @@ __forceinline__ void RunDispatch(const DispatchArguments& args) {
   const Stamping stamping(args.stamps);
   if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
   GpuDevice<kDtype> device(args.aborted);
-  const DispatchMemory memory(args.context.shape, gridDim.x);
   BitmapPlan plan(args.context.shape,
-                  memory.Plan(shared_memory, device.Crew(), args.tile_begins));
+                  args.memory.Plan(shared_memory, device.Crew(), args.tile_begins));
   Dispatch(device, args.context, args.input, plan,
-           memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
+           args.memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
 }
 
 template <CombineSum kSum>
@@ -50,9 +49,8 @@ __forceinline__ void RunCombine(const CombineArguments& args) {
   const Stamping stamping(args.stamps);
   if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
   GpuDevice<Dtype::kBf16> device(args.aborted);
-  const CombineMemory memory(args.context.shape, gridDim.x);
   CombineBy<kSum>(device, args.context, args.handle,
-                  memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows, args.combined);
+                  args.memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows, args.combined);
 }
 
 }  // namespace
@@ -82,9 +80,8 @@ extern "C" __global__ void __launch_bounds__(kThreads)
     ep_count_tiles(const __grid_constant__ CountArguments args) {
   const Stamping stamping(args.stamps);
   GpuLanes device(nullptr);
-  const DispatchMemory memory(args.context.shape, 1);
-  CountTiles(device, args.context, args.topk_idx, args.tokens, memory.tiling(),
-             memory.Words(shared_memory), args.tiles);
+  CountTiles(device, args.context, args.topk_idx, args.tokens, args.memory.tiling(),
+             args.memory.Words(shared_memory), args.tiles);
 }
 
 extern "C" __global__ void __launch_bounds__(kCopyThreads)

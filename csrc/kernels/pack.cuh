@@ -16,8 +16,8 @@ namespace ep {
 
 inline constexpr uint32_t kVectorChannels = sizeof(ptx::Vector) / sizeof(Bf16);
 // Of 512 channels of BF16, a lane's vectors are two.
-inline constexpr uint32_t kUnits = kernels::kPieceChannels / 512;
-inline constexpr uint32_t kHeldVectors = kernels::kPieceBytes / 512;
+inline constexpr uint32_t kUnits = kernels::kBlock.piece_channels / 512;
+inline constexpr uint32_t kHeldVectors = kernels::kBlock.piece_bytes / 512;
 static_assert(kHeldVectors == 2 * kUnits);
 
 template <Dtype kDtype>
@@ -129,7 +129,8 @@ struct PackedPiece<Dtype::kFp8> {
     packed.scale = 0;
 #pragma unroll
     for (uint32_t u = 0; u < kUnits; ++u) {
-      if (u * 512 >= piece.count) break;
+      packed.codes[u] = {};
+      if (u * 512 >= piece.count) continue;
       const ptx::Vector& a = channels.vector[2 * u];
       const ptx::Vector& b = channels.vector[2 * u + 1];
       uint32_t magnitude = Magnitude(a, b);

@@ -31,6 +31,16 @@ inline Vector LoadPeer(const void* from) {
   return v;
 }
 
+// The same from shared memory, too, wherever a generic address leads.
+inline Vector LoadAnywhere(const void* from) {
+  Vector v;
+  asm volatile("ld.v4.u32 {%0, %1, %2, %3}, [%4];"
+               : "=r"(v.word[0]), "=r"(v.word[1]), "=r"(v.word[2]), "=r"(v.word[3])
+               : "l"(from)
+               : "memory");
+  return v;
+}
+
 inline uint32_t LoadPeer(const uint32_t* from) {
   uint32_t value;
   asm volatile("ld.global.L1::no_allocate.u32 %0, [%1];" : "=r"(value) : "l"(from) : "memory");

@@ -1,6 +1,7 @@
 // Sums of rows, channel by channel, by a warp: combine's arithmetic (csrc/protocol/combine.h).
 //
-// What costs is to wait for rows, each from somewhere else. So a lane has up to 16 vectors of them
+// Vectors are set to zero before they are loaded where their row or channel exists: else what they
+// held before would have to be kept. What costs is to wait for rows, each from somewhere else. So a lane has up to 16 vectors of them
 // under way before it adds the first: many channels of few rows, or few of many.
 #ifndef CSRC_KERNELS_SUM_CUH_
 #define CSRC_KERNELS_SUM_CUH_
@@ -36,8 +37,7 @@ struct Plain {
   const Bf16* fast;
 
   ptx::Vector Load(uint32_t i, uint32_t channel) const {
-    if (i == own) return *reinterpret_cast<const ptx::Vector*>(fast + channel);
-    return ptx::LoadPeer(row_of(i) + channel);
+    return ptx::LoadAnywhere((i == own ? fast : row_of(i)) + channel);
   }
   static float Factor(uint32_t) { return 0; }
   static float Add(uint32_t i, float sum, float value, float) {
@@ -75,6 +75,7 @@ EP_INLINE void SumFew(uint32_t channels, uint32_t count, uint32_t lane, const Ro
 #pragma unroll
       for (uint32_t v = 0; v < kVectors; ++v) {
         const uint32_t channel = first + v * 32 * kVectorChannels;
+        held[r][v] = {};
         if (r < count && channel < channels) held[r][v] = rows.Load(r, channel);
       }
     }
@@ -104,6 +105,7 @@ EP_INLINE void SumMany(uint32_t channels, uint32_t count, uint32_t lane, const R
       ptx::Vector held[kRows];
 #pragma unroll
       for (uint32_t r = 0; r < kRows; ++r) {
+        held[r] = {};
         if (begin + r < count) held[r] = rows.Load(begin + r, channel);
       }
 #pragma unroll
@@ -120,8 +122,8 @@ EP_INLINE void SumMany(uint32_t channels, uint32_t count, uint32_t lane, const R
 // put(channel, vector) takes each of this lane's vectors of the sums, rounded to BF16.
 template <class Rows, class Put>
 EP_INLINE void SumRows(uint32_t channels, uint32_t count, uint32_t lane, const Rows& rows, Put put) {
-  if (count <= 2) return SumFew<2, 7>(channels, count, lane, rows, put);
-  if (count <= 4) return SumFew<4, 3>(channels, count, lane, rows, put);
+  if (count <= 2) return SumFew<2, 4>(channels, count, lane, rows, put);
+  if (count <= 4) return SumFew<4, 2>(channels, count, lane, rows, put);
   SumMany<8>(channels, count, lane, rows, put);
 }
 

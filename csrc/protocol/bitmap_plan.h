@@ -47,6 +47,7 @@ class TileBits {
   uint32_t CountBelow(uint32_t entry, uint32_t tokens) const {
     const uint32_t* words = Of(entry);
     uint32_t count = 0;
+    EP_ROLLED
     for (uint32_t w = 0; w < tokens / 32; ++w) {
       count += static_cast<uint32_t>(stdlib::popcount(words[w]));
     }
@@ -63,11 +64,13 @@ class TileBits {
     const uint32_t count = tokens - begin < tiling_.tokens ? tokens - begin : tiling_.tokens;
     const int32_t* ids = topk_idx + uint64_t{begin} * shape.topk;
     device.Sync();  // the tile before this one is no longer needed
+    EP_ROLLED
     for (uint32_t i = device.Thread(); i < TileCounts(shape) * words_of_each_;
          i += device.Threads()) {
       words_[i] = 0;
     }
     device.Sync();
+    EP_ROLLED
     for (uint32_t i = device.Thread(); i < count * shape.topk; i += device.Threads()) {
       const uint32_t token = i / shape.topk;
       const uint32_t expert = static_cast<uint32_t>(ids[i]);
@@ -111,6 +114,7 @@ class BitmapPlan {
     tokens_ = tokens;
     first_token_ = tile * TileTokens();
     bits_.Load(device, shape_, topk_idx, tokens, tile);
+    EP_ROLLED
     for (uint32_t i = device.Thread(); i < TileCounts(shape_); i += device.Threads()) {
       memory_.begin[i] =
           CountsAreOut() ? memory_.tile_begins[uint64_t{tile} * TileCounts(shape_) + i] : 0;

@@ -33,6 +33,7 @@ namespace combine {
 template <class Device, CombineSum kSum>
 EP_INLINE bool Move(Device& device, SumSender<Device, kSum>& sender, HomeSummer<Device, kSum>& home,
                     Waiting& waiting, bool meanwhile) {
+  EP_ROLLED
   while (sender.Left() || home.Left()) {
     Verdict verdict = Verdict::kNotYet;
     if (home.Left() && (meanwhile || !sender.Left())) {
@@ -64,6 +65,7 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   combine::SumSender<Device, kSum> sender(device, step);
   combine::HomeSummer<Device, kSum> home(device, step);
   Waiting waiting = {Op::kCombine, epoch};
+  EP_ROLLED
   for (uint32_t r = device.Thread(); r < context.shape.ranks; r += device.Threads()) {
     working.places.rows_from[r] = handle.places.rows_from[r];
   }

@@ -32,11 +32,13 @@ void RaiseCounts(Device& device, const RankContext& context, Epoch epoch, uint32
 template <class Device, class Plan>
 void TellCounts(Device& device, const RankContext& context, Epoch epoch, Plan& plan) {
   plan.CountAll(device);
+  EP_ROLLED
   for (uint32_t x = device.Lane(); x < context.shape.Experts(); x += Device::kLanes) {
     PutCount(device, context, BankOf(epoch), x, plan.SelectionsOfExpert(x));
   }
   device.SyncCrew();
   device.Release();
+  EP_ROLLED
   for (uint32_t i = device.Lane(); i < context.shape.ranks; i += Device::kLanes) {
     RaiseCounts(device, context, epoch, i, [&](uint32_t r) { return plan.RowsToRank(r); });
   }
@@ -54,6 +56,7 @@ void AddUpTiles(Device& device, const RankContext& context, uint32_t bank, uint3
                 const TileMemory& memory) {
   constexpr uint32_t kLoads = 8;  // under way at a time
   const uint32_t entries = TileCounts(context.shape);
+  EP_ROLLED
   for (uint32_t i = device.Thread(); i < entries; i += device.Threads()) {
     uint32_t sum = 0;
     for (uint32_t tile = 0; tile < tiles; tile += kLoads) {
@@ -83,10 +86,12 @@ void CountTiles(Device& device, const RankContext& context, const int32_t* topk_
   const uint32_t entries = TileCounts(shape);
   const uint32_t tiles = tiling.Count(tokens);
   TileBits bits(shape, tiling, words);
+  EP_ROLLED
   for (uint32_t tile = device.Worker(); tile < tiles; tile += device.Workers()) {
     bits.Load(device, shape, topk_idx, tokens, tile);  // the dispatch finds wrong ids itself
     const uint32_t left = tokens - tile * tiling.tokens;
     const uint32_t count = left < tiling.tokens ? left : tiling.tokens;
+    EP_ROLLED
     for (uint32_t i = device.Thread(); i < entries; i += device.Threads()) {
       device.Store(memory.counts + tile * entries + i, bits.CountBelow(i, count));
     }
@@ -94,6 +99,7 @@ void CountTiles(Device& device, const RankContext& context, const int32_t* topk_
   if (!device.ArriveLast(&context.tickets->counted)) return;
   AddUpTiles(device, context, BankOf(epoch), tiles, memory);
   device.Release();
+  EP_ROLLED
   for (uint32_t i = device.Thread(); i < shape.ranks; i += device.Threads()) {
     RaiseCounts(device, context, epoch, i,
                 [&](uint32_t r) { return memory.begins[tiles * entries + r]; });

@@ -10,9 +10,6 @@
 //   kSignals                           whether it has one more, whose Crew() is Crews(), which signals
 //   Thread(), Threads()                lanes of the worker
 //   Worker(), Workers()                workers of the rank
-//   kUnitChannels                      pieces of a row are multiples of it
-//   kPieceChannels, kPieceBytes        the most of a token's or combined row, and of payload, that a
-//                                      crew moves at once
 // for meeting, which also orders memory among those who meet:
 //   SyncCrew(), Sync()                 all lanes of the crew, of the worker
 //   Any(bool)                          Sync, and whether any lane of the worker says so

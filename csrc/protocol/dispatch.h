@@ -29,6 +29,7 @@ namespace dispatch {
 template <class Device, class Plan>
 EP_INLINE bool Move(Device& device, Pusher<Device, Plan>& pusher, Receiver<Device>& receiver,
                     Waiting& waiting, bool meanwhile, bool last) {
+  EP_ROLLED
   while (pusher.Left() || (last && receiver.Left())) {
     Verdict verdict = Verdict::kNotYet;
     if (meanwhile || !pusher.Left()) verdict = receiver.Look(device, waiting, !pusher.Left());
@@ -67,6 +68,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   if (lands_own && !dispatch::Place(device, step, waiting)) return false;
   bool good = true;
   // Whoever has failed still comes along where all of a worker meet.
+  EP_ROLLED
   for (bool first = true, last = false; !last; first = false) {
     last = !pusher.NextTile(device);
     if (first && !lands_own && AsksTheHost(device)) TellCounts(device, context, epoch, plan);

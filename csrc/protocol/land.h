@@ -20,6 +20,7 @@ EP_INLINE uint32_t FindCopies(Device& device, const Step& step, uint32_t source,
   bool good = meta.token < context.shape.tokens && selections >= 1 &&
               selections <= context.shape.MaxSelectionsPerRow() &&
               slot < places.rows_from[source];
+  EP_ROLLED
   for (uint32_t i = device.Lane(); good && i < selections; i += Device::kLanes) {
     const Placement at = meta.Placements()[i];
     good = at.expert < context.shape.experts_per_rank &&
@@ -41,6 +42,7 @@ EP_INLINE void KeepRow(Device& device, const Step& step, uint32_t source, uint32
   const RankContext& context = step.context;
   const CrewMemory& crew = *step.working.crew;
   const RowMeta& meta = crew.Meta();
+  EP_ROLLED
   for (uint32_t i = device.Lane(); i < copies; i += Device::kLanes) {
     step.output.sources[crew.rows[i]] = {source, meta.token};
   }
@@ -52,6 +54,7 @@ EP_INLINE void KeepRow(Device& device, const Step& step, uint32_t source, uint32
   RowCopies* kept = step.handle.Copies(context, source, slot);
   const float* weights = meta.Weights();
   if (device.Lane() == 0) *kept = {copies, 0};
+  EP_ROLLED
   for (uint32_t i = device.Lane(); i < copies; i += Device::kLanes) {
     kept->Rows()[i] = crew.rows[i];
     kept->Weights(context.shape)[i] = weights[i];
@@ -69,6 +72,7 @@ EP_INLINE bool Land(Device& device, const Step& step, uint32_t source, uint32_t 
          {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, slot, 0, 0});
     return false;
   }
+  EP_ROLLED
   for (uint32_t i = 0; i < copies; ++i) {
     const uint64_t row = step.working.crew->rows[i];
     put(step.output.rows + row * context.layout.RowBytes(),

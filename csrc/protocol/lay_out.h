@@ -41,8 +41,6 @@ class Receiver {
                   {step.context, step.bank,
                    ChunkShare::Of(device, step.context.shape.Chunks()),
                    step.context.shape.ranks - (with_own ? 0 : 1)}),
-        pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
-                            Device::kPieceBytes / ChannelBytes(), MostRows(), device.Crews())),
         i_(device.Crew()) {}
 
   Arrivals<Device, ChunkWords>& arrivals() { return arrivals_; }
@@ -51,10 +49,11 @@ class Receiver {
   // Whether a piece can be laid out; with `waits` not before one can, or none is left. A violation,
   // or that it cannot be, is recorded.
   EP_INLINE Verdict Look(Device& device, Waiting& waiting, bool waits) {
+    EP_ROLLED
     while (Left()) {
       const Verdict verdict = arrivals_.Look(device, waiting, word_, waits);
       if (verdict != Verdict::kReady) return verdict;
-      const uint32_t work = arrivals_.Slots(device, word_).Count() * pieces_.count;
+      const uint32_t work = arrivals_.Slots(device, word_).Count() * step_.working.in.count;
       if (i_ < work) return Verdict::kReady;
       i_ -= work;  // crews count on from chunk to chunk
       ++word_;
@@ -64,18 +63,13 @@ class Receiver {
 
   // Lays out the next piece, which has come.
   EP_INLINE bool LayOut(Device& device) {
-    const uint32_t slot = arrivals_.Slots(device, word_).begin + i_ / pieces_.count;
-    const Piece piece = pieces_[i_ % pieces_.count];
+    const uint32_t slot = arrivals_.Slots(device, word_).begin + i_ / step_.working.in.count;
+    const Piece piece = step_.working.in[i_ % step_.working.in.count];
     i_ += device.Crews();
     return LayOutPiece(device, arrivals_.list().SourceOf(word_), slot, piece);
   }
 
  private:
-  uint32_t MostRows() const {
-    const Shape& shape = step_.context.shape;
-    const uint32_t rows = shape.chunk_tokens < shape.tokens ? shape.chunk_tokens : shape.tokens;
-    return arrivals_.list().Size() * rows;
-  }
   uint32_t ChannelBytes() const { return step_.context.shape.dtype == Dtype::kFp8 ? 1 : 2; }
 
   // Copies one piece of one source's row out of the bank to where it belongs.
@@ -101,7 +95,6 @@ class Receiver {
 
   const Step& step_;
   Arrivals<Device, ChunkWords> arrivals_;
-  const Pieces pieces_;
   uint32_t word_ = 0;  // the next chunk's
   uint32_t i_;         // this crew's next piece of it
 };
@@ -114,6 +107,7 @@ void ZeroPiece(Device& device, const Step& step, uint64_t row, Piece piece) {
                device.Zeros(piece.count * channel_bytes));
   if (context.shape.dtype == Dtype::kFp8) {
     float* scales = step.output.scales + row * context.shape.ScalesPerRow() + piece.FirstScale();
+    EP_ROLLED
     for (uint32_t i = device.Lane(); i < piece.Scales(); i += Device::kLanes) {
       device.Store(scales + i, 0.0f);
     }
@@ -126,13 +120,15 @@ template <class Device>
 void ZeroPadding(Device& device, const Step& step) {
   const Shape& shape = step.context.shape;
   const Places& places = step.working.places;
-  const Pieces pieces = Pieces::Cut(shape.hidden, Device::kUnitChannels, Device::kPieceChannels, 0, 0);
+  const Pieces& pieces = step.working.in;
   if (device.Crew() >= device.Crews()) return;
   const uint32_t crews = device.Crews() * device.Workers();
   uint32_t i = device.Crew() * device.Workers() + device.Worker();  // counts on through the experts
+  EP_ROLLED
   for (uint32_t x = 0; x < shape.experts_per_rank; ++x) {
     const uint64_t first = uint64_t{places.begin[x]} + places.counts[x];
     const uint32_t work = static_cast<uint32_t>(places.begin[x + 1] - first) * pieces.count;
+    EP_ROLLED
     for (; i < work; i += crews) {
       ZeroPiece(device, step, first + i / pieces.count, pieces[i % pieces.count]);
     }

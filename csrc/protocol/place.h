@@ -40,10 +40,12 @@ bool AwaitCounts(Device& device, const Step& step, Waiting& waiting) {
 inline uint32_t WhoCountsTooMany(const Step& step) {
   const RankContext& context = step.context;
   const Shape& shape = context.shape;
+  EP_ROLLED
   for (uint32_t source = 0; source < shape.ranks; ++source) {
     const auto* counts =
         context.In<const uint16_t>(context.rank, context.layout.Counts(step.bank, source));
     uint64_t sum = 0;
+    EP_ROLLED
     for (uint32_t x = 0; x < shape.experts_per_rank; ++x) sum += counts[x];
     if (sum > uint64_t{shape.tokens} * shape.MaxSelectionsPerRow()) return source;
   }
@@ -67,7 +69,9 @@ bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
   uint64_t row = 0;  // that block `next` begins with
   uint32_t next = 0;
   bool fits = true;
+  EP_ROLLED
   for (uint32_t block = device.Thread(); block <= blocks; block += device.Threads()) {
+    EP_ROLLED
     for (; next < block; ++next) {
       row += contig ? RoundUp(places.counts[next], kContigRows) : places.rows_from[next];
     }
@@ -89,6 +93,7 @@ bool PlaceSources(Device& device, const Step& step) {
   const Places& places = step.working.places;
   const uint32_t experts = context.shape.experts_per_rank;
   const uint32_t stride = BlockStride(step);
+  EP_ROLLED
   for (uint32_t block = device.Thread(); stride != 0 && block <= context.shape.Blocks();
        block += device.Threads()) {
     places.begin[block] = block * stride;
@@ -96,6 +101,7 @@ bool PlaceSources(Device& device, const Step& step) {
   bool good = true;
   // All counts at once, then their sums: a lane that added up its expert's counts as it loads them
   // would wait for each.
+  EP_ROLLED
   for (uint32_t i = device.Thread(); i < context.shape.Experts(); i += device.Threads()) {
     const uint32_t source = i / experts;
     const uint32_t count = context.In<const uint16_t>(
@@ -106,8 +112,10 @@ bool PlaceSources(Device& device, const Step& step) {
     good = false;
   }
   if (device.Any(!good)) return false;
+  EP_ROLLED
   for (uint32_t x = device.Thread(); x < experts; x += device.Threads()) {
     uint32_t row = 0;
+    EP_ROLLED
     for (uint32_t i = x; i < context.shape.Experts(); i += experts) {
       const uint32_t count = places.first_row[i];
       places.first_row[i] = row;
@@ -126,13 +134,16 @@ void KeepPlaces(Device& device, const Step& step) {
   const Shape& shape = step.context.shape;
   const Places& places = step.working.places;
   const Places& kept = step.handle.places;
+  EP_ROLLED
   for (uint32_t i = device.Thread(); i < shape.Experts(); i += device.Threads()) {
     kept.first_row[i] = places.first_row[i];
     if (i < shape.experts_per_rank) kept.counts[i] = places.counts[i];
   }
+  EP_ROLLED
   for (uint32_t i = device.Thread(); i < shape.ranks; i += device.Threads()) {
     kept.rows_from[i] = places.rows_from[i];
   }
+  EP_ROLLED
   for (uint32_t i = device.Thread(); i <= shape.Blocks(); i += device.Threads()) {
     kept.begin[i] = places.begin[i];
   }

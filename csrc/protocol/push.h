@@ -20,10 +20,12 @@ EP_INLINE void Describe(Device& device, const Step& step, uint32_t token, const 
               RowMeta* meta, Store store) {
   const uint32_t topk = step.context.shape.topk;
   const float* weights = step.input.topk_weights + uint64_t{token} * topk;
+  EP_ROLLED
   for (uint32_t j = device.Lane(); j < topk; j += Device::kLanes) {
     if (plan.destination_of[j] != d) continue;
     uint8_t before = 0;  // selections of this destination, before this one and in all
     uint8_t all = 0;
+    EP_ROLLED
     for (uint32_t i = 0; i < topk; ++i) {
       const bool same = plan.destination_of[i] == d;
       before += same && i < j;
@@ -41,9 +43,11 @@ void KeepSelections(Device& device, const Step& step, uint32_t token, const Toke
   const uint32_t topk = step.context.shape.topk;
   Selection* kept = step.handle.selections + uint64_t{token} * topk;
   const float* weights = step.input.topk_weights + uint64_t{token} * topk;
+  EP_ROLLED
   for (uint32_t j = device.Lane(); j < topk; j += Device::kLanes) {
     uint32_t before = 0;       // selections of any destination before this one
     uint32_t before_here = 0;  // of the same
+    EP_ROLLED
     for (uint32_t i = 0; i < j; ++i) {
       before += plan.destination_of[i] != TokenPlan::kNowhere;
       before_here += plan.destination_of[i] == plan.destination_of[j];
@@ -63,6 +67,7 @@ template <class Device>
 void KeepDestinations(Device& device, const Step& step, uint32_t token, const TokenPlan& plan) {
   Destination* kept =
       step.handle.destinations + uint64_t{token} * step.context.shape.MaxDestinations();
+  EP_ROLLED
   for (uint32_t d = device.Lane(); d < plan.destination_count; d += Device::kLanes) {
     kept[d] = plan.destinations[d];
   }
@@ -106,14 +111,13 @@ class Pusher {
     const bool has_tokens = first < last;
     tile_ = has_tokens ? first / plan.TileTokens() : 0;
     tile_end_ = has_tokens ? (last + plan.TileTokens() - 1) / plan.TileTokens() : 1;
-    pieces_ = Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels, Device::kPieceChannels,
-                          has_tokens ? last - first : 0, device.Crews());
   }
 
   // Announces this worker's chunks without tokens, by all its lanes.
   void RaiseEmpty(Device& device) {
     const uint32_t ranks = step_.context.shape.ranks;
     const uint32_t count = (share_.Count() - full_) * ranks;
+    EP_ROLLED
     for (uint32_t i = device.Thread(); i < count; i += device.Threads()) {
       RaiseFlag(device, i % ranks, share_.begin + full_ + i / ranks, {0, 0});
     }
@@ -141,10 +145,11 @@ class Pusher {
   // A Sender of csrc/protocol/signal.h.
   uint32_t Chunks() const { return full_; }
   uint32_t Work(uint32_t n) const {
-    return (EndToken(share_.begin + n) - FirstToken(share_.begin + n)) * pieces_.count;
+    return (EndToken(share_.begin + n) - FirstToken(share_.begin + n)) * step_.working.out.count;
   }
   EP_INLINE void Raise(Device& device, uint32_t n) {
     const uint32_t chunk = share_.begin + n;
+    EP_ROLLED
     for (uint32_t i = 0; i < step_.context.shape.ranks; ++i) {
       RaiseFlag(device, i, chunk,
                 plan_.Slots(step_.context.Peer(i), FirstToken(chunk), EndToken(chunk)));
@@ -160,7 +165,7 @@ class Pusher {
     const uint32_t first = FirstToken(chunk_);
     if (begins_) plan_.Begin(first);
     begins_ = false;
-    if (!PushPiece(device, first + i_ / pieces_.count, pieces_[i_ % pieces_.count])) {
+    if (!PushPiece(device, first + i_ / step_.working.out.count, step_.working.out[i_ % step_.working.out.count])) {
       return false;
     }
     i_ += device.Crews();
@@ -184,6 +189,7 @@ class Pusher {
 
   // Goes on to the chunk that this crew's next piece is of, over those that it is through with.
   EP_INLINE void FindChunk(Device& device) {
+    EP_ROLLED
     for (; chunk_ < chunk_end_; ++chunk_) {
       const uint32_t n = chunk_ - share_.begin;
       const uint32_t work = Work(n);
@@ -227,7 +233,9 @@ class Pusher {
     const Layout& layout = context.layout;
     const uint32_t count = plan.destination_count;
     uint32_t d = 0;
+    EP_ROLLED
     while (d < count && plan.destinations[d].rank <= context.rank) ++d;
+    EP_ROLLED
     for (uint32_t i = 0; i < count; ++i, ++d) {
       if (d == count) d = 0;
       const Destination to = plan.destinations[d];
@@ -262,7 +270,6 @@ class Pusher {
   uint32_t tile_end_;
   uint32_t chunk_;
   uint32_t chunk_end_;  // of the tile
-  Pieces pieces_;
   uint32_t i_;         // this crew's next piece of the chunk
   uint32_t done_ = 0;  // pieces of it that this crew is through with
   bool begins_ = true;

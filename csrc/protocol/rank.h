@@ -6,6 +6,7 @@
 #ifndef CSRC_PROTOCOL_RANK_H_
 #define CSRC_PROTOCOL_RANK_H_
 
+#include "csrc/protocol/device.h"
 #include "csrc/protocol/epoch.h"
 #include "csrc/protocol/error.h"
 #include "csrc/protocol/layout.h"
@@ -122,6 +123,8 @@ struct Working {
   Mail mail;
   CrewMemory* crew;  // this crew's
   Bf16* sum;         // [channels of a piece], this crew's; combines only
+  Pieces out;        // how rows are cut that it sends
+  Pieces in;         // and those that it takes
 };
 
 // Records why an operation failed, unless another worker has already.
@@ -142,7 +145,9 @@ template <class Device>
 bool EnterOperation(Device& device, const RankContext& context, const Mail& mail, uint32_t chunks,
                     uint32_t words) {
   if constexpr (Device::kSignals) {
+    EP_ROLLED
     for (uint32_t i = device.Thread(); i < chunks; i += device.Threads()) mail.pending[i] = 0;
+    EP_ROLLED
     for (uint32_t i = device.Thread(); i * Device::kLanes < words; i += device.Threads()) {
       mail.there[i] = 0;
     }

@@ -23,8 +23,6 @@ class SumSender {
       : step_(step),
         worker_(device.Worker()),
         workers_(device.Workers()),
-        pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
-                            Device::kPieceChannels, MostRows(device, step), device.Crews())),
         i_(device.Crew()) {}
 
   // Announces chunks without rows, by all lanes of all workers.
@@ -32,6 +30,7 @@ class SumSender {
     const RankContext& context = step_.context;
     const uint32_t chunks = context.shape.Chunks();
     const uint32_t lanes = device.Threads() * device.Workers();
+    EP_ROLLED
     for (uint32_t i = device.Worker() * device.Threads() + device.Thread();
          i < (context.shape.ranks - 1) * chunks; i += lanes) {
       const uint32_t home = context.Peer(i / chunks);
@@ -43,6 +42,7 @@ class SumSender {
   // To the first piece; once `step.working.places` is filled.
   void Begin(Device& device) {
     uint32_t all = 0;
+    EP_ROLLED
     for (uint32_t p = 0; p + 1 < step_.context.shape.ranks; ++p) {
       all += ChunksOf(step_, step_.context.Peer(p));
     }
@@ -55,8 +55,8 @@ class SumSender {
   bool Left() const { return at_.peer + 1 < step_.context.shape.ranks; }
 
   EP_INLINE void Send(Device& device) {
-    SendPiece(device, Home(at_), Slots(at_).begin + i_ / pieces_.count,
-              pieces_[i_ % pieces_.count]);
+    SendPiece(device, Home(at_), Slots(at_).begin + i_ / step_.working.out.count,
+              step_.working.out[i_ % step_.working.out.count]);
     i_ += device.Crews();
     ++done_;
     FindChunk(device);
@@ -64,19 +64,13 @@ class SumSender {
 
   // A Sender of csrc/protocol/signal.h.
   uint32_t Chunks() const { return chunks_; }
-  uint32_t Work(uint32_t n) const { return Slots(Chunk(n)).Count() * pieces_.count; }
+  uint32_t Work(uint32_t n) const { return Slots(Chunk(n)).Count() * step_.working.out.count; }
   EP_INLINE void Raise(Device& device, uint32_t n) {
     const Place at = Chunk(n);
     RaiseFlag(device, Home(at), at.chunk, Slots(at));
   }
 
  private:
-  static uint32_t MostRows(const Device& device, const Step& step) {
-    const Shape& shape = step.context.shape;
-    const uint32_t rows = (shape.ranks - 1) * shape.tokens;
-    return (rows + device.Workers() - 1) / device.Workers();
-  }
-
   // A chunk of a peer, the how manieth of this rank's it is.
   struct Place {
     uint32_t peer;
@@ -91,6 +85,7 @@ class SumSender {
   }
   // On to the peer whose chunk it is, where it is beyond those of a peer.
   EP_INLINE void Settle(Place& at) const {
+    EP_ROLLED
     while (at.peer + 1 < step_.context.shape.ranks && at.chunk >= ChunksOf(step_, Home(at))) {
       at.chunk -= ChunksOf(step_, Home(at));
       ++at.peer;
@@ -105,8 +100,9 @@ class SumSender {
 
   // Goes on to the chunk that this crew's next piece is of, over those that it is through with.
   EP_INLINE void FindChunk(Device& device) {
+    EP_ROLLED
     while (Left()) {
-      const uint32_t work = Slots(at_).Count() * pieces_.count;
+      const uint32_t work = Slots(at_).Count() * step_.working.out.count;
       if (i_ < work) return;
       i_ -= work;  // crews count on from chunk to chunk
       if (done_ > 0) Complete(device, step_.working, *this, mine_, done_);
@@ -139,6 +135,7 @@ class SumSender {
     const bool copies = context.shape.FansOut();
     if (copies) LoadCopies(device, step_, home, slot);
     const RowCopies& of = step_.working.crew->Copies();
+    EP_ROLLED
     for (uint32_t i = 0; i < (copies ? of.count : 1u); ++i) {
       Copy(device, partial(i), copies ? of.Rows()[i] : step_.handle.places.Row(home, slot), piece);
     }
@@ -152,7 +149,6 @@ class SumSender {
   const Step& step_;
   const uint32_t worker_;
   const uint32_t workers_;
-  const Pieces pieces_;
   uint32_t chunks_ = 0;  // of this worker
   Place at_ = {};        // the chunk of this crew's next piece
   uint32_t mine_ = 0;    // the how manieth of this worker's

@@ -26,6 +26,7 @@ class Arrivals {
   // Whether word i is there; with `waits` not before it is. kViolation if the rank has failed
   // meanwhile.
   EP_INLINE Verdict Look(Device& device, Waiting& waiting, uint32_t i, bool waits) {
+    EP_ROLLED
     for (uint32_t misses = 0;; ++misses) {
       const Verdict verdict = LookOnce(device, waiting, i);
       if (verdict != Verdict::kNotYet || !waits) return verdict;
@@ -122,6 +123,7 @@ class SignalCrew {
   // and, if `awaits_all`, all has arrived. Returns false if the rank has failed.
   EP_INLINE bool Serve(Device& device, Waiting& waiting, uint32_t chunks, bool awaits_all) {
     bool good = true;
+    EP_ROLLED
     for (uint32_t misses = 0; good && (Announced() < chunks || (awaits_all && arrivals_.Left()));) {
       bool moved = Announced() < chunks && Announce(device);
       if (arrivals_.Left()) {

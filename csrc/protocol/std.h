@@ -29,6 +29,14 @@ namespace stdlib = ::std;
 #define EP_INLINE inline
 #endif
 
+// Before a loop that is not worth its code four times: a GPU that runs it once waits for every line
+// of code as it does for data.
+#if defined(__CUDACC_RTC__)
+#define EP_ROLLED _Pragma("unroll 1")
+#else
+#define EP_ROLLED
+#endif
+
 namespace ep {
 
 using stdlib::bit_cast;

@@ -15,14 +15,12 @@ class HomeSummer {
   HomeSummer(Device& device, const Step& step)
       : step_(step),
         tokens_((step.handle.tokens + device.Workers() - 1 - device.Worker()) / device.Workers()),
-        pieces_(Pieces::Cut(step.context.shape.hidden, Device::kUnitChannels,
-                            Device::kPieceChannels, tokens_, device.Crews())),
         i_(device.Crew()),
         arrivals_(step.context, step.working, {step.context, Op::kCombine, step.bank}) {}
 
   Arrivals<Device, AllWords>& arrivals() { return arrivals_; }
 
-  bool Left() const { return i_ < tokens_ * pieces_.count; }
+  bool Left() const { return i_ < tokens_ * step_.working.in.count; }
 
   // Finds what the next piece is the sum of, and sums what this rank makes of it itself.
   EP_INLINE void Prepare(Device& device) {
@@ -32,7 +30,7 @@ class HomeSummer {
     sums_own_ = kSum == CombineSum::kRank && own_ < count_ && step_.context.shape.FansOut();
     if (!sums_own_) return;
     SumCopies(device, step_, step_.context.rank, step_.working.crew->from[own_].slot,
-              pieces_[i_ % pieces_.count],
+              step_.working.in[i_ % step_.working.in.count],
               [&](uint32_t channels, uint32_t count, auto row_of, auto weight_of) {
                 device.SumOwn(step_.working.sum, channels, count, row_of, weight_of);
               });
@@ -42,6 +40,7 @@ class HomeSummer {
   // are. A violation, or that they do not come, is recorded.
   EP_INLINE Verdict Look(Device& device, Waiting& waiting, bool waits) {
     const uint32_t chunk_slots = step_.context.shape.chunk_tokens;
+    EP_ROLLED
     for (; there_ < count_; ++there_) {
       const Destination from = step_.working.crew->from[there_];
       if (from.rank == step_.context.rank) continue;
@@ -60,7 +59,7 @@ class HomeSummer {
 
   // Sums the next piece, all of whose parts are there.
   EP_INLINE void Sum(Device& device) {
-    const Piece piece = pieces_[i_ % pieces_.count];
+    const Piece piece = step_.working.in[i_ % step_.working.in.count];
     Bf16* out = step_.combined + uint64_t{Token(device)} * step_.context.shape.hidden + piece.first;
     if constexpr (kSum == CombineSum::kExpert) {
       SumSelections(device, Token(device), piece, out);
@@ -73,7 +72,7 @@ class HomeSummer {
 
  private:
   uint32_t Token(const Device& device) const {
-    return device.Worker() + i_ / pieces_.count * device.Workers();
+    return device.Worker() + i_ / step_.working.in.count * device.Workers();
   }
   // Brings the token's destinations to the crew's memory, and what is to be awaited to its front.
   EP_INLINE void FindParts(Device& device) {
@@ -86,6 +85,7 @@ class HomeSummer {
                     handle.destinations + uint64_t{token} * step_.context.shape.MaxDestinations()),
                 sizeof(Destination) * step_.context.shape.MaxDestinations());
     own_ = 0;
+    EP_ROLLED
     while (own_ < count_ && crew.from[own_].rank != step_.context.rank) ++own_;
     there_ = 0;
   }
@@ -124,7 +124,6 @@ class HomeSummer {
 
   const Step& step_;
   const uint32_t tokens_;  // of this worker
-  const Pieces pieces_;
   uint32_t i_;  // this crew's next piece
   // Of the token of the next piece, once `prepared_`.
   bool prepared_ = false;

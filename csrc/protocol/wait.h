@@ -83,9 +83,11 @@ EP_INLINE bool GivesUp(Device& device, const RankContext& context, Waiting& wait
 template <class Device, class List, class Take>
 EP_INLINE bool AwaitWords(Device& device, const RankContext& context, Waiting& waiting,
                           const List& list, Take take) {
+  EP_ROLLED
   for (uint32_t base = 0; base < list.Size(); base += Device::kLanes) {
     const uint32_t i = base + device.Lane();
     Sight sight;
+    EP_ROLLED
     for (uint32_t misses = 0;; ++misses) {
       if (i < list.Size() && sight.verdict == Verdict::kNotYet) {
         sight = SeeWord(device, context, waiting, list, i);

@@ -206,8 +206,7 @@ class SimtWorld {
     const RankContext& context = rank->context;
     const DispatchInput input = rank->tensors.Input(0);
     const bool tiled = Tiles().Count(input.tokens) > 1;
-    const kernels::DispatchMemory memory(context.shape, config_.dispatch_blocks,
-                                         config_.tile_tokens);
+    const kernels::DispatchMemory memory(context.shape, config_.dispatch_blocks, Block());
     if (tiled) {
       machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews + 1, memory.SizeBytes(),
                         [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); }});
@@ -227,7 +226,7 @@ class SimtWorld {
 
   void EnqueueCombine(Rank* rank) {
     const RankContext& context = rank->context;
-    const kernels::CombineMemory memory(context.shape, config_.combine_blocks);
+    const kernels::CombineMemory memory(context.shape, config_.combine_blocks, Block());
     machine_.Enqueue({context.rank, config_.combine_blocks, config_.crews + 1, memory.SizeBytes(),
                       [this, rank, memory](Lane& lane) { CombineLane(lane, *rank, memory); },
                       [rank] {
@@ -241,6 +240,13 @@ class SimtWorld {
                       }});
   }
 
+  kernels::BlockShape Block() const {
+    return {.crews = config_.crews,
+            .unit_channels = SimtDevice::kUnitChannels,
+            .piece_channels = SimtDevice::kPieceChannels,
+            .piece_bytes = SimtDevice::kPieceBytes,
+            .tile_tokens = config_.tile_tokens};
+  }
   Tiling Tiles() const { return {config_.world.shape, config_.tile_tokens}; }
 
   // The kernels, as csrc/kernels/kernels.cu has them.

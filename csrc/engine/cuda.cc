@@ -84,7 +84,6 @@ Status CudaEngine::AllocateHandle() {
     size_t bytes;
   } arrays[] = {
       {handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations()},
-      {handle_.destination_count, shape.tokens},
       {handle_.selections,
        handle_.selections == nullptr ? 0 : sizeof(Selection) * shape.tokens * shape.topk},
       {handle_.selection_count, handle_.selection_count == nullptr ? 0 : shape.tokens},
@@ -102,7 +101,6 @@ Status CudaEngine::AllocateHandle() {
   }
   gpu_handle_ = handle_;
   gpu_handle_.destinations = OnGpuAs(handle_.destinations);
-  gpu_handle_.destination_count = OnGpuAs(handle_.destination_count);
   gpu_handle_.selections = OnGpuAs(handle_.selections);
   gpu_handle_.selection_count = OnGpuAs(handle_.selection_count);
   gpu_handle_.copies = OnGpuAs(handle_.copies);
@@ -226,7 +224,6 @@ Status CudaEngine::Fetch(Operations operations) {
     const Shape& shape = context_.shape;
     status =
         CopyOut(handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations());
-    if (status.ok()) status = CopyOut(handle_.destination_count, shape.tokens);
     if (status.ok()) {
       status = CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank);
     }

@@ -11,7 +11,6 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   topk_idx_.assign(topk_idx, topk_idx + uint64_t{tokens} * shape.topk);
   weights_.assign(weights, weights + uint64_t{kSets} * shape.tokens * shape.topk);
   destinations_.resize(uint64_t{shape.tokens} * shape.MaxDestinations());
-  destination_count_.resize(shape.tokens);
   if (shape.sum == CombineSum::kExpert) {
     selections_.resize(uint64_t{shape.tokens} * shape.topk);
     selection_count_.resize(shape.tokens);
@@ -81,8 +80,10 @@ uint64_t Tensors::CountSelections() const {
 std::vector<uint64_t> Tensors::CountRowsToRanks() const {
   std::vector<uint64_t> rows(shape_.ranks);
   for (uint32_t token = 0; token < tokens_; ++token) {
-    for (uint32_t d = 0; d < destination_count_[token]; ++d) {
-      ++rows[destinations_[token * shape_.MaxDestinations() + d].rank];
+    for (uint32_t d = 0; d < shape_.MaxDestinations(); ++d) {
+      const uint32_t rank = destinations_[token * shape_.MaxDestinations() + d].rank;
+      if (rank == kNoDestination.rank) break;
+      ++rows[rank];
     }
   }
   return rows;
@@ -102,7 +103,6 @@ Working Tensors::WorkingOf(uint32_t worker) {
 Handle Tensors::MakeHandle() {
   return {.tokens = tokens_,
           .destinations = destinations_.data(),
-          .destination_count = destination_count_.data(),
           .selections = selections_.data(),
           .selection_count = selection_count_.data(),
           .copies = copies_.data(),

@@ -100,7 +100,6 @@ class Tensors {
   std::vector<int32_t> topk_idx_;
   std::vector<float> weights_;
   std::vector<Destination> destinations_;
-  std::vector<uint8_t> destination_count_;
   std::vector<Selection> selections_;
   std::vector<uint8_t> selection_count_;
   Mapping copies_;

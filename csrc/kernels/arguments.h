@@ -135,12 +135,14 @@ class CombineMemory {
         crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
         sums_(memory_.Take(sizeof(Bf16) * block.piece_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
+        begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         mail_(memory_, combine::MostChunks(shape, workers), (shape.ranks - 1) * shape.Chunks()) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
 
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
-    return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr, nullptr},
+    return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr,
+             FastMemory::At<uint32_t>(base, begin_)},
             mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew,
             FastMemory::At<Bf16>(base, sums_) + crew * piece_channels_, out_, in_};
   }
@@ -159,6 +161,7 @@ class CombineMemory {
   uint32_t crews_;
   uint32_t sums_;
   uint32_t rows_from_;
+  uint32_t begin_;
   MailMemory mail_;
 };
 

@@ -19,9 +19,8 @@ struct Weighted {
   RowOf row_of;
   WeightOf weight_of;
 
-  ptx::Vector Load(uint32_t i, uint32_t channel) const {
-    return ptx::LoadPeer(row_of(i) + channel);
-  }
+  const Bf16* Row(uint32_t i) const { return row_of(i); }
+  static ptx::Vector Load(const Bf16* from) { return ptx::LoadPeer(from); }
   float Factor(uint32_t i) const { return weight_of(i); }
   static float Add(uint32_t, float sum, float value, float factor) {
     return __fmaf_rn(factor, value, sum);
@@ -36,9 +35,8 @@ struct Plain {
   uint32_t own;
   const Bf16* fast;
 
-  ptx::Vector Load(uint32_t i, uint32_t channel) const {
-    return ptx::LoadAnywhere((i == own ? fast : row_of(i)) + channel);
-  }
+  const Bf16* Row(uint32_t i) const { return i == own ? fast : row_of(i); }
+  static ptx::Vector Load(const Bf16* from) { return ptx::LoadAnywhere(from); }
   static float Factor(uint32_t) { return 0; }
   static float Add(uint32_t i, float sum, float value, float) {
     return i == 0 ? value : __fadd_rn(sum, value);
@@ -66,6 +64,13 @@ struct VectorSums {
 // kRows rows at most, of kVectors vectors at a time.
 template <uint32_t kRows, uint32_t kVectors, class Rows, class Put>
 EP_INLINE void SumFew(uint32_t channels, uint32_t count, uint32_t lane, const Rows& rows, Put put) {
+  const Bf16* row[kRows];
+  float factor[kRows];
+#pragma unroll
+  for (uint32_t r = 0; r < kRows; ++r) {
+    row[r] = r < count ? rows.Row(r) : nullptr;
+    factor[r] = r < count ? rows.Factor(r) : 0;
+  }
 #pragma unroll 1
   for (uint32_t first = lane * kVectorChannels; first < channels;
        first += kVectors * 32 * kVectorChannels) {
@@ -76,7 +81,7 @@ EP_INLINE void SumFew(uint32_t channels, uint32_t count, uint32_t lane, const Ro
       for (uint32_t v = 0; v < kVectors; ++v) {
         const uint32_t channel = first + v * 32 * kVectorChannels;
         held[r][v] = {};
-        if (r < count && channel < channels) held[r][v] = rows.Load(r, channel);
+        if (r < count && channel < channels) held[r][v] = Rows::Load(row[r] + channel);
       }
     }
 #pragma unroll
@@ -85,7 +90,7 @@ EP_INLINE void SumFew(uint32_t channels, uint32_t count, uint32_t lane, const Ro
       VectorSums sums = {};
 #pragma unroll
       for (uint32_t r = 0; r < kRows; ++r) {
-        if (r < count) sums.template Add<Rows>(r, held[r][v], rows.Factor(r));
+        if (r < count) sums.template Add<Rows>(r, held[r][v], factor[r]);
       }
       if (channel < channels) put(channel, sums.Rounded());
     }
@@ -106,7 +111,7 @@ EP_INLINE void SumMany(uint32_t channels, uint32_t count, uint32_t lane, const R
 #pragma unroll
       for (uint32_t r = 0; r < kRows; ++r) {
         held[r] = {};
-        if (begin + r < count) held[r] = rows.Load(begin + r, channel);
+        if (begin + r < count) held[r] = Rows::Load(rows.Row(begin + r) + channel);
       }
 #pragma unroll
       for (uint32_t r = 0; r < kRows; ++r) {

@@ -152,10 +152,15 @@ class BitmapPlan {
         static_cast<uint32_t>(stdlib::popcount(hit & ((uint64_t{1} << rank) - 1)));
     device.SyncCrew();  // nobody still reads the token before
     if (lane == 0) plan->destination_count = static_cast<uint32_t>(stdlib::popcount(hit));
-    if (first_of_rank) plan->destinations[destination] = {rank, CountBelow(rank, token)};
+    if (first_of_rank) {
+      plan->destinations[destination] = {rank, CountBelow(rank, token)};
+      plan->selections[destination] = static_cast<uint8_t>(stdlib::popcount(lanes_of_rank));
+    }
     if (lane < shape_.topk) {
       plan->destination_of[lane] =
           selects ? static_cast<uint8_t>(destination) : TokenPlan::kNowhere;
+      plan->before[lane] =
+          static_cast<uint8_t>(stdlib::popcount(lanes_of_rank & ((1u << lane) - 1)));
     }
     if (selects && places) {
       plan->placements[lane] = {

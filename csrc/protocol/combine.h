@@ -68,6 +68,7 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   EP_ROLLED
   for (uint32_t r = device.Thread(); r < context.shape.ranks; r += device.Threads()) {
     working.places.rows_from[r] = handle.places.rows_from[r];
+    if (!context.shape.FansOut()) working.places.begin[r] = handle.places.begin[r];
   }
   SignalCrew signals(context, working, sender, home.arrivals());
   if (!EnterOperation(device, context, working.mail,

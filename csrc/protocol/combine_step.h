@@ -15,7 +15,7 @@ struct Step {
   const Handle& handle;
   const Bf16* expert_rows;
   Bf16* combined;
-  // Its places hold rows_from alone.
+  // Its places hold rows_from and, where no row is fanned out, begin.
   const Working& working;
 
   // One channel of a row of the experts' outputs.

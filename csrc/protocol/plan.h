@@ -41,7 +41,11 @@ struct TokenPlan {
   // By selection; kNowhere where the id is -1.
   static constexpr uint8_t kNowhere = 0xFF;
   uint8_t destination_of[kMaxTopk];
+  // How many earlier selections have the same destination.
+  uint8_t before[kMaxTopk];
   Placement placements[kMaxTopk];
+  // Of a destination.
+  uint8_t selections[kMaxTopk];
 };
 
 // Plans tokens 0, 1, 2, … of one dispatch, on a device with one lane.
@@ -119,6 +123,7 @@ class SequentialPlan {
     plan_.destination_count = 0;
     for (uint64_t left = hit; left != 0; left &= left - 1) {
       const uint32_t rank = static_cast<uint32_t>(stdlib::countr_zero(left));
+      plan_.selections[plan_.destination_count] = 0;
       plan_.destinations[plan_.destination_count++] = {rank, rows_to_rank_[rank]++};
     }
     for (uint32_t j = 0; j < shape_.topk; ++j) {
@@ -126,7 +131,9 @@ class SequentialPlan {
       if (ids[j] == -1) continue;
       const uint32_t expert = static_cast<uint32_t>(ids[j]);
       const uint64_t lower_ranks = (uint64_t{1} << rank_of[j]) - 1;
-      plan_.destination_of[j] = static_cast<uint8_t>(stdlib::popcount(hit & lower_ranks));
+      const uint32_t destination = static_cast<uint32_t>(stdlib::popcount(hit & lower_ranks));
+      plan_.destination_of[j] = static_cast<uint8_t>(destination);
+      plan_.before[j] = plan_.selections[destination]++;
       plan_.placements[j] = {
           static_cast<uint16_t>(expert - rank_of[j] * shape_.experts_per_rank),
           selections_of_expert_[expert]++,

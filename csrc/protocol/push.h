@@ -23,14 +23,8 @@ EP_INLINE void Describe(Device& device, const Step& step, uint32_t token, const 
   EP_ROLLED
   for (uint32_t j = device.Lane(); j < topk; j += Device::kLanes) {
     if (plan.destination_of[j] != d) continue;
-    uint8_t before = 0;  // selections of this destination, before this one and in all
-    uint8_t all = 0;
-    EP_ROLLED
-    for (uint32_t i = 0; i < topk; ++i) {
-      const bool same = plan.destination_of[i] == d;
-      before += same && i < j;
-      all += same;
-    }
+    const uint32_t before = plan.before[j];
+    const uint8_t all = plan.selections[d];
     if (before == 0) store(meta, RowMeta{token, all, {}});
     store(meta->Placements() + before, plan.placements[j]);
     store(meta->Weights(all) + before, weights[j]);
@@ -45,16 +39,12 @@ void KeepSelections(Device& device, const Step& step, uint32_t token, const Toke
   const float* weights = step.input.topk_weights + uint64_t{token} * topk;
   EP_ROLLED
   for (uint32_t j = device.Lane(); j < topk; j += Device::kLanes) {
-    uint32_t before = 0;       // selections of any destination before this one
-    uint32_t before_here = 0;  // of the same
+    uint32_t before = 0;  // selections of any destination before this one
     EP_ROLLED
-    for (uint32_t i = 0; i < j; ++i) {
-      before += plan.destination_of[i] != TokenPlan::kNowhere;
-      before_here += plan.destination_of[i] == plan.destination_of[j];
-    }
+    for (uint32_t i = 0; i < j; ++i) before += plan.destination_of[i] != TokenPlan::kNowhere;
     const bool selects = plan.destination_of[j] != TokenPlan::kNowhere;
     if (selects) {
-      kept[before] = {plan.destinations[plan.destination_of[j]], before_here, weights[j]};
+      kept[before] = {plan.destinations[plan.destination_of[j]], plan.before[j], weights[j]};
     }
     if (j + 1 == topk) {
       step.handle.selection_count[token] = static_cast<uint8_t>(before + selects);
@@ -67,12 +57,10 @@ template <class Device>
 void KeepDestinations(Device& device, const Step& step, uint32_t token, const TokenPlan& plan) {
   Destination* kept =
       step.handle.destinations + uint64_t{token} * step.context.shape.MaxDestinations();
+  const uint32_t most = step.context.shape.MaxDestinations();
   EP_ROLLED
-  for (uint32_t d = device.Lane(); d < plan.destination_count; d += Device::kLanes) {
-    kept[d] = plan.destinations[d];
-  }
-  if (device.Lane() == 0) {
-    step.handle.destination_count[token] = static_cast<uint8_t>(plan.destination_count);
+  for (uint32_t d = device.Lane(); d < most; d += Device::kLanes) {
+    kept[d] = d < plan.destination_count ? plan.destinations[d] : kNoDestination;
   }
   if (step.context.shape.sum == CombineSum::kExpert) KeepSelections(device, step, token, plan);
 }

@@ -54,6 +54,9 @@ struct Destination {
   uint32_t slot;
 };
 
+// Behind a token's last.
+inline constexpr Destination kNoDestination = {0xFFFFFFFF, 0};
+
 // One of a token's selections: where its row comes back from, and what it counts.
 struct Selection {
   Destination from;
@@ -83,8 +86,7 @@ struct Places {
 // good while further dispatches run. T tokens, R ranks, D = MaxDestinations().
 struct Handle {
   uint32_t tokens;             // of this rank
-  Destination* destinations;   // [T, D], in rank order
-  uint8_t* destination_count;  // [T]
+  Destination* destinations;   // [T, D], in rank order; kNoDestination behind the last
   Selection* selections;       // [T, topk], the token's own order; CombineSum::kExpert only
   uint8_t* selection_count;    // [T]; CombineSum::kExpert only
   uint8_t* copies;             // RowCopies [R, T], Layout::MetaStride() apart; where rows fan out

@@ -137,7 +137,7 @@ class SumSender {
     const RowCopies& of = step_.working.crew->Copies();
     EP_ROLLED
     for (uint32_t i = 0; i < (copies ? of.count : 1u); ++i) {
-      Copy(device, partial(i), copies ? of.Rows()[i] : step_.handle.places.Row(home, slot), piece);
+      Copy(device, partial(i), copies ? of.Rows()[i] : step_.working.places.Row(home, slot), piece);
     }
   }
   EP_INLINE void Copy(Device& device, Bf16* to, uint64_t row, Piece piece) {

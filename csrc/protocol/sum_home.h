@@ -27,7 +27,7 @@ class HomeSummer {
     if (prepared_) return;
     prepared_ = true;
     FindParts(device);
-    sums_own_ = kSum == CombineSum::kRank && own_ < count_ && step_.context.shape.FansOut();
+    sums_own_ = kSum == CombineSum::kRank && own_ < kMaxTopk && step_.context.shape.FansOut();
     if (!sums_own_) return;
     SumCopies(device, step_, step_.context.rank, step_.working.crew->from[own_].slot,
               step_.working.in[i_ % step_.working.in.count],
@@ -79,14 +79,16 @@ class HomeSummer {
     const uint32_t token = Token(device);
     const Handle& handle = step_.handle;
     CrewMemory& crew = *step_.working.crew;
-    count_ = handle.destination_count[token];
+    const uint32_t most = step_.context.shape.MaxDestinations();
     device.Load(reinterpret_cast<uint8_t*>(crew.from),
                 reinterpret_cast<const uint8_t*>(
                     handle.destinations + uint64_t{token} * step_.context.shape.MaxDestinations()),
-                sizeof(Destination) * step_.context.shape.MaxDestinations());
-    own_ = 0;
+                sizeof(Destination) * most);
+    own_ = kMaxTopk;
     EP_ROLLED
-    while (own_ < count_ && crew.from[own_].rank != step_.context.rank) ++own_;
+    for (count_ = 0; count_ < most && crew.from[count_].rank != kNoDestination.rank; ++count_) {
+      if (crew.from[count_].rank == step_.context.rank) own_ = count_;
+    }
     there_ = 0;
   }
 
@@ -96,7 +98,7 @@ class HomeSummer {
     const Destination* from = step_.working.crew->from;
     device.SumPartials(out, piece.count, count_, own, step_.working.sum, [&](uint32_t d) {
       if (from[d].rank == context.rank) {
-        return step_.ExpertRow(step_.handle.places.Row(context.rank, from[d].slot), piece.first);
+        return step_.ExpertRow(step_.working.places.Row(context.rank, from[d].slot), piece.first);
       }
       return PartialOf(from[d], 0, piece);
     });

@@ -252,7 +252,7 @@ typedef enum ep_tensor {
   EP_TOPK_WEIGHTS = 3,  // float [tokens, topk]
   EP_RECV_COUNT = 4,    // int32 [experts_per_rank]; their sum is N
   EP_RECV_X = 5,        // E4M3 or BF16 [N, hidden]
-  EP_RECV_SCALES = 6,   // float [N, hidden / 128]; no bytes where rows are BF16
+  EP_RECV_SCALES = 6,   // float [N, ceil(hidden / 128)]; no bytes where rows are BF16
   EP_RECV_SRC = 7,      // int32 [N, 2]: source rank, token
   EP_EXPERT_OUT = 8,    // BF16 [N, hidden], as combined
   EP_COMBINED = 9,      // BF16 [tokens, hidden]

@@ -54,6 +54,11 @@ Status CudaKernels::LimitBlocks(cudaKernel_t kernel, uint32_t ranks_on_gpu,
 
 Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu,
                          std::unique_ptr<CudaKernels>* kernels) {
+  if (shape.Experts() > kMaxGpuExperts) {
+    return {Code::kInvalid,
+            "plan " + std::to_string(shape.Experts()) + " experts on a GPU: it has room for " +
+                std::to_string(kMaxGpuExperts) + "; try fewer --experts-per-rank or --device=cpu"};
+  }
   auto made = std::make_unique<CudaKernels>();
   made->shared_bytes_ = kernels::SharedMemory(shape).SizeBytes();
   int device = 0;

@@ -88,7 +88,7 @@ class Tensors {
   Mapping token_rows[kSets];  // BF16 [tokens, hidden]
   // N is OutputRows().
   GuardedRows received;        // E4M3 or BF16 [N, hidden]
-  GuardedRows scales;          // float [N, hidden / 128]; FP8 only
+  GuardedRows scales;          // float [N, ScalesPerRow()]; FP8 only
   GuardedRows sources;         // Source [N]
   GuardedRows descriptions;    // RowMeta [N] of Layout::MetaStride(); where no row is fanned out
   Mapping expert_rows[kSets];  // BF16 [N, hidden]

@@ -37,7 +37,7 @@ struct RowMeta {
     return sizeof(RowMeta) + selections * (sizeof(Placement) + sizeof(float));
   }
 };
-static_assert(sizeof(RowMeta) == 8 && RowMeta::SizeBytes(kMaxTopk) == 136);
+static_assert(sizeof(RowMeta) == 8 && RowMeta::SizeBytes(kMaxTopk) == 264);
 
 }  // namespace ep
 

@@ -6,13 +6,15 @@
 
 namespace ep {
 
-// Channels that share one FP8 scale.
+// Channels that share one FP8 scale; a row's last ones may be fewer.
 inline constexpr uint32_t kChannelsPerScale = 128;
+// A row's channels come in multiples of these: 16 bytes of BF16, what a GPU moves at a time.
+inline constexpr uint32_t kHiddenMultiple = 8;
 inline constexpr uint32_t kMaxRanks = 64;
 // Token and expert numbers travel as 16-bit words.
 inline constexpr uint32_t kMaxTokens = 65535;
 inline constexpr uint32_t kMaxExperts = 65535;
-inline constexpr uint32_t kMaxTopk = 16;
+inline constexpr uint32_t kMaxTopk = 32;
 inline constexpr uint32_t kMaxHidden = 65536;
 
 // What a dispatched row holds. Combined rows are always BF16.
@@ -50,7 +52,9 @@ struct Shape {
   constexpr uint32_t Experts() const { return ranks * experts_per_rank; }
   // Different ranks that one token's experts can live on.
   constexpr uint32_t MaxDestinations() const { return topk < ranks ? topk : ranks; }
-  constexpr uint32_t ScalesPerRow() const { return hidden / kChannelsPerScale; }
+  constexpr uint32_t ScalesPerRow() const {
+    return (hidden + kChannelsPerScale - 1) / kChannelsPerScale;
+  }
   // Rows that one expert can receive.
   constexpr uint32_t MaxRowsPerExpert() const { return ranks * tokens; }
   // Experts of one token that can live on the same rank.
@@ -80,15 +84,15 @@ struct Shape {
 constexpr const char* Problem(const Shape& shape) {
   if (shape.ranks < 1 || shape.ranks > kMaxRanks) return "ranks must be 1 to 64";
   if (shape.tokens < 1 || shape.tokens > kMaxTokens) return "tokens must be 1 to 65535";
-  if (shape.hidden < kChannelsPerScale || shape.hidden > kMaxHidden ||
-      shape.hidden % kChannelsPerScale != 0) {
-    return "hidden must be a multiple of 128, at most 65536";
+  if (shape.hidden < kHiddenMultiple || shape.hidden > kMaxHidden ||
+      shape.hidden % kHiddenMultiple != 0) {
+    return "hidden must be a multiple of 8, at most 65536";
   }
   if (shape.experts_per_rank < 1 || shape.experts_per_rank > kMaxExperts / shape.ranks) {
     return "experts must be 1 to 65535 in all";
   }
   if (shape.topk < 1 || shape.topk > kMaxTopk || shape.topk > shape.Experts()) {
-    return "topk must be 1 to 16 and at most the number of experts";
+    return "topk must be 1 to 32 and at most the number of experts";
   }
   if (shape.dtype != Dtype::kFp8 && shape.dtype != Dtype::kBf16) return "unknown dtype";
   if (shape.layout < OutputLayout::kExpert || shape.layout > OutputLayout::kContig) {

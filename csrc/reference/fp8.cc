@@ -61,9 +61,9 @@ const std::array<Interval, 128>& E4m3Intervals() {
   return kIntervals;
 }
 
-GroupScale ScaleOf(const uint16_t* channels) {
+GroupScale ScaleOf(const uint16_t* channels, uint32_t count) {
   double amax = 0;
-  for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
+  for (uint32_t c = 0; c < count; ++c) {
     amax = std::max(amax, std::fabs(Bf16Value(channels[c])));  // max(a, NaN) is a
   }
   amax = std::max(amax, static_cast<double>(1e-4f));
@@ -72,11 +72,12 @@ GroupScale ScaleOf(const uint16_t* channels) {
 }
 
 EP_CPU_VERSIONS
-uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_t* codes) {
+uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multiplier,
+                        const uint8_t* codes) {
   const Interval* intervals = E4m3Intervals().data();
   uint32_t wrong[kChannelsPerScale];
   uint32_t any = 0;
-  for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
+  for (uint32_t c = 0; c < count; ++c) {
     const float value = std::bit_cast<float>(uint32_t{channels[c]} << 16) * multiplier;
     const float magnitude = std::fabs(value);
     const Interval interval = intervals[codes[c] & 0x7F];
@@ -85,11 +86,11 @@ uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_
     wrong[c] = !(inside && same_sign);
     any |= wrong[c];
   }
-  if (any == 0) return kChannelsPerScale;
-  for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
+  if (any == 0) return count;
+  for (uint32_t c = 0; c < count; ++c) {
     if (wrong[c] && !(std::isnan(Bf16Value(channels[c])) && codes[c] == 0x7F)) return c;
   }
-  return kChannelsPerScale;
+  return count;
 }
 
 }  // namespace ep::reference

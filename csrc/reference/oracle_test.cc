@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -46,28 +47,49 @@ TEST(Oracle, AcceptsTheRightBf16RowAndNamesAWrongChannel) {
   EXPECT_EQ(difference->got ^ 1, difference->want);
 }
 
-TEST(Oracle, AcceptsOnlyTheNearestFp8Codes) {
-  Oracle oracle(TwoRanks(Dtype::kFp8), 0);
-  std::vector<uint16_t> row(kHidden);
+// Rows of whole groups, of one short group, and with a short last one.
+class OracleOfFp8 : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(OracleOfFp8, AcceptsOnlyTheNearestCodes) {
+  Routing routing = TwoRanks(Dtype::kFp8);
+  const uint32_t hidden = routing.shape.hidden = GetParam();
+  Oracle oracle(routing, 0);
+  std::vector<uint16_t> row(hidden);
   std::vector<uint8_t> codes;
-  TokenRow(5, 0, 1, 0, kHidden, row.data());
-  const GroupScale scale = ScaleOf(row.data());
-  for (const uint16_t channel : row) {
-    codes.push_back(NearestE4m3(static_cast<float>(Bf16Value(channel)) * scale.multiplier));
+  std::vector<float> scales;
+  TokenRow(5, 0, 1, 0, hidden, row.data());
+  for (uint32_t begin = 0; begin < hidden; begin += 128) {
+    const uint32_t count = std::min(128u, hidden - begin);
+    const GroupScale scale = ScaleOf(&row[begin], count);
+    scales.push_back(scale.scale);
+    for (uint32_t c = begin; c < begin + count; ++c) {
+      codes.push_back(NearestE4m3(static_cast<float>(Bf16Value(row[c])) * scale.multiplier));
+    }
   }
-  EXPECT_FALSE(oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale));
-  for (uint32_t c = 0; c < kHidden; ++c) {
+  const auto compare = [&] {
+    return oracle.CompareDispatched({1, 0}, 0, codes.data(), scales.data());
+  };
+  EXPECT_FALSE(compare());
+  for (uint32_t c = 0; c < hidden; ++c) {
     codes[c] ^= 1;
-    const auto difference = oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale);
+    const auto difference = compare();
     ASSERT_TRUE(difference);
     EXPECT_EQ(difference->channel, c);
     codes[c] ^= 0x81;
-    EXPECT_TRUE(oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale)) << "the sign";
+    EXPECT_TRUE(compare()) << "the sign";
     codes[c] ^= 0x80;
   }
-  const float other = scale.scale * 2;
-  EXPECT_EQ(oracle.CompareDispatched({1, 0}, 0, codes.data(), &other)->part, Difference::kScale);
+  for (uint32_t group = 0; group < scales.size(); ++group) {
+    scales[group] *= 2;
+    const auto difference = compare();
+    ASSERT_TRUE(difference);
+    EXPECT_EQ(difference->part, Difference::kScale);
+    EXPECT_EQ(difference->channel, group * 128);
+    scales[group] /= 2;
+  }
 }
+
+INSTANTIATE_TEST_SUITE_P(Hiddens, OracleOfFp8, ::testing::Values(8, 120, 128, 136, 2880));
 
 TEST(Oracle, SumsInFloat64WithinAHandfulOfRoundings) {
   // Token 0 of rank 0: expert 0 on its own rank, expert 2 on the other.

@@ -22,7 +22,7 @@ func runFlags() []cli.Flag {
 		&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
 		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
 		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number a rank: 128,0,64"},
-		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 128"},
+		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 8"},
 		&cli.IntFlag{Name: "experts-per-rank", Value: d.ExpertsPerRank, Usage: "experts on each rank"},
 		&cli.IntFlag{Name: "topk", Value: d.Topk, Usage: "experts that each token selects"},
 		&cli.StringFlag{Name: "nvlink-backend", Value: d.NvlinkBackend, Usage: "how rows reach other ranks: ipc maps memory of one host; nixl maps that of GPUs and moves rows of CPUs, with NIXL; none maps nothing and is TCP on CPUs; nixl-put tests puts of GPUs"},

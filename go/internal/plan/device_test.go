@@ -71,10 +71,29 @@ func TestTheDeviceFollowsFromFlagAndGPUs(t *testing.T) {
 // A user who mends what no host can run then learns what this one has not.
 func TestUsageComesBeforeWhatTheHostHas(t *testing.T) {
 	o := plan.Defaults()
-	o.Device, o.Hidden = "cuda", 1000
+	o.Device, o.Hidden = "cuda", 1001
 	var usage *plan.UsageError
 	if _, err := plan.New(o); !errors.As(err, &usage) || usage.Flag != "hidden" {
 		t.Errorf("New: %v; want a UsageError of hidden", err)
+	}
+}
+
+func TestGPUsPlanForSoManyExperts(t *testing.T) {
+	o := plan.Defaults()
+	o.Device, o.GPUs, o.ExpertsPerRank = "cuda", 8, 256
+	if _, err := plan.New(o); err != nil {
+		t.Errorf("New of 2,048 experts: %v", err)
+	}
+	o.ExpertsPerRank, o.GPUs = 257, 0 // whatever this host has
+	want := "--experts-per-rank=257: 8 ranks would have 2,056 experts, more than the 2,048 that a GPU has room to plan for; " +
+		"try --experts-per-rank=256 or --device=cpu"
+	var usage *plan.UsageError
+	if _, err := plan.New(o); !errors.As(err, &usage) || err.Error() != want {
+		t.Errorf("New of 2,056 experts: %v; want a UsageError, %s", err, want)
+	}
+	o.Device = "cpu"
+	if _, err := plan.New(o); err != nil {
+		t.Errorf("New of 2,056 experts on CPUs: %v", err)
 	}
 }
 

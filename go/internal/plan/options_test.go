@@ -94,16 +94,16 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		want   string
 	}{
 		"hidden between multiples": {
-			func(o *plan.Options) { o.Hidden = 1000 },
-			"--hidden=1000: must be a multiple of 128; try --hidden=1024",
+			func(o *plan.Options) { o.Hidden = 2881 },
+			"--hidden=2881: must be a multiple of 8; try --hidden=2888",
 		},
 		"hidden of 0": {
 			func(o *plan.Options) { o.Hidden = 0 },
-			"--hidden=0: must be 128 to 65,536; try --hidden=128",
+			"--hidden=0: must be 8 to 65,536; try --hidden=8",
 		},
 		"hidden beyond any model": {
-			func(o *plan.Options) { o.Hidden = 65_664 },
-			"--hidden=65664: must be 128 to 65,536; try --hidden=65536",
+			func(o *plan.Options) { o.Hidden = 65_544 },
+			"--hidden=65544: must be 8 to 65,536; try --hidden=65536",
 		},
 		"no ranks": {
 			func(o *plan.Options) { o.NumProcesses = 0 },
@@ -153,9 +153,9 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 			func(o *plan.Options) { o.ExpertsPerRank = 9000 },
 			"--experts-per-rank=9000: 8 ranks would have 72,000 experts, more than 65,535; try --experts-per-rank=8191",
 		},
-		"topk of 17": {
-			func(o *plan.Options) { o.Topk = 17 },
-			"--topk=17: must be 1 to 16; try --topk=16",
+		"topk of 33": {
+			func(o *plan.Options) { o.Topk = 33 },
+			"--topk=33: must be 1 to 32; try --topk=32",
 		},
 		"more choices than experts": {
 			func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 2, 2, 5 },
@@ -251,12 +251,13 @@ func TestEveryBackendIsOneOfGPUs(t *testing.T) {
 func TestTheLimitsThemselvesAreGood(t *testing.T) {
 	for name, change := range map[string]func(*plan.Options){
 		"smallest": func(o *plan.Options) {
-			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = 1, "1", 128, 1, 1, 0, 2
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = 1, "1", 8, 1, 1, 0, 2
 		},
 		"largest": func(o *plan.Options) {
-			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, "65535", 65_536, 1023, 16
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, "65535", 65_536, 1023, 32
 		},
-		"every expert": func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 16, 16 },
+		"every expert": func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 32, 32 },
+		"a width of whole groups and a half": func(o *plan.Options) { o.Hidden = 2880 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := plan.Defaults()

@@ -20,12 +20,15 @@ const (
 	maxTokens = 65_535
 	// maxExperts bounds the experts of all ranks together.
 	maxExperts = 65_535
+	// maxGPUExperts bounds them where ranks are on GPUs: a thread block plans for all of them in
+	// its fast memory.
+	maxGPUExperts = 2_048
 	// maxTopk bounds the experts that one token selects.
-	maxTopk = 16
+	maxTopk = 32
 	// maxThreads bounds the workers of a rank: more than the cores of any socket.
 	maxThreads = 256
-	// hiddenMultiple is the number of channels that share one FP8 scale.
-	hiddenMultiple = 128
+	// hiddenMultiple divides the channels of a token: 16 bytes of BF16.
+	hiddenMultiple = 8
 	// maxHidden bounds the channels of a token: four times the widest of published models, and
 	// a BF16 row of it is 128 KiB.
 	maxHidden = 65_536

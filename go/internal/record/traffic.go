@@ -8,21 +8,22 @@ import epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 
 const (
 	channelsPerScale = 128
-	scaleBytes       = 4 // one fp32 for channelsPerScale channels
+	scaleBytes       = 4 // one fp32 for channelsPerScale channels, or for the fewer that are left
 	bf16Bytes        = 2
 	fp8Bytes         = 1
 	// rowHeaderBytes goes with each dispatched row and names the token that it is.
 	rowHeaderBytes = 16
 )
 
-// DispatchRowBytes returns the bytes of one dispatched row: H + H/128*4 + 16 as FP8, 2H + 16 as
+// DispatchRowBytes returns the bytes of one dispatched row: H + ⌈H/128⌉*4 + 16 as FP8, 2H + 16 as
 // BF16.
 func DispatchRowBytes(c *epperfv1.Case) uint64 {
 	hidden := uint64(c.GetHidden())
 	if c.GetDtype() == epperfv1.Dtype_DTYPE_BF16 {
 		return hidden*bf16Bytes + rowHeaderBytes
 	}
-	return hidden*fp8Bytes + hidden/channelsPerScale*scaleBytes + rowHeaderBytes
+	scales := (hidden + channelsPerScale - 1) / channelsPerScale
+	return hidden*fp8Bytes + scales*scaleBytes + rowHeaderBytes
 }
 
 // CombineRowBytes returns the bytes of one combined row: 2H, for rows come back as BF16 whatever

@@ -25,6 +25,8 @@ func TestRowBytes(t *testing.T) {
 		want   uint64
 	}{
 		"dispatch fp8 7168":     {dispatch, fp8, 7168, 7408},
+		"dispatch fp8 2880":     {dispatch, fp8, 2880, 2880 + 23*4 + 16},
+		"dispatch fp8 8":        {dispatch, fp8, 8, 8 + 4 + 16},
 		"dispatch fp8 4096":     {dispatch, fp8, 4096, 4240},
 		"dispatch bf16 7168":    {dispatch, bf16, 7168, 14352},
 		"combine fp8 7168":      {combine, fp8, 7168, 14336},

@@ -15,6 +15,7 @@ namespace {
 
 static_assert(static_cast<int>(EP_LAYOUT_CONTIG) == static_cast<int>(OutputLayout::kContig));
 static_assert(static_cast<int>(EP_SUM_EXPERT) == static_cast<int>(CombineSum::kExpert));
+static_assert(static_cast<int>(EP_QUANTIZE_OUTSIDE) == static_cast<int>(Quantize::kOutside));
 
 // Fills `config` from C. The routing is copied: the oracle keeps it.
 Status ToConfig(const ep_config& from, RankConfig* config) {
@@ -142,7 +143,8 @@ Shape ToShape(const ep_shape& shape) {
           shape.topk,
           static_cast<Dtype>(shape.dtype),
           static_cast<OutputLayout>(shape.layout),
-          static_cast<CombineSum>(shape.sum)};
+          static_cast<CombineSum>(shape.sum),
+          static_cast<Quantize>(shape.quantize)};
 }
 
 Status Create(const ep_config& config, Rank* rank) {

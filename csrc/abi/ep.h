@@ -51,6 +51,12 @@ typedef enum ep_sum {
   EP_SUM_EXPERT = 2,  // at home alone; not in layouts rank and flat
 } ep_sum;
 
+// Where a row becomes FP8.
+typedef enum ep_quantize {
+  EP_QUANTIZE_INSIDE = 1,   // in the dispatch, which reads BF16
+  EP_QUANTIZE_OUTSIDE = 2,  // before it: the dispatch reads codes and scales; of EP_FP8 only
+} ep_quantize;
+
 typedef enum ep_op {
   EP_DISPATCH = 1,
   EP_COMBINE = 2,  // on the handle of the last dispatch
@@ -68,6 +74,7 @@ typedef struct ep_shape {
   ep_dtype dtype;
   ep_layout layout;
   ep_sum sum;
+  ep_quantize quantize;
 } ep_shape;
 
 // Sets of input rows, weights and expert outputs. The n-th operation of a kind uses set n % 3,
@@ -247,7 +254,7 @@ ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* row
 // What the last EP_E2E left behind, as tensors without gaps: the rows of an expert follow those of
 // the one before, in layouts rank and flat those of a source. N is the number of rows received.
 typedef enum ep_tensor {
-  EP_X = 1,             // BF16 [tokens, hidden], as dispatched
+  EP_X = 1,             // BF16 [tokens, hidden], before they are quantised wherever that is
   EP_TOPK_IDX = 2,      // int32 [tokens, topk]
   EP_TOPK_WEIGHTS = 3,  // float [tokens, topk]
   EP_RECV_COUNT = 4,    // int32 [experts_per_rank]; their sum is N

@@ -15,7 +15,7 @@ namespace ep {
 
 // Its tensors; N is the number of rows received. csrc/abi/ep.h has the same numbers.
 enum class Tensor : uint32_t {
-  kX = 1,            // BF16 [tokens, hidden]
+  kX = 1,            // BF16 [tokens, hidden], before they are quantised wherever that is
   kTopkIdx = 2,      // int32 [tokens, topk]
   kTopkWeights = 3,  // float [tokens, topk]
   kRecvCount = 4,    // int32 [L]

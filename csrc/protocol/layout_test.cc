@@ -51,6 +51,16 @@ TEST(Shapes, RefuseRowsOfExpertsThatNobodyKeeps) {
   }
 }
 
+TEST(Shapes, AreQuantisedBeforeWhereTheyAreFp8Alone) {
+  Shape shape = kSeed;
+  shape.quantize = Quantize::kOutside;
+  EXPECT_EQ(Problem(shape), nullptr);
+  shape.dtype = Dtype::kBf16;
+  EXPECT_NE(Problem(shape), nullptr);
+  shape.quantize = static_cast<Quantize>(3);
+  EXPECT_NE(Problem(shape), nullptr);
+}
+
 TEST(Layout, AlignsRowsToLines) {
   for (const uint32_t hidden : {128u, 256u, 384u, 7168u}) {
     for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {

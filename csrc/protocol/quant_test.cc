@@ -182,6 +182,11 @@ TEST(RowsOfModels, AreQuantisedAsMlDtypesAndTheReferenceDo) {
     const auto channels = Take<Bf16>(bytes, &at, shape.hidden);
     const auto scales = Take<float>(bytes, &at, shape.ScalesPerRow());
     const auto codes = Take<E4m3>(bytes, &at, shape.hidden);
+    std::vector<E4m3> theirs(shape.hidden);
+    std::vector<float> their_scales(shape.ScalesPerRow());
+    reference::QuantizeRow(channels.data(), shape.hidden, theirs.data(), their_scales.data());
+    EXPECT_EQ(theirs, codes) << shape.hidden << " channels";
+    EXPECT_EQ(their_scales, scales) << shape.hidden << " channels";
     for (uint32_t group = 0; group < shape.ScalesPerRow(); ++group) {
       const uint32_t begin = group * kChannelsPerScale;
       const uint32_t count = std::min(kChannelsPerScale, shape.hidden - begin);

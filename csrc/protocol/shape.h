@@ -35,6 +35,12 @@ enum class CombineSum : uint32_t {
   kExpert = 2,  // at home alone: every selection's row comes back
 };
 
+// Where a row becomes FP8.
+enum class Quantize : uint32_t {
+  kInside = 1,   // in the dispatch, which reads BF16
+  kOutside = 2,  // before it: the dispatch reads codes and scales
+};
+
 // An expert's rows begin at a multiple of these in layout `contig`, which is what kernels of
 // grouped matrix products take as a tile.
 inline constexpr uint32_t kContigRows = 128;
@@ -48,6 +54,7 @@ struct Shape {
   Dtype dtype;
   OutputLayout layout = OutputLayout::kExpert;
   CombineSum sum = CombineSum::kRank;
+  Quantize quantize = Quantize::kInside;
 
   constexpr uint32_t Experts() const { return ranks * experts_per_rank; }
   // Different ranks that one token's experts can live on.
@@ -103,6 +110,12 @@ constexpr const char* Problem(const Shape& shape) {
   }
   if (shape.sum == CombineSum::kExpert && !shape.FansOut()) {
     return "layouts rank and flat have no row of each expert that could come back";
+  }
+  if (shape.quantize != Quantize::kInside && shape.quantize != Quantize::kOutside) {
+    return "unknown place to quantise";
+  }
+  if (shape.quantize == Quantize::kOutside && shape.dtype != Dtype::kFp8) {
+    return "only rows that travel as FP8 can be quantised before";
   }
   return nullptr;
 }

@@ -35,6 +35,10 @@ GroupScale ScaleOf(const uint16_t* channels, uint32_t count);
 uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multiplier,
                         const uint8_t* codes);
 
+// Quantises a row without infinities: a code for each channel, and a scale for each 128 of them or
+// the fewer that are left.
+void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales);
+
 }  // namespace ep::reference
 
 #endif  // CSRC_REFERENCE_FP8_H_

@@ -89,6 +89,20 @@ TEST_P(OracleOfFp8, AcceptsOnlyTheNearestCodes) {
   }
 }
 
+TEST_P(OracleOfFp8, AcceptsWhatTheReferenceQuantises) {
+  Routing routing = TwoRanks(Dtype::kFp8);
+  const uint32_t hidden = routing.shape.hidden = GetParam();
+  Oracle oracle(routing, 0);
+  std::vector<uint16_t> row(hidden);
+  std::vector<uint8_t> codes(hidden);
+  std::vector<float> scales(routing.shape.ScalesPerRow());
+  for (uint32_t set = 0; set < kSets; ++set) {
+    TokenRow(5, set, 1, 0, hidden, row.data());
+    QuantizeRow(row.data(), hidden, codes.data(), scales.data());
+    EXPECT_FALSE(oracle.CompareDispatched({1, 0}, set, codes.data(), scales.data()));
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Hiddens, OracleOfFp8, ::testing::Values(8, 120, 128, 136, 2880));
 
 TEST(Oracle, SumsInFloat64WithinAHandfulOfRoundings) {
@@ -142,6 +156,27 @@ TEST(Oracle, SumsByExpertWithOneRounding) {
       << "sums of ranks are rounded twice";
   row[5] ^= 1;
   EXPECT_EQ(oracle.CompareCombined(0, 1, weights, row.data())->channel, 5u);
+}
+
+// Beside one channel that sets the scale, every BF16 that is not larger, and NaN.
+TEST(Fp8, QuantisesEveryChannelToTheNearestCode) {
+  for (const uint16_t largest : {0x3F80, 0x4093, 0x2481}) {
+    std::vector<uint16_t> row;
+    for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+      if (row.size() % kChannelsPerScale == 0) row.push_back(largest);
+      const uint32_t magnitude = bits & 0x7FFF;
+      if (magnitude <= largest || magnitude > 0x7F80) row.push_back(static_cast<uint16_t>(bits));
+    }
+    std::vector<uint8_t> codes(row.size());
+    std::vector<float> scales(row.size() / kChannelsPerScale + 1);
+    QuantizeRow(row.data(), static_cast<uint32_t>(row.size()), codes.data(), scales.data());
+    const GroupScale scale = ScaleOf(&largest, 1);
+    for (size_t c = 0; c < row.size(); ++c) {
+      ASSERT_EQ(scales[c / kChannelsPerScale], scale.scale);
+      const auto value = static_cast<float>(Bf16Value(row[c])) * scale.multiplier;
+      ASSERT_EQ(codes[c], NearestE4m3(value)) << value;
+    }
+  }
 }
 
 TEST(Inputs, DifferInEverySetTokenRankAndExpert) {

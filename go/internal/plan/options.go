@@ -51,6 +51,8 @@ type Options struct {
 	Layout string
 	// Combine is where a token's selections are summed: rank or expert.
 	Combine string
+	// Quantize is where rows become FP8: inside the dispatch, or outside, before it.
+	Quantize string
 	// Threads is the number of worker threads of each rank.
 	Threads int
 	// Routing is how tokens choose experts: uniform, balanced, zipf:S, hot:K or file:PATH.npy.
@@ -86,6 +88,7 @@ func Defaults() Options {
 		Dtype:          "fp8",
 		Layout:         epperfv1.Name(defaultLayout),
 		Combine:        epperfv1.Name(defaultCombine),
+		Quantize:       epperfv1.Name(defaultQuantize),
 		Threads:        1,
 		Routing:        "uniform",
 		Seed:           1,
@@ -156,6 +159,10 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	quantize, err := o.quantize()
+	if err != nil {
+		return nil, err
+	}
 	backend, err := parse[epperfv1.NvlinkBackend]("nvlink-backend", o.NvlinkBackend, defaults.NvlinkBackend)
 	if err != nil {
 		return nil, err
@@ -195,6 +202,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Dtype:          dtype,
 			Layout:         layout,
 			Combine:        combine,
+			Quantize:       quantize,
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),

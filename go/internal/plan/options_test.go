@@ -71,6 +71,21 @@ func TestLayoutsAndWaysToCombineArePlanned(t *testing.T) {
 	}
 }
 
+func TestWhereRowsAreQuantisedIsPlanned(t *testing.T) {
+	for text, name := range map[string]string{"inside": "e2e/t512/k2", "outside": "e2e/t512/k2/outside"} {
+		options := plan.Defaults()
+		options.Quantize = text
+		made, err := plan.New(options)
+		if err != nil {
+			t.Fatalf("New of --quantize=%s: %v", text, err)
+		}
+		c := made.GetCases()[0]
+		if got := epperfv1.Name(epperfv1.QuantizeOf(c)); got != text || plan.CaseName(c) != name {
+			t.Errorf("--quantize=%s is planned as %s, named %s", text, got, plan.CaseName(c))
+		}
+	}
+}
+
 func TestEachPlanWithoutARunIDGetsOneOfItsOwn(t *testing.T) {
 	ids := map[string]bool{}
 	for range 10 {
@@ -188,6 +203,14 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		"rows of experts that nobody keeps": {
 			func(o *plan.Options) { o.Layout, o.Combine = "flat", "expert" },
 			"--combine=expert: layout flat has no row of each expert that could come back; try --layout=expert or --combine=rank",
+		},
+		"a place to quantise that there is none of": {
+			func(o *plan.Options) { o.Quantize = "before" },
+			`--quantize="before": not one of inside, outside; try --quantize=inside`,
+		},
+		"BF16 that is quantised": {
+			func(o *plan.Options) { o.Quantize, o.Dtype = "outside", "bf16" },
+			"--quantize=outside: rows that travel as bf16 are not quantised; try --dtype=fp8 or --quantize=inside",
 		},
 		"an unspecified dtype": {
 			func(o *plan.Options) { o.Dtype = "unspecified" },

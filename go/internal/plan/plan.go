@@ -39,8 +39,9 @@ func Experts(c *epperfv1.Case) int {
 	return int(c.GetRanks()) * int(c.GetExpertsPerRank())
 }
 
-// CaseName names a case in messages: dispatch/t128/k8, and with other than the default layout or way
-// to combine dispatch/t128/k8/contig/expert.
+// CaseName names a case in messages: dispatch/t128/k8, with other than the default layout or way to
+// combine dispatch/t128/k8/contig/expert, and with rows that are quantised before
+// dispatch/t128/k8/outside.
 func CaseName(c *epperfv1.Case) string {
 	if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
 		return epperfv1.Name(c.GetMode())
@@ -49,6 +50,9 @@ func CaseName(c *epperfv1.Case) string {
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
 	if layout != defaultLayout || combine != defaultCombine {
 		name += "/" + epperfv1.Name(layout) + "/" + epperfv1.Name(combine)
+	}
+	if quantize := epperfv1.QuantizeOf(c); quantize != defaultQuantize {
+		name += "/" + epperfv1.Name(quantize)
 	}
 	return name
 }

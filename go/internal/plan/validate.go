@@ -165,6 +165,9 @@ func validateCase(c *epperfv1.Case) error {
 	if err := validateLayout(c); err != nil {
 		return err
 	}
+	if err := validateQuantize(c); err != nil {
+		return err
+	}
 	if err := validateRouting(c); err != nil {
 		return err
 	}

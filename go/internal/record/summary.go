@@ -77,6 +77,7 @@ type CaseSummary struct {
 	// Mode and Dtype are named as on the command line.
 	Mode, Dtype           string
 	Layout, Combine       string // as well; "" both where they are expert and rank
+	Quantize              string // as well; "" where it is inside
 	Ranks                 int
 	MinTokens, MaxTokens  int // over ranks
 	Hidden                int
@@ -214,6 +215,9 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
 	if layout != epperfv1.Layout_LAYOUT_EXPERT || combine != epperfv1.CombineSum_COMBINE_SUM_RANK {
 		s.Layout, s.Combine = epperfv1.Name(layout), epperfv1.Name(combine)
+	}
+	if quantize := epperfv1.QuantizeOf(c); quantize != epperfv1.Quantize_QUANTIZE_INSIDE {
+		s.Quantize = epperfv1.Name(quantize)
 	}
 	if c.GetRouting() != nil && c.GetRouting().GetKind() != epperfv1.Routing_KIND_UNIFORM {
 		s.Routing = epperfv1.RoutingName(c.GetRouting())

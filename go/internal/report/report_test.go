@@ -52,6 +52,7 @@ func TestScreens(t *testing.T) {
 		"bf16":             {run: func(r *recordtest.Run) { r.Case().Dtype = epperfv1.Dtype_DTYPE_BF16 }, passed: true},
 		"layout":           {run: func(r *recordtest.Run) { r.Case().Layout = epperfv1.Layout_LAYOUT_FLAT }, passed: true},
 		"by_expert":        {run: byExpert, passed: true},
+		"quantize_outside": {run: quantisedOutside, passed: true},
 		"few_ranks":        {run: fewRanks, passed: true},
 		"uneven":           {run: uneven, passed: true},
 		"wrong_row":        {run: wrongRow},
@@ -98,6 +99,11 @@ func TestScreens(t *testing.T) {
 
 func byExpert(r *recordtest.Run) {
 	r.Case().Layout, r.Case().Combine = epperfv1.Layout_LAYOUT_CONTIG, epperfv1.CombineSum_COMBINE_SUM_EXPERT
+}
+
+func quantisedOutside(r *recordtest.Run) {
+	byExpert(r)
+	r.Case().Quantize = epperfv1.Quantize_QUANTIZE_OUTSIDE
 }
 
 func fewRanks(r *recordtest.Run) {

@@ -25,6 +25,9 @@ func writeHeader(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 	if c.Layout != "" { // two layouts never look alike
 		lines = append(lines, fmt.Sprintf("Layout: %s, Combine: %s", c.Layout, c.Combine))
 	}
+	if c.Quantize != "" { // nor do two inputs
+		lines = append(lines, fmt.Sprintf("Quantize: %s (codes and scales are the input)", c.Quantize))
+	}
 	lines = append(lines,
 		"Backend: "+backend(s.Backend),
 		"Device: "+device(s, c),
@@ -40,6 +43,9 @@ func writeResult(text *bytes.Buffer, c *record.CaseSummary) {
 	what := c.Mode
 	if c.Layout != "" {
 		what += fmt.Sprintf(", layout %s, combine %s", c.Layout, c.Combine)
+	}
+	if c.Quantize != "" {
+		what += ", quantize " + c.Quantize
 	}
 	fmt.Fprintf(text, "Data Plane (%s): %d/%d ranks passed\n", what, c.PassedRanks, c.Ranks)
 	fmt.Fprintln(text, rule)

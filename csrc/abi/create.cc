@@ -76,6 +76,7 @@ Status CreateOverNixl(const ep_config& from, const CpuConfig& cpu, RankConfig ra
 
 Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.threads < 1) return {Code::kInvalid, "create a rank: it needs a thread"};
+  if (from.sms > 0) return {Code::kInvalid, "create a rank: only GPUs have multiprocessors"};
   const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
   const CpuConfig cpu = {.threads = from.threads,
                          .oversubscribed = from.cpus < workers,
@@ -109,6 +110,7 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.ranks_on_gpu < 1) return {Code::kInvalid, "create a rank: nobody is on its GPU"};
   CudaConfig config = {.gpu = static_cast<int>(from.gpu),
                        .ranks_on_gpu = from.ranks_on_gpu,
+                       .sms = from.sms,
                        .landing_rows = from.landing_rows};
   if (from.backend != EP_IPC) {
     config.make_region = [made, nixl = ToNixlConfig(from, rank, kNoMappedGpus),

@@ -95,6 +95,7 @@ typedef struct ep_config {
   uint32_t threads;       // CPU: workers of this rank, 1 or more
   uint32_t gpu;           // CUDA: this rank's, as ep_describe_gpu counts
   uint32_t ranks_on_gpu;  // CUDA: that share it, 1 or more
+  uint32_t sms;           // CUDA: multiprocessors that operations may use; 0: all
   uint64_t seed;          // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]

@@ -200,6 +200,10 @@ Status CudaEngine::Allocate() {
   const uint64_t written = received + checker_->PaddingRows() * pieces;
   dispatch_blocks_ = kernels_->DispatchBlocks(std::max(sent, written));
   combine_blocks_ = kernels_->CombineBlocks(std::max(sent, received));
+  if (config_.sms > 0) {  // a block runs on one of them
+    dispatch_blocks_ = std::min(dispatch_blocks_, config_.sms);
+    combine_blocks_ = std::min(combine_blocks_, config_.sms);
+  }
   return Finish();
 }
 

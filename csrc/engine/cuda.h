@@ -30,6 +30,8 @@ struct CudaConfig {
   int gpu;
   // That share it, 1 or more.
   uint32_t ranks_on_gpu;
+  // Multiprocessors that operations may use; 0: all.
+  uint32_t sms = 0;
   // Rows behind the layout for a calibration's copies.
   uint32_t landing_rows = 0;
   // Makes the rank's region of so many bytes; if null, one that CUDA alone maps.

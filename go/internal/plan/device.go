@@ -76,7 +76,7 @@ func (o Options) enoughGPUs(p *epperfv1.Plan) error {
 		}
 		return &UsageError{"num-processes", strconv.Itoa(o.NumProcesses), have, try}
 	}
-	return nil
+	return o.enoughSMs()
 }
 
 // GPUsUsed returns how many of a host's GPUs its ranks compute on.

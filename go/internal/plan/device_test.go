@@ -138,6 +138,21 @@ func TestRanksTakeGPUsInTurn(t *testing.T) {
 	}
 }
 
+func TestMultiprocessorsArePlanned(t *testing.T) {
+	for sms, name := range map[int]string{0: "e2e/t512/k2", 24: "e2e/t512/k2/24sms", 132: "e2e/t512/k2/132sms"} {
+		o := plan.Defaults()
+		o.GPUs, o.Multiprocessors, o.SMs = 8, 132, sms
+		p, err := plan.New(o)
+		if err != nil {
+			t.Fatalf("New of --sms=%d: %v", sms, err)
+		}
+		c := p.GetCases()[0]
+		if int(c.GetSms()) != sms || plan.CaseName(c) != name {
+			t.Errorf("--sms=%d is planned as %d, named %s", sms, c.GetSms(), plan.CaseName(c))
+		}
+	}
+}
+
 func TestDetailsOfGPUs(t *testing.T) {
 	o := plan.Defaults()
 	o.Detail, o.Iters, o.GPUs = true, 100, 8

@@ -41,10 +41,14 @@ type Options struct {
 	Device string
 	// SharedGPU lets several ranks compute on one GPU. It asks for GPUs.
 	SharedGPU bool
-	// GPUs is the number of GPUs that ranks of this host can use, and NoGPU why there is none. They
-	// are facts about the host and no flags; a plan for CPUs does without.
-	GPUs  int
-	NoGPU string
+	// SMs is how many multiprocessors of a GPU operations may use, or 0 for all.
+	SMs int
+	// GPUs is the number of GPUs that ranks of this host can use, and NoGPU why there is none.
+	// Multiprocessors is what each of them has at least, or 0 where SMs asks for none. They are facts
+	// about the host and no flags; a plan for CPUs does without.
+	GPUs            int
+	NoGPU           string
+	Multiprocessors int
 	// Dtype is what a token's row holds on its way to the experts: fp8 or bf16.
 	Dtype string
 	// Layout is where the rows that a rank receives lie: expert, rank, flat or contig.
@@ -128,6 +132,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		{expertsPerRankLimits, o.ExpertsPerRank},
 		{topkLimits, o.Topk},
 		{threadsLimits, o.Threads},
+		{smsLimits, o.SMs},
 		{warmupLimits, o.Warmup},
 		{iterationsLimits, o.Iters},
 	} {
@@ -203,6 +208,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Layout:         layout,
 			Combine:        combine,
 			Quantize:       quantize,
+			Sms:            uint32(o.SMs),
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),

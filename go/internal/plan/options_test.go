@@ -172,6 +172,22 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 			func(o *plan.Options) { o.Topk = 33 },
 			"--topk=33: must be 1 to 32; try --topk=32",
 		},
+		"negative multiprocessors": {
+			func(o *plan.Options) { o.SMs = -1 },
+			"--sms=-1: must be 0 to 1,024; try --sms=0",
+		},
+		"multiprocessors of CPUs": {
+			func(o *plan.Options) { o.SMs, o.Device = 24, "cpu" },
+			"--sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0",
+		},
+		"multiprocessors without a GPU": { // auto is CPUs here
+			func(o *plan.Options) { o.SMs = 24 },
+			"--sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0",
+		},
+		"more multiprocessors than a GPU has": {
+			func(o *plan.Options) { o.SMs, o.GPUs, o.Multiprocessors = 133, 8, 132 },
+			"--sms=133: a GPU of this host has 132 multiprocessors; try --sms=132, or 0 for all",
+		},
 		"more choices than experts": {
 			func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 2, 2, 5 },
 			"--topk=5: a token cannot select more than the 4 experts there are; try --topk=4",
@@ -279,7 +295,7 @@ func TestTheLimitsThemselvesAreGood(t *testing.T) {
 		"largest": func(o *plan.Options) {
 			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, "65535", 65_536, 1023, 32
 		},
-		"every expert": func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 32, 32 },
+		"every expert":                       func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 32, 32 },
 		"a width of whole groups and a half": func(o *plan.Options) { o.Hidden = 2880 },
 	} {
 		t.Run(name, func(t *testing.T) {

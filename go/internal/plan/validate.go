@@ -86,6 +86,9 @@ func Validate(p *epperfv1.Plan) error {
 		if err := validateCase(c); err != nil {
 			return err
 		}
+		if err := validateSMs(c, p.GetDevice()); err != nil {
+			return err
+		}
 		// One set of processes runs all cases.
 		if first := p.GetCases()[0]; c.GetRanks() != first.GetRanks() {
 			return &UsageError{"num-processes", count(c.GetRanks()), "differs between cases", argument("num-processes", first.GetRanks())}

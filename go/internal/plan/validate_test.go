@@ -42,6 +42,8 @@ func TestValidateTrustsNothing(t *testing.T) {
 		"BF16 that is quantised":       {bf16Quantised, "quantize"},
 		"no routing":                   {func(p *epperfv1.Plan) { p.Cases[0].Routing = nil }, "routing"},
 		"no iterations":                {func(p *epperfv1.Plan) { p.Cases[0].Iterations = 0 }, "iters"},
+		"more SMs than any GPU has":    {func(p *epperfv1.Plan) { p.Cases[0].Sms = 1 << 20 }, "sms"},
+		"SMs of CPUs":                  {func(p *epperfv1.Plan) { p.Cases[0].Sms = 24 }, "sms"},
 		"no device":                    {func(p *epperfv1.Plan) { p.Device = 0 }, "device"},
 		"CPUs that share a GPU":        {func(p *epperfv1.Plan) { p.SharedGpu = true }, "device"},
 		"graphs of nothing":            {withGraphs(0, 3), "operations of a graph"},

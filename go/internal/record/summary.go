@@ -42,6 +42,8 @@ type Summary struct {
 	// GPUs that ranks compute on, all hosts together, by their names in order of appearance. None on
 	// CPUs, and where the record does not say.
 	GPUs []GPUKind
+	// MinSMs and MaxSMs are how many multiprocessors each of the GPUs has at least and at most.
+	MinSMs, MaxSMs int
 	// SharedGPU: ranks share a GPU, or were allowed to. No figure is made of their durations.
 	SharedGPU bool
 	// Oversubscribed: some host has more workers than CPUs, or ranks share a GPU, so durations say
@@ -84,6 +86,7 @@ type CaseSummary struct {
 	ExpertsPerRank, Topk  int
 	Warmup, Iterations    int
 	SharedGPU             bool   // as the Summary's: there are no figures
+	SMs                   int    // multiprocessors of each GPU that operations may use; 0 is all
 	Routing               string // as on the command line, a file by its hash; "" where it is uniform
 	Finished, PassedRanks int    // ranks that ran all iterations; that finished and were right
 	Failures              []Failure
@@ -211,6 +214,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 		Warmup:         int(c.GetWarmup()),
 		Iterations:     int(c.GetIterations()),
 		SharedGPU:      sharedGPU,
+		SMs:            int(c.GetSms()),
 	}
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
 	if layout != epperfv1.Layout_LAYOUT_EXPERT || combine != epperfv1.CombineSum_COMBINE_SUM_RANK {

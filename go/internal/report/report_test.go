@@ -69,6 +69,9 @@ func TestScreens(t *testing.T) {
 		"gpus":             {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
 		"throttled":        {run: throttledGPUs, passed: true},
 		"gpus_mixed":       {run: mixedGPUs, passed: true},
+		"gpus_sms":         {run: someSMs, passed: true},
+		"gpus_sms_mixed":   {run: someSMsOfMixedGPUs, passed: true},
+		"gpus_sms_unknown": {run: someSMsOfUnknownGPUs, passed: true},
 		"gpus_unknown":     {run: func(r *recordtest.Run) { r.OnGPUs(8); r.Header.Hosts[0].Gpus = nil }, passed: true},
 		"gpus_detail":      {run: detailedOnGPUs(8), passed: true},
 		"gpus_by_expert":   {run: byExpertOnGPUs, passed: true},
@@ -198,6 +201,23 @@ func throttledGPUs(r *recordtest.Run) {
 	r.OnGPUs(8)
 	r.Results[3].GpuAfter = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x04))}
 	r.Results[5].GpuBefore = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x28))}
+}
+
+func someSMs(r *recordtest.Run) {
+	r.OnGPUs(8)
+	r.Case().Sms = 24
+}
+
+func someSMsOfMixedGPUs(r *recordtest.Run) {
+	someSMs(r)
+	r.Case().Layout = epperfv1.Layout_LAYOUT_FLAT
+	r.Header.Hosts[0].Gpus[6].Multiprocessors = 114
+}
+
+func someSMsOfUnknownGPUs(r *recordtest.Run) {
+	someSMs(r)
+	r.Case().Sms = 1
+	r.Header.Hosts[0].Gpus = nil
 }
 
 func mixedGPUs(r *recordtest.Run) {

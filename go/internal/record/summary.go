@@ -101,6 +101,8 @@ type CaseSummary struct {
 	// Slowest is taken over the kept iterations, each represented by the longest duration that any
 	// rank had in it. Nil unless all ranks finished.
 	Slowest *Quantiles
+	// Groups is nil unless Slowest is of durations that fall into two.
+	Groups *Groups
 	// BytesPerRank is the mean over all ranks, rounded. Nil unless the traffic of all is known.
 	BytesPerRank *Bytes
 	Check        CheckSummary
@@ -273,7 +275,8 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 			bandwidths = append(bandwidths, float64(BytesOf(c, traffic).Selections)/meanNS)
 		}
 	}
-	s.Slowest = quantiles(slowestOf(blocks))
+	slowest := slowestOf(blocks)
+	s.Slowest, s.Groups = quantiles(slowest), groups(slowest)
 	s.LatencyNS = spread(latenciesNS)
 	if bandwidthKnown {
 		s.Bandwidth = spread(bandwidths)

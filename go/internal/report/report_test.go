@@ -68,6 +68,7 @@ func TestScreens(t *testing.T) {
 		"no_limit_two":     {run: withoutLimitOfTwo, passed: true},
 		"gpus":             {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
 		"throttled":        {run: throttledGPUs, passed: true},
+		"two_groups":       {run: twoGroups, passed: true},
 		"gpus_mixed":       {run: mixedGPUs, passed: true},
 		"gpus_sms":         {run: someSMs, passed: true},
 		"gpus_sms_mixed":   {run: someSMsOfMixedGPUs, passed: true},
@@ -218,6 +219,19 @@ func someSMsOfUnknownGPUs(r *recordtest.Run) {
 	someSMs(r)
 	r.Case().Sms = 1
 	r.Header.Hosts[0].Gpus = nil
+}
+
+// Both ranks wait for what is late, so all jump together.
+func twoGroups(r *recordtest.Run) {
+	r.OnGPUs(8)
+	for _, samples := range r.Samples {
+		for i := range samples.DurationNs {
+			samples.DurationNs[i] = 13_100 + 10*uint64(i%7)
+			if i%8 < 3 {
+				samples.DurationNs[i] = 408_200 + 300*uint64(i%7)
+			}
+		}
+	}
 }
 
 func mixedGPUs(r *recordtest.Run) {

@@ -15,6 +15,7 @@ namespace {
 
 static_assert(static_cast<int>(EP_LAYOUT_CONTIG) == static_cast<int>(OutputLayout::kContig));
 static_assert(static_cast<int>(EP_SUM_EXPERT) == static_cast<int>(CombineSum::kExpert));
+static_assert(static_cast<int>(EP_QUANTIZE_OUTSIDE) == static_cast<int>(Quantize::kOutside));
 
 // Fills `config` from C. The routing is copied: the oracle keeps it.
 Status ToConfig(const ep_config& from, RankConfig* config) {
@@ -75,6 +76,7 @@ Status CreateOverNixl(const ep_config& from, const CpuConfig& cpu, RankConfig ra
 
 Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.threads < 1) return {Code::kInvalid, "create a rank: it needs a thread"};
+  if (from.sms > 0) return {Code::kInvalid, "create a rank: only GPUs have multiprocessors"};
   const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
   const CpuConfig cpu = {.threads = from.threads,
                          .oversubscribed = from.cpus < workers,
@@ -97,6 +99,7 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.ranks_on_gpu < 1) return {Code::kInvalid, "create a rank: nobody is on its GPU"};
   CudaConfig config = {.gpu = static_cast<int>(from.gpu),
                        .ranks_on_gpu = from.ranks_on_gpu,
+                       .sms = from.sms,
                        .landing_rows = from.landing_rows};
   if (from.backend != EP_IPC) {
     config.make_region = [made, nixl = ToNixlConfig(from, rank, kNoMappedGpus),
@@ -131,7 +134,8 @@ Shape ToShape(const ep_shape& shape) {
           shape.topk,
           static_cast<Dtype>(shape.dtype),
           static_cast<OutputLayout>(shape.layout),
-          static_cast<CombineSum>(shape.sum)};
+          static_cast<CombineSum>(shape.sum),
+          static_cast<Quantize>(shape.quantize)};
 }
 
 Status Create(const ep_config& config, Rank* rank) {

@@ -50,6 +50,12 @@ typedef enum ep_sum {
   EP_SUM_EXPERT = 2,  // at home alone; not in layouts rank and flat
 } ep_sum;
 
+// Where a row becomes FP8.
+typedef enum ep_quantize {
+  EP_QUANTIZE_INSIDE = 1,   // in the dispatch, which reads BF16
+  EP_QUANTIZE_OUTSIDE = 2,  // before it: the dispatch reads codes and scales; of EP_FP8 only
+} ep_quantize;
+
 typedef enum ep_op {
   EP_DISPATCH = 1,
   EP_COMBINE = 2,  // on the handle of the last dispatch
@@ -67,6 +73,7 @@ typedef struct ep_shape {
   ep_dtype dtype;
   ep_layout layout;
   ep_sum sum;
+  ep_quantize quantize;
 } ep_shape;
 
 // Sets of input rows, weights and expert outputs. The n-th operation of a kind uses set n % 3,
@@ -87,6 +94,7 @@ typedef struct ep_config {
   uint32_t threads;       // CPU: workers of this rank, 1 or more
   uint32_t gpu;           // CUDA: this rank's, as ep_describe_gpu counts
   uint32_t ranks_on_gpu;  // CUDA: that share it, 1 or more
+  uint32_t sms;           // CUDA: multiprocessors that operations may use; 0: all
   uint64_t seed;          // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]
@@ -246,12 +254,12 @@ ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* row
 // What the last EP_E2E left behind, as tensors without gaps: the rows of an expert follow those of
 // the one before, in layouts rank and flat those of a source. N is the number of rows received.
 typedef enum ep_tensor {
-  EP_X = 1,             // BF16 [tokens, hidden], as dispatched
+  EP_X = 1,             // BF16 [tokens, hidden], before they are quantised wherever that is
   EP_TOPK_IDX = 2,      // int32 [tokens, topk]
   EP_TOPK_WEIGHTS = 3,  // float [tokens, topk]
   EP_RECV_COUNT = 4,    // int32 [experts_per_rank]; their sum is N
   EP_RECV_X = 5,        // E4M3 or BF16 [N, hidden]
-  EP_RECV_SCALES = 6,   // float [N, hidden / 128]; no bytes where rows are BF16
+  EP_RECV_SCALES = 6,   // float [N, ceil(hidden / 128)]; no bytes where rows are BF16
   EP_RECV_SRC = 7,      // int32 [N, 2]: source rank, token
   EP_EXPERT_OUT = 8,    // BF16 [N, hidden], as combined
   EP_COMBINED = 9,      // BF16 [tokens, hidden]

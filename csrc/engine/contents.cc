@@ -27,7 +27,8 @@ Contents::Pieces Contents::PiecesOf(Tensor tensor) const {
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   const uint64_t selections = uint64_t{input.tokens} * shape.topk;
   switch (tensor) {
-    case Tensor::kX: return {ep::Bytes(input.rows, input.tokens * bf16_row)};
+    case Tensor::kX:
+      return {ep::Bytes(tensors_->token_rows[dispatched_].data(), input.tokens * bf16_row)};
     case Tensor::kTopkIdx: return {ep::Bytes(input.topk_idx, selections * sizeof(int32_t))};
     case Tensor::kTopkWeights: return {ep::Bytes(input.topk_weights, selections * sizeof(float))};
     case Tensor::kRecvCount:

@@ -15,12 +15,12 @@ namespace ep {
 
 // Its tensors; N is the number of rows received. csrc/abi/ep.h has the same numbers.
 enum class Tensor : uint32_t {
-  kX = 1,            // BF16 [tokens, hidden]
+  kX = 1,            // BF16 [tokens, hidden], before they are quantised wherever that is
   kTopkIdx = 2,      // int32 [tokens, topk]
   kTopkWeights = 3,  // float [tokens, topk]
   kRecvCount = 4,    // int32 [L]
   kRecvX = 5,        // E4M3 or BF16 [N, hidden]
-  kRecvScales = 6,   // float [N, hidden / 128]; no bytes where rows are BF16
+  kRecvScales = 6,   // float [N, ScalesPerRow()]; no bytes where rows are BF16
   kRecvSrc = 7,      // int32 [N, 2]: source rank, token
   kExpertOut = 8,    // BF16 [N, hidden]
   kCombined = 9,     // BF16 [tokens, hidden]

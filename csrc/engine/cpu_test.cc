@@ -5,9 +5,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <iterator>
 #include <numeric>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -208,6 +210,36 @@ TEST(CpuEngine, ReportsAFlagThatMustNotBeThere) {
   const Status status = world.engine(0).Run(kDispatch, 1, nullptr);
   EXPECT_EQ(status.code(), Code::kProtocol);
   EXPECT_THAT(status.text(), HasSubstr("rank 1 wrote what it must not"));
+}
+
+TEST(CpuEngine, HasQuantisedRowsToSendWhereTheyAreInput) {
+  Shape shape = kSmall;
+  shape.hidden = 200;
+  shape.quantize = Quantize::kOutside;
+  HostWorld world({.shape = shape});
+  const Tensors& tensors = world.engine(1).tensors();
+  std::vector<E4m3> codes(shape.hidden);
+  std::vector<float> scales(shape.ScalesPerRow());
+  for (uint32_t set = 0; set < kSets; ++set) {
+    const DispatchInput input = tensors.Input(set);
+    EXPECT_EQ(input.rows, nullptr) << "who quantises inside would not be seen";
+    for (uint32_t token = 0; token < shape.tokens; ++token) {
+      const Bf16* row = tensors.token_rows[set].As<Bf16>() + token * shape.hidden;
+      ASSERT_TRUE(QuantizeRow(row, shape.hidden, codes.data(), scales.data()));
+      EXPECT_TRUE(
+          std::ranges::equal(codes, std::span(input.codes + token * codes.size(), codes.size())));
+      EXPECT_TRUE(std::ranges::equal(
+          scales, std::span(input.scales + token * scales.size(), scales.size())));
+    }
+  }
+}
+
+TEST(CpuEngine, HasNoQuantisedRowsElsewhere) {
+  HostWorld world({.shape = kSmall});
+  const DispatchInput input = world.engine(0).tensors().Input(0);
+  EXPECT_NE(input.rows, nullptr);
+  EXPECT_EQ(input.codes, nullptr);
+  EXPECT_EQ(input.scales, nullptr);
 }
 
 TEST(CpuEngine, RefusesACombineWithoutExpertOutputs) {

@@ -127,6 +127,29 @@ Status CudaEngine::MakeRegion(size_t bytes) {
   return status;
 }
 
+Status CudaEngine::CopyInputs() {
+  const Shape& shape = context_.shape;
+  const uint64_t tokens = tensors_.tokens();
+  const auto copy = [this](const void* host, size_t bytes, const char* what) {
+    if (host == nullptr) return Status();  // rows, or codes and scales
+    Status status = AddMirror(static_cast<const uint8_t*>(host), bytes, what);
+    return status.ok() ? CopyIn(host, bytes) : status;
+  };
+  const DispatchInput first = tensors_.Input(0);
+  Status status = copy(first.topk_idx, sizeof(int32_t) * tokens * shape.topk, "ids");
+  if (status.ok()) {
+    status = copy(first.topk_weights, sizeof(float) * kSets * shape.tokens * shape.topk, "weights");
+  }
+  for (uint32_t set = 0; set < kSets && status.ok(); ++set) {
+    const DispatchInput input = tensors_.Input(set);
+    status = copy(input.rows, sizeof(Bf16) * tokens * shape.hidden, "token rows");
+    if (status.ok()) status = copy(input.codes, tokens * shape.hidden, "quantised rows");
+    if (!status.ok()) break;
+    status = copy(input.scales, sizeof(float) * tokens * shape.ScalesPerRow(), "scales of rows");
+  }
+  return status;
+}
+
 Status CudaEngine::Allocate() {
   const Shape& shape = context_.shape;
   Status status = shared_.Allocate("errors");
@@ -147,26 +170,8 @@ Status CudaEngine::Allocate() {
   context_.error = &state->error;
 
   const uint32_t tokens = tensors_.tokens();
-  const DispatchInput first = tensors_.Input(0);
-  const struct {
-    const uint8_t* host;
-    size_t bytes;
-    const char* what;
-  } inputs[] = {
-      {tensors_.token_rows[0].data(), sizeof(Bf16) * tokens * shape.hidden, "token rows"},
-      {tensors_.token_rows[1].data(), sizeof(Bf16) * tokens * shape.hidden, "token rows"},
-      {tensors_.token_rows[2].data(), sizeof(Bf16) * tokens * shape.hidden, "token rows"},
-      {reinterpret_cast<const uint8_t*>(first.topk_idx), sizeof(int32_t) * tokens * shape.topk,
-       "ids"},
-      {reinterpret_cast<const uint8_t*>(first.topk_weights),
-       sizeof(float) * kSets * shape.tokens * shape.topk, "weights"},
-  };
-  static_assert(kSets == 3, "the inputs above are all sets");
-  for (const auto& input : inputs) {
-    status = AddMirror(input.host, input.bytes, input.what);
-    if (status.ok()) status = CopyIn(input.host, input.bytes);
-    if (!status.ok()) return status;
-  }
+  status = CopyInputs();
+  if (!status.ok()) return status;
   for (const GuardedRows* rows : {&tensors_.received, &tensors_.scales, &tensors_.sources,
                                   &tensors_.descriptions, &tensors_.combined}) {
     if (rows->bytes() == 0) continue;  // descriptions, where rows fan out

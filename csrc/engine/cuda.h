@@ -103,6 +103,8 @@ class CudaEngine : public Engine {
   Status MakeRegion(size_t bytes);
   Status Allocate();
   Status AllocateHandle();
+  // Token rows of all sets, ids and weights.
+  Status CopyInputs();
   Status AddMirror(const uint8_t* host, size_t bytes, const char* what);
   // The GPU's address of a byte of a host tensor.
   uint8_t* OnGpu(const void* host) const;

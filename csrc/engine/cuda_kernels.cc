@@ -28,6 +28,11 @@ Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint3
 
 Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
                          std::unique_ptr<CudaKernels>* kernels) {
+  if (shape.Experts() > kMaxGpuExperts) {
+    return {Code::kInvalid,
+            "plan " + std::to_string(shape.Experts()) + " experts on a GPU: it has room for " +
+                std::to_string(kMaxGpuExperts) + "; try fewer --experts-per-rank or --device=cpu"};
+  }
   auto made = std::make_unique<CudaKernels>();
   made->shape_ = shape;
   int device = 0;

@@ -31,8 +31,9 @@ Status CudaEngine::CanRun(bool wants_expert_rows) const {
 
 Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
   const DispatchInput host = tensors_.Input(set);
-  const DispatchInput input = {host.tokens, OnGpuAs(host.rows), OnGpuAs(host.topk_idx),
-                               OnGpuAs(host.topk_weights)};
+  const DispatchInput input = {
+      host.tokens,         OnGpuAs(host.rows),  OnGpuAs(host.topk_idx), OnGpuAs(host.topk_weights),
+      OnGpuAs(host.codes), OnGpuAs(host.scales)};
   const DispatchOutput host_output = tensors_.Output();
   const DispatchOutput output = {OnGpuAs(host_output.rows), OnGpuAs(host_output.scales),
                                  OnGpuAs(host_output.sources), OnGpuAs(host_output.metas)};

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "csrc/reference/fp8.h"
 #include "csrc/reference/inputs.h"
 
 namespace ep {
@@ -20,10 +21,14 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
       tensors_.Allocate(shape, workers, tokens, config.routing.Selected(rank_, 0), config.weights);
   if (!status.ok()) return status;
   for (uint32_t set = 0; set < kSets; ++set) {
-    Bf16* rows = tensors_.token_rows[set].As<Bf16>();
     for (uint32_t token = 0; token < tokens; ++token) {
-      reference::TokenRow(seed, set, rank_, token, shape.hidden,
-                          rows + uint64_t{token} * shape.hidden);
+      const uint64_t first = uint64_t{token} * shape.hidden;
+      Bf16* row = tensors_.token_rows[set].As<Bf16>() + first;
+      reference::TokenRow(seed, set, rank_, token, shape.hidden, row);
+      if (shape.quantize != Quantize::kOutside) continue;
+      reference::QuantizeRow(
+          row, shape.hidden, tensors_.token_codes[set].As<E4m3>() + first,
+          tensors_.token_scales[set].As<float>() + uint64_t{token} * shape.ScalesPerRow());
     }
   }
   checker_ = std::make_unique<Checker>(std::move(config.routing), rank_, &tensors_);

@@ -67,7 +67,10 @@ uint64_t GpuPrivateBytes(const Shape& of) {
   uint64_t per_packed =
       layout.RowBytes() + sizeof(float) * shape.ScalesPerRow() + sizeof(Source) + kSets * bf16_row;
   if (!shape.FansOut()) per_packed += layout.MetaStride();
-  uint64_t per_token = (kSets + 1) * bf16_row +
+  const uint64_t input_row = shape.quantize == Quantize::kOutside
+                                 ? shape.hidden + sizeof(float) * shape.ScalesPerRow()
+                                 : bf16_row;
+  uint64_t per_token = kSets * input_row + bf16_row +
                        (kSets * sizeof(float) + sizeof(int32_t)) * shape.topk +
                        sizeof(Destination) * shape.MaxDestinations();
   if (shape.sum == CombineSum::kExpert) per_token += sizeof(Selection) * shape.topk;

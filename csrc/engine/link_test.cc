@@ -35,7 +35,7 @@ TEST_P(RandomRuns, AreRightHoweverLateMessagesAre) {
   std::mt19937 random(GetParam());
   const auto up_to = [&](uint32_t most) { return static_cast<uint32_t>(1 + random() % most); };
   TestNetwork network(GetParam());
-  Shape shape = {up_to(5), up_to(20), 128 * up_to(4),
+  Shape shape = {up_to(5), up_to(20), kHiddenMultiple * up_to(64),
                  up_to(5), 1,         up_to(2) == 1 ? Dtype::kFp8 : Dtype::kBf16};
   shape.topk = up_to(std::min(kMaxTopk, shape.Experts()));
   shape = With(kWays[GetParam() % std::size(kWays)], shape);

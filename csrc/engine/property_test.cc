@@ -67,11 +67,17 @@ WorldConfig RandomConfig(uint32_t seed) {
   Shape& shape = config.shape;
   shape.ranks = between(1, 8);
   shape.tokens = between(1, 24);
-  shape.hidden = kChannelsPerScale * (seed % 16 == 0 ? 64 : between(1, 9));
+  switch (seed % 16) {
+    case 0: shape.hidden = 8192; break;
+    case 1: shape.hidden = 2880; break;
+    case 2: shape.hidden = kHiddenMultiple; break;
+    default: shape.hidden = kHiddenMultiple * between(1, 150);
+  }
   shape.experts_per_rank = between(1, 11);
   shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
   shape.dtype = between(0, 1) == 0 ? Dtype::kFp8 : Dtype::kBf16;
   shape = With(kWays[seed % std::size(kWays)], shape);
+  if (shape.dtype == Dtype::kFp8 && between(0, 2) == 0) shape.quantize = Quantize::kOutside;
   config.threads = between(1, 3);
   config.empty_percent = between(0, 2) == 0 ? between(1, 99) : 0;
   if (between(0, 1) == 0) {

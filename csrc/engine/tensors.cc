@@ -29,6 +29,9 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   Status status;
   for (uint32_t set = 0; set < kSets && status.ok(); ++set) {
     status = Mapping::Private(std::max(1u, tokens) * bf16_row, "token rows", &token_rows[set]);
+    if (status.ok() && shape.quantize == Quantize::kOutside) {
+      status = AllocateQuantized(set);
+    }
     if (!status.ok()) break;
     status = Mapping::Private(packed * bf16_row, "expert outputs", &expert_rows[set]);
   }
@@ -44,6 +47,14 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
     status = descriptions.Allocate(packed, layout.MetaStride(), "row descriptions");
   }
   return status;
+}
+
+Status Tensors::AllocateQuantized(uint32_t set) {
+  const uint64_t tokens = std::max(1u, tokens_);
+  Status status = Mapping::Private(tokens * shape_.hidden, "quantised rows", &token_codes[set]);
+  if (!status.ok()) return status;
+  return Mapping::Private(tokens * sizeof(float) * shape_.ScalesPerRow(), "scales of rows",
+                          &token_scales[set]);
 }
 
 uint64_t Tensors::OutputRows(const Shape& shape) {
@@ -65,7 +76,16 @@ std::vector<Block> Tensors::Blocks() const {
 }
 
 DispatchInput Tensors::Input(uint32_t set) const {
-  return {tokens_, token_rows[set].As<const Bf16>(), topk_idx_.data(), Weights(set, 0)};
+  DispatchInput input = {.tokens = tokens_,
+                         .rows = token_rows[set].As<const Bf16>(),
+                         .topk_idx = topk_idx_.data(),
+                         .topk_weights = Weights(set, 0)};
+  if (shape_.quantize == Quantize::kOutside) {
+    input.rows = nullptr;
+    input.codes = token_codes[set].As<const E4m3>();
+    input.scales = token_scales[set].As<const float>();
+  }
+  return input;
 }
 
 DispatchOutput Tensors::Output() {
@@ -125,6 +145,7 @@ uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections) {
   uint64_t per_token = (kSets + 1) * bf16_row + kSets * sizeof(float) * shape.topk +
                        sizeof(Destination) * shape.MaxDestinations();
   if (shape.sum == CombineSum::kExpert) per_token += sizeof(Selection) * shape.topk;
+  if (shape.quantize == Quantize::kOutside) per_token += kSets * (shape.hidden + scale_row);
   uint64_t per_world_token =
       layout.MetaStride() + 2 * sizeof(int32_t) * shape.topk;  // handle; routing, twice
   if (!shape.FansOut()) per_world_token += kSets * sizeof(float) * shape.topk;  // all weights

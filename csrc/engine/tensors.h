@@ -86,15 +86,20 @@ class Tensors {
   std::vector<uint64_t> CountRowsToRanks() const;
 
   Mapping token_rows[kSets];  // BF16 [tokens, hidden]
+  // What is dispatched instead, where rows are quantised before.
+  Mapping token_codes[kSets];   // E4M3 [tokens, hidden]; Quantize::kOutside only
+  Mapping token_scales[kSets];  // float [tokens, ScalesPerRow()]; Quantize::kOutside only
   // N is OutputRows().
   GuardedRows received;        // E4M3 or BF16 [N, hidden]
-  GuardedRows scales;          // float [N, hidden / 128]; FP8 only
+  GuardedRows scales;          // float [N, ScalesPerRow()]; FP8 only
   GuardedRows sources;         // Source [N]
   GuardedRows descriptions;    // RowMeta [N] of Layout::MetaStride(); where no row is fanned out
   Mapping expert_rows[kSets];  // BF16 [N, hidden]
   GuardedRows combined;        // BF16 [tokens + 1, hidden], the last a guard
 
  private:
+  Status AllocateQuantized(uint32_t set);
+
   Shape shape_ = {};
   uint32_t tokens_ = 0;
   std::vector<int32_t> topk_idx_;

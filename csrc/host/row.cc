@@ -15,9 +15,13 @@ constexpr uint32_t kTile = 256;
 EP_CPU_VERSIONS
 bool QuantizeRow(const Bf16* channels, uint32_t hidden, E4m3* codes, float* scales) {
   bool finite = true;
-  for (uint32_t group = 0; group < hidden / kChannelsPerScale; ++group) {
-    finite &= QuantizeGroup(channels + group * kChannelsPerScale, codes + group * kChannelsPerScale,
-                            scales + group);
+  const uint32_t rest = hidden % kChannelsPerScale;
+  for (uint32_t begin = 0; begin < hidden - rest; begin += kChannelsPerScale) {
+    // A count that the compiler knows, and so no rests of loops.
+    finite &= QuantizeGroup(channels + begin, kChannelsPerScale, codes + begin, scales++);
+  }
+  if (rest > 0) {
+    finite &= QuantizeGroup(channels + hidden - rest, rest, codes + hidden - rest, scales);
   }
   return finite;
 }

@@ -7,8 +7,8 @@
 
 namespace ep {
 
-// Quantises `hidden` channels; `scales` has hidden / 128. Returns false if one is infinite; what
-// is written then is of no use.
+// Quantises `hidden` channels; `scales` has one for each 128, and one for those that are left.
+// Returns false if a channel is infinite; what is written then is of no use.
 bool QuantizeRow(const Bf16* channels, uint32_t hidden, E4m3* codes, float* scales);
 
 // out[c] = BF16(fma(weights[count-1], rows[count-1][c], … fma(weights[0], rows[0][c], 0))).

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <random>
 #include <vector>
@@ -10,7 +11,7 @@
 namespace ep {
 namespace {
 
-constexpr uint32_t kHiddens[] = {128, 256, 384, 7168, 8192};
+constexpr uint32_t kHiddens[] = {8, 120, 128, 136, 256, 384, 2880, 7168, 8192};
 
 class Rows : public ::testing::Test {
  protected:
@@ -42,10 +43,12 @@ TEST_F(Rows, QuantiseAsGroups) {
     for (int round = 0; round < 20; ++round) {
       const std::vector<Bf16> row = round % 2 ? Anything(hidden) : Moderate(hidden);
       std::vector<E4m3> codes(hidden), want_codes(hidden);
-      std::vector<float> scales(hidden / 128), want_scales(hidden / 128);
+      const uint32_t groups = (hidden + 127) / 128;
+      std::vector<float> scales(groups), want_scales(groups);
       ASSERT_TRUE(QuantizeRow(row.data(), hidden, codes.data(), scales.data()));
-      for (uint32_t g = 0; g < hidden / 128; ++g) {
-        QuantizeGroup(&row[g * 128], &want_codes[g * 128], &want_scales[g]);
+      for (uint32_t g = 0; g < groups; ++g) {
+        QuantizeGroup(&row[g * 128], std::min(128u, hidden - g * 128), &want_codes[g * 128],
+                      &want_scales[g]);
       }
       EXPECT_EQ(codes, want_codes);
       EXPECT_EQ(scales, want_scales);
@@ -54,18 +57,18 @@ TEST_F(Rows, QuantiseAsGroups) {
 }
 
 TEST_F(Rows, WithAnInfinityAreRefused) {
-  for (const uint32_t at : {0u, 127u, 128u, 255u}) {
-    std::vector<Bf16> row = Moderate(256);
+  for (const uint32_t at : {0u, 127u, 128u, 255u, 256u, 263u}) {
+    std::vector<Bf16> row = Moderate(264);
     row[at] = kBf16Infinity;
-    E4m3 codes[256];
-    float scales[2];
-    EXPECT_FALSE(QuantizeRow(row.data(), 256, codes, scales)) << at;
+    E4m3 codes[264];
+    float scales[3];
+    EXPECT_FALSE(QuantizeRow(row.data(), 264, codes, scales)) << at;
   }
 }
 
 TEST_F(Rows, SumWeightedInOrderWithOneRoundingAStep) {
   for (const uint32_t hidden : kHiddens) {
-    for (const uint32_t count : {1u, 2u, 3u, 8u, 16u}) {
+    for (const uint32_t count : {1u, 2u, 3u, 8u, 32u}) {
       std::vector<std::vector<Bf16>> rows;
       std::vector<const Bf16*> pointers;
       std::vector<float> weights;
@@ -90,7 +93,7 @@ TEST_F(Rows, SumWeightedInOrderWithOneRoundingAStep) {
 
 TEST_F(Rows, SumPartialsInOrder) {
   for (const uint32_t hidden : kHiddens) {
-    for (const uint32_t count : {0u, 1u, 2u, 5u, 16u}) {
+    for (const uint32_t count : {0u, 1u, 2u, 5u, 32u}) {
       std::vector<std::vector<Bf16>> rows;
       std::vector<const Bf16*> pointers;
       for (uint32_t i = 0; i < count; ++i) rows.push_back(Moderate(hidden));

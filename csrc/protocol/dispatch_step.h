@@ -13,6 +13,9 @@ struct DispatchInput {
   const Bf16* rows;           // [tokens, hidden]
   const int32_t* topk_idx;    // [tokens, topk]
   const float* topk_weights;  // [tokens, topk]
+  // Quantize::kOutside only, and instead of `rows`, which is null then.
+  const E4m3* codes = nullptr;    // [tokens, hidden]
+  const float* scales = nullptr;  // [tokens, Shape::ScalesPerRow()]
 };
 
 // Rank and token that a received row comes from.

@@ -51,6 +51,16 @@ TEST(Shapes, RefuseRowsOfExpertsThatNobodyKeeps) {
   }
 }
 
+TEST(Shapes, AreQuantisedBeforeWhereTheyAreFp8Alone) {
+  Shape shape = kSeed;
+  shape.quantize = Quantize::kOutside;
+  EXPECT_EQ(Problem(shape), nullptr);
+  shape.dtype = Dtype::kBf16;
+  EXPECT_NE(Problem(shape), nullptr);
+  shape.quantize = static_cast<Quantize>(3);
+  EXPECT_NE(Problem(shape), nullptr);
+}
+
 TEST(Layout, AlignsRowsToLines) {
   for (const uint32_t hidden : {128u, 256u, 384u, 7168u}) {
     for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
@@ -99,16 +109,25 @@ TEST(Shape, NamesWhatIsWrong) {
       {1, 0, 128, 1, 1, Dtype::kFp8},
       {1, 65536, 128, 1, 1, Dtype::kFp8},
       {1, 1, 0, 1, 1, Dtype::kFp8},
-      {1, 1, 129, 1, 1, Dtype::kFp8},
+      {1, 1, 132, 1, 1, Dtype::kFp8},
       {1, 1, 128, 0, 1, Dtype::kFp8},
       {64, 1, 128, 1024, 1, Dtype::kFp8},
       {1, 1, 128, 4, 0, Dtype::kFp8},
       {1, 1, 128, 4, 5, Dtype::kFp8},
-      {1, 1, 128, 40, 17, Dtype::kFp8},
-      {1, 1, 65664, 1, 1, Dtype::kFp8},
+      {1, 1, 128, 40, 33, Dtype::kFp8},
+      {1, 1, 65544, 1, 1, Dtype::kFp8},
       {1, 1, 128, 1, 1, static_cast<Dtype>(0)},
   };
   for (const Shape& shape : wrong) EXPECT_NE(Problem(shape), nullptr);
+}
+
+TEST(Shape, MayBeThatOfAnyModel) {
+  for (const uint32_t hidden : {8u, 2880u, 65536u}) {
+    EXPECT_EQ(Problem({1, 1, hidden, 40, 32, Dtype::kFp8}), nullptr) << hidden;
+  }
+  EXPECT_EQ((Shape{1, 1, 2880, 1, 1, Dtype::kFp8}.ScalesPerRow()), 23u);
+  EXPECT_EQ((Shape{1, 1, 8, 1, 1, Dtype::kFp8}.ScalesPerRow()), 1u);
+  EXPECT_EQ((Shape{1, 1, 7168, 1, 1, Dtype::kFp8}.ScalesPerRow()), 56u);
 }
 
 }  // namespace

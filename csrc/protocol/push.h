@@ -196,23 +196,18 @@ class Pusher {
 
   EP_INLINE bool PushPiece(Device& device, uint32_t token, Piece piece) {
     const RankContext& context = step_.context;
+    if (context.shape.quantize == Quantize::kOutside) {
+      const auto row = device.FetchPacked(
+          step_.input.codes + uint64_t{token} * context.shape.hidden,
+          step_.input.scales + uint64_t{token} * context.shape.ScalesPerRow(), piece);
+      const TokenPlan* plan = plan_.Find(device, token, piece.first == 0 || lands_own_);
+      return plan == nullptr ? BadToken(device) : PutRows(device, token, *plan, piece, row);
+    }
     const auto channels =
         device.Fetch(context.shape, step_.input.rows + uint64_t{token} * context.shape.hidden, piece);
     const TokenPlan* plan = plan_.Find(device, token, piece.first == 0 || lands_own_);
     if (plan == nullptr) return BadToken(device);
-    if (plan->destination_count > 0) {
-      const auto row = device.Pack(context.shape, channels, piece);
-      if (device.AnyOfCrew(!row.finite)) {
-        Fail(device, context,
-             {ErrorKind::kInfiniteInput, Op::kDispatch, step_.epoch, 0, token, 0, 0});
-        return false;
-      }
-      if (!PutRows(device, token, *plan, piece, row)) return false;
-    }
-    if (piece.first == 0) KeepDestinations(device, step_, token, *plan);
-    return true;
-  }
-
+    if (plan->destination_count == 0) return PutRows(device, token, *plan, piece, Nothing());
   // Puts one piece of a token's row to each of its destinations, beginning behind this rank, so
   // that not all ranks write to the same one first.
   template <class Row>

@@ -1,9 +1,9 @@
 // BF16 and FP8 E4M3: the scalar arithmetic that every engine must reproduce bit for bit.
 //
-// A group of 128 channels shares one fp32 scale: amax = max(|x|, 1e-4) over the group without its
-// NaNs, scale = amax / 448, code = E4M3(x * (448 / amax)), each step rounded to nearest even in
-// fp32. Subnormal codes are kept, NaN becomes 0x7F, values beyond 448 saturate (there are none
-// but by rounding).
+// A group of 128 channels shares one fp32 scale; where a row's last group has fewer, they have a
+// scale as well. amax = max(|x|, 1e-4) over the group without its NaNs, scale = amax / 448,
+// code = E4M3(x * (448 / amax)), each step rounded to nearest even in fp32. Subnormal codes are
+// kept, NaN becomes 0x7F, values beyond 448 saturate (there are none but by rounding).
 #ifndef CSRC_PROTOCOL_QUANT_H_
 #define CSRC_PROTOCOL_QUANT_H_
 
@@ -59,10 +59,10 @@ constexpr float E4m3ToFloat(E4m3 code) {
   return sign * bit_cast<float>((exponent + 120) << 23 | mantissa << 20);
 }
 
-// Bits of the largest |channel| of a group, NaNs left out. BF16 orders like its bits.
-constexpr Bf16 GroupMagnitude(const Bf16* channels) {
+// Bits of the largest |channel| of a group of `count`, NaNs left out. BF16 orders like its bits.
+constexpr Bf16 GroupMagnitude(const Bf16* channels, uint32_t count) {
   uint32_t largest = 0;
-  for (uint32_t i = 0; i < kChannelsPerScale; ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     const uint32_t magnitude = channels[i] & 0x7FFF;
     // A mask, not a choice: a choice inside a maximum keeps GCC from vectorising it.
     const uint32_t counted = magnitude & (0u - (magnitude <= kBf16Infinity));
@@ -71,15 +71,16 @@ constexpr Bf16 GroupMagnitude(const Bf16* channels) {
   return static_cast<Bf16>(largest);
 }
 
-// Quantises one group. Returns false, with nothing written, if it holds an infinity.
-constexpr bool QuantizeGroup(const Bf16* channels, E4m3* codes, float* scale) {
-  const Bf16 magnitude = GroupMagnitude(channels);
+// Quantises one group of `count` channels. Returns false, with nothing written, if it holds an
+// infinity.
+constexpr bool QuantizeGroup(const Bf16* channels, uint32_t count, E4m3* codes, float* scale) {
+  const Bf16 magnitude = GroupMagnitude(channels, count);
   if (magnitude == kBf16Infinity) return false;
   const float largest = Bf16ToFloat(magnitude);
   const float amax = largest > kMinAmax ? largest : kMinAmax;
   *scale = amax / kE4m3Max;
   const float multiplier = kE4m3Max / amax;
-  for (uint32_t i = 0; i < kChannelsPerScale; ++i) {
+  for (uint32_t i = 0; i < count; ++i) {
     codes[i] = FloatToE4m3(Bf16ToFloat(channels[i]) * multiplier);
   }
   return true;

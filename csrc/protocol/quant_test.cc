@@ -3,7 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <fstream>
 #include <iterator>
 #include <limits>
@@ -87,7 +89,9 @@ TEST(E4m3, EncodesAroundEveryHalfwayPoint) {
 
 class Group : public ::testing::Test {
  protected:
-  bool Quantize() { return QuantizeGroup(channels_.data(), codes_, &scale_); }
+  bool Quantize(uint32_t count = kChannelsPerScale) {
+    return QuantizeGroup(channels_.data(), count, codes_, &scale_);
+  }
 
   std::vector<Bf16> channels_ = std::vector<Bf16>(kChannelsPerScale, 0);
   E4m3 codes_[kChannelsPerScale];
@@ -126,21 +130,79 @@ TEST_F(Group, RefusesAnInfinity) {
   EXPECT_FALSE(Quantize());
 }
 
+TEST_F(Group, OfFewerChannelsEndsWithThem) {
+  channels_[7] = FloatToBf16(-3.0f);
+  channels_[8] = 0xFF80;
+  std::memset(codes_, 0x55, sizeof(codes_));
+  ASSERT_TRUE(Quantize(8));
+  EXPECT_EQ(scale_, 3.0f / 448.0f);
+  EXPECT_EQ(E4m3ToFloat(codes_[7]), -448.0f);
+  EXPECT_EQ(codes_[8], 0x55);
+  EXPECT_FALSE(Quantize(9));
+}
+
 TEST_F(Group, AgreesWithTheReference) {
   uint32_t state = 1;
   for (int round = 0; round < 2000; ++round) {
+    const uint32_t count = round % 2 == 0 ? kChannelsPerScale : 8 + 8 * (state >> 28);
     for (Bf16& channel : channels_) {
       state = state * 1664525 + 1013904223;
       // Any finite exponent in a window that moves with the round.
       const uint32_t exponent = (static_cast<uint32_t>(round) + (state >> 28)) % 255;
       channel = static_cast<Bf16>((state >> 16 & 0x807F) | exponent << 7);
     }
-    ASSERT_TRUE(Quantize());
-    const reference::GroupScale want = reference::ScaleOf(channels_.data());
+    ASSERT_TRUE(Quantize(count));
+    const reference::GroupScale want = reference::ScaleOf(channels_.data(), count);
     ASSERT_EQ(scale_, want.scale);
-    ASSERT_EQ(reference::FirstWrongCode(channels_.data(), want.multiplier, codes_),
-              kChannelsPerScale);
+    ASSERT_EQ(reference::FirstWrongCode(channels_.data(), count, want.multiplier, codes_), count);
   }
+}
+
+// Takes values off the front of what is left of a file.
+template <class T>
+std::vector<T> Take(const std::vector<char>& bytes, size_t* at, size_t count) {
+  std::vector<T> values(count);
+  EXPECT_LE(*at + count * sizeof(T), bytes.size());
+  if (*at + count * sizeof(T) > bytes.size()) return values;
+  std::memcpy(values.data(), bytes.data() + *at, count * sizeof(T));
+  *at += count * sizeof(T);
+  return values;
+}
+
+// csrc/reference/testdata/ml_dtypes_rows.py wrote the rows and says how.
+TEST(RowsOfModels, AreQuantisedAsMlDtypesAndTheReferenceDo) {
+  std::ifstream file("csrc/reference/testdata/ml_dtypes_rows.bin", std::ios::binary);
+  const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
+  std::vector<uint32_t> hiddens;
+  for (size_t at = 0; at < bytes.size();) {
+    Shape shape = {};
+    shape.hidden = Take<uint32_t>(bytes, &at, 1)[0];
+    ASSERT_LE(shape.hidden, kMaxHidden);
+    hiddens.push_back(shape.hidden);
+    const auto channels = Take<Bf16>(bytes, &at, shape.hidden);
+    const auto scales = Take<float>(bytes, &at, shape.ScalesPerRow());
+    const auto codes = Take<E4m3>(bytes, &at, shape.hidden);
+    std::vector<E4m3> theirs(shape.hidden);
+    std::vector<float> their_scales(shape.ScalesPerRow());
+    reference::QuantizeRow(channels.data(), shape.hidden, theirs.data(), their_scales.data());
+    EXPECT_EQ(theirs, codes) << shape.hidden << " channels";
+    EXPECT_EQ(their_scales, scales) << shape.hidden << " channels";
+    for (uint32_t group = 0; group < shape.ScalesPerRow(); ++group) {
+      const uint32_t begin = group * kChannelsPerScale;
+      const uint32_t count = std::min(kChannelsPerScale, shape.hidden - begin);
+      E4m3 got[kChannelsPerScale];
+      float scale = 0;
+      ASSERT_TRUE(QuantizeGroup(&channels[begin], count, got, &scale));
+      EXPECT_EQ(scale, scales[group]) << shape.hidden << " channels, group " << group;
+      EXPECT_EQ(std::memcmp(got, &codes[begin], count), 0)
+          << shape.hidden << " channels, group " << group;
+      const reference::GroupScale want = reference::ScaleOf(&channels[begin], count);
+      EXPECT_EQ(want.scale, scales[group]);
+      EXPECT_EQ(reference::FirstWrongCode(&channels[begin], count, want.multiplier, &codes[begin]),
+                count);
+    }
+  }
+  EXPECT_EQ(hiddens, (std::vector<uint32_t>{8, 8, 8, 120, 136, 2880}));
 }
 
 }  // namespace

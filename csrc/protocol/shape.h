@@ -6,13 +6,15 @@
 
 namespace ep {
 
-// Channels that share one FP8 scale.
+// Channels that share one FP8 scale; a row's last ones may be fewer.
 inline constexpr uint32_t kChannelsPerScale = 128;
+// A row's channels come in multiples of these: 16 bytes of BF16, what a GPU moves at a time.
+inline constexpr uint32_t kHiddenMultiple = 8;
 inline constexpr uint32_t kMaxRanks = 64;
 // Token and expert numbers travel as 16-bit words.
 inline constexpr uint32_t kMaxTokens = 65535;
 inline constexpr uint32_t kMaxExperts = 65535;
-inline constexpr uint32_t kMaxTopk = 16;
+inline constexpr uint32_t kMaxTopk = 32;
 inline constexpr uint32_t kMaxHidden = 65536;
 
 // What a dispatched row holds. Combined rows are always BF16.
@@ -33,6 +35,12 @@ enum class CombineSum : uint32_t {
   kExpert = 2,  // at home alone: every selection's row comes back
 };
 
+// Where a row becomes FP8.
+enum class Quantize : uint32_t {
+  kInside = 1,   // in the dispatch, which reads BF16
+  kOutside = 2,  // before it: the dispatch reads codes and scales
+};
+
 // An expert's rows begin at a multiple of these in layout `contig`, which is what kernels of
 // grouped matrix products take as a tile.
 inline constexpr uint32_t kContigRows = 128;
@@ -49,13 +57,16 @@ struct Shape {
   // Tokens of a dispatch, and slots of a combine, whose rows one word announces. All ranks have the
   // same; by default one word is for all.
   uint32_t chunk_tokens = kMaxTokens;
+  Quantize quantize = Quantize::kInside;
 
   constexpr uint32_t Experts() const { return ranks * experts_per_rank; }
   // Of a (source, destination) pair, whatever it sends.
   constexpr uint32_t Chunks() const { return (tokens + chunk_tokens - 1) / chunk_tokens; }
   // Different ranks that one token's experts can live on.
   constexpr uint32_t MaxDestinations() const { return topk < ranks ? topk : ranks; }
-  constexpr uint32_t ScalesPerRow() const { return hidden / kChannelsPerScale; }
+  constexpr uint32_t ScalesPerRow() const {
+    return (hidden + kChannelsPerScale - 1) / kChannelsPerScale;
+  }
   // Rows that one expert can receive.
   constexpr uint32_t MaxRowsPerExpert() const { return ranks * tokens; }
   // Experts of one token that can live on the same rank.
@@ -85,15 +96,15 @@ struct Shape {
 constexpr const char* Problem(const Shape& shape) {
   if (shape.ranks < 1 || shape.ranks > kMaxRanks) return "ranks must be 1 to 64";
   if (shape.tokens < 1 || shape.tokens > kMaxTokens) return "tokens must be 1 to 65535";
-  if (shape.hidden < kChannelsPerScale || shape.hidden > kMaxHidden ||
-      shape.hidden % kChannelsPerScale != 0) {
-    return "hidden must be a multiple of 128, at most 65536";
+  if (shape.hidden < kHiddenMultiple || shape.hidden > kMaxHidden ||
+      shape.hidden % kHiddenMultiple != 0) {
+    return "hidden must be a multiple of 8, at most 65536";
   }
   if (shape.experts_per_rank < 1 || shape.experts_per_rank > kMaxExperts / shape.ranks) {
     return "experts must be 1 to 65535 in all";
   }
   if (shape.topk < 1 || shape.topk > kMaxTopk || shape.topk > shape.Experts()) {
-    return "topk must be 1 to 16 and at most the number of experts";
+    return "topk must be 1 to 32 and at most the number of experts";
   }
   if (shape.dtype != Dtype::kFp8 && shape.dtype != Dtype::kBf16) return "unknown dtype";
   if (shape.layout < OutputLayout::kExpert || shape.layout > OutputLayout::kContig) {
@@ -107,6 +118,12 @@ constexpr const char* Problem(const Shape& shape) {
   }
   if (shape.sum == CombineSum::kExpert && !shape.FansOut()) {
     return "layouts rank and flat have no row of each expert that could come back";
+  }
+  if (shape.quantize != Quantize::kInside && shape.quantize != Quantize::kOutside) {
+    return "unknown place to quantise";
+  }
+  if (shape.quantize == Quantize::kOutside && shape.dtype != Dtype::kFp8) {
+    return "only rows that travel as FP8 can be quantised before";
   }
   return nullptr;
 }

@@ -13,6 +13,26 @@ namespace {
 
 constexpr uint8_t kLargest = 0x7E;  // 448
 
+// The codes of all magnitudes, by the upper half of a float's bits and whether the lower half is
+// more than 0: no halfway point has so many significant bits that it lies between.
+using Codes = std::array<std::array<uint8_t, 2>, 0x8000>;
+
+Codes MakeCodes() {
+  constexpr uint32_t kInfinity = 0x7F800000;
+  Codes codes;
+  uint8_t code = 0;
+  for (uint32_t upper = 0; upper < codes.size(); ++upper) {
+    for (uint32_t more = 0; more < 2; ++more) {
+      const uint32_t bits = upper << 16 | more;
+      while (bits <= kInfinity && std::bit_cast<float>(bits) > E4m3Intervals()[code].highest) {
+        ++code;
+      }
+      codes[upper][more] = bits > kInfinity ? 0x7F : code;
+    }
+  }
+  return codes;
+}
+
 }  // namespace
 
 double Bf16Value(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
@@ -61,9 +81,9 @@ const std::array<Interval, 128>& E4m3Intervals() {
   return kIntervals;
 }
 
-GroupScale ScaleOf(const uint16_t* channels) {
+GroupScale ScaleOf(const uint16_t* channels, uint32_t count) {
   double amax = 0;
-  for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
+  for (uint32_t c = 0; c < count; ++c) {
     amax = std::max(amax, std::fabs(Bf16Value(channels[c])));  // max(a, NaN) is a
   }
   amax = std::max(amax, static_cast<double>(1e-4f));
@@ -72,11 +92,12 @@ GroupScale ScaleOf(const uint16_t* channels) {
 }
 
 EP_CPU_VERSIONS
-uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_t* codes) {
+uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multiplier,
+                        const uint8_t* codes) {
   const Interval* intervals = E4m3Intervals().data();
   uint32_t wrong[kChannelsPerScale];
   uint32_t any = 0;
-  for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
+  for (uint32_t c = 0; c < count; ++c) {
     const float value = std::bit_cast<float>(uint32_t{channels[c]} << 16) * multiplier;
     const float magnitude = std::fabs(value);
     const Interval interval = intervals[codes[c] & 0x7F];
@@ -85,11 +106,27 @@ uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_
     wrong[c] = !(inside && same_sign);
     any |= wrong[c];
   }
-  if (any == 0) return kChannelsPerScale;
-  for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
+  if (any == 0) return count;
+  for (uint32_t c = 0; c < count; ++c) {
     if (wrong[c] && !(std::isnan(Bf16Value(channels[c])) && codes[c] == 0x7F)) return c;
   }
-  return kChannelsPerScale;
+  return count;
+}
+
+void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales) {
+  static const Codes kCodes = MakeCodes();
+  for (uint32_t begin = 0; begin < hidden; begin += kChannelsPerScale) {
+    const uint32_t count = std::min(kChannelsPerScale, hidden - begin);
+    const GroupScale group = ScaleOf(channels + begin, count);
+    *scales++ = group.scale;
+    for (uint32_t c = begin; c < begin + count; ++c) {
+      const float value = std::bit_cast<float>(uint32_t{channels[c]} << 16) * group.multiplier;
+      const uint32_t bits = std::bit_cast<uint32_t>(value);
+      const uint8_t magnitude = kCodes[bits >> 16 & 0x7FFF][(bits & 0xFFFF) != 0];
+      const bool negative = !std::isnan(value) && std::signbit(value);
+      codes[c] = negative ? magnitude | 0x80 : magnitude;
+    }
+  }
 }
 
 }  // namespace ep::reference

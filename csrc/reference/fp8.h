@@ -24,15 +24,20 @@ struct Interval {
 };
 const std::array<Interval, 128>& E4m3Intervals();
 
-// The scale of 128 channels and what they are multiplied by before rounding.
+// The scale of a group of channels, up to 128, and what they are multiplied by before rounding.
 struct GroupScale {
   float scale;
   float multiplier;
 };
-GroupScale ScaleOf(const uint16_t* channels);
+GroupScale ScaleOf(const uint16_t* channels, uint32_t count);
 
-// The first of 128 channels whose code is not the nearest, or 128.
-uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_t* codes);
+// The first of `count` channels, up to 128, whose code is not the nearest, or `count`.
+uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multiplier,
+                        const uint8_t* codes);
+
+// Quantises a row without infinities: a code for each channel, and a scale for each 128 of them or
+// the fewer that are left.
+void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales);
 
 }  // namespace ep::reference
 

@@ -1,5 +1,6 @@
 #include "csrc/reference/oracle.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -92,13 +93,14 @@ std::optional<Difference> Oracle::CompareDispatched(Token from, uint32_t set, co
 std::optional<Difference> Oracle::CompareFp8(const uint8_t* row, const float* scales) const {
   for (uint32_t group = 0; group < routing_.shape.ScalesPerRow(); ++group) {
     const uint32_t begin = group * kChannelsPerScale;
+    const uint32_t count = std::min(kChannelsPerScale, routing_.shape.hidden - begin);
     const uint16_t* channels = expected_.data() + begin;
-    const GroupScale want = ScaleOf(channels);
+    const GroupScale want = ScaleOf(channels, count);
     const uint32_t got_bits = std::bit_cast<uint32_t>(scales[group]);
     const uint32_t want_bits = std::bit_cast<uint32_t>(want.scale);
     if (got_bits != want_bits) return Difference{Difference::kScale, begin, got_bits, want_bits};
-    const uint32_t wrong = FirstWrongCode(channels, want.multiplier, row + begin);
-    if (wrong != kChannelsPerScale) {
+    const uint32_t wrong = FirstWrongCode(channels, count, want.multiplier, row + begin);
+    if (wrong != count) {
       const uint8_t nearest = NearestE4m3(Widen(channels[wrong]) * want.multiplier);
       return Difference{Difference::kChannel, begin + wrong, row[begin + wrong], nearest};
     }

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -46,28 +47,63 @@ TEST(Oracle, AcceptsTheRightBf16RowAndNamesAWrongChannel) {
   EXPECT_EQ(difference->got ^ 1, difference->want);
 }
 
-TEST(Oracle, AcceptsOnlyTheNearestFp8Codes) {
-  Oracle oracle(TwoRanks(Dtype::kFp8), 0);
-  std::vector<uint16_t> row(kHidden);
+// Rows of whole groups, of one short group, and with a short last one.
+class OracleOfFp8 : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(OracleOfFp8, AcceptsOnlyTheNearestCodes) {
+  Routing routing = TwoRanks(Dtype::kFp8);
+  const uint32_t hidden = routing.shape.hidden = GetParam();
+  Oracle oracle(routing, 0);
+  std::vector<uint16_t> row(hidden);
   std::vector<uint8_t> codes;
-  TokenRow(5, 0, 1, 0, kHidden, row.data());
-  const GroupScale scale = ScaleOf(row.data());
-  for (const uint16_t channel : row) {
-    codes.push_back(NearestE4m3(static_cast<float>(Bf16Value(channel)) * scale.multiplier));
+  std::vector<float> scales;
+  TokenRow(5, 0, 1, 0, hidden, row.data());
+  for (uint32_t begin = 0; begin < hidden; begin += 128) {
+    const uint32_t count = std::min(128u, hidden - begin);
+    const GroupScale scale = ScaleOf(&row[begin], count);
+    scales.push_back(scale.scale);
+    for (uint32_t c = begin; c < begin + count; ++c) {
+      codes.push_back(NearestE4m3(static_cast<float>(Bf16Value(row[c])) * scale.multiplier));
+    }
   }
-  EXPECT_FALSE(oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale));
-  for (uint32_t c = 0; c < kHidden; ++c) {
+  const auto compare = [&] {
+    return oracle.CompareDispatched({1, 0}, 0, codes.data(), scales.data());
+  };
+  EXPECT_FALSE(compare());
+  for (uint32_t c = 0; c < hidden; ++c) {
     codes[c] ^= 1;
-    const auto difference = oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale);
+    const auto difference = compare();
     ASSERT_TRUE(difference);
     EXPECT_EQ(difference->channel, c);
     codes[c] ^= 0x81;
-    EXPECT_TRUE(oracle.CompareDispatched({1, 0}, 0, codes.data(), &scale.scale)) << "the sign";
+    EXPECT_TRUE(compare()) << "the sign";
     codes[c] ^= 0x80;
   }
-  const float other = scale.scale * 2;
-  EXPECT_EQ(oracle.CompareDispatched({1, 0}, 0, codes.data(), &other)->part, Difference::kScale);
+  for (uint32_t group = 0; group < scales.size(); ++group) {
+    scales[group] *= 2;
+    const auto difference = compare();
+    ASSERT_TRUE(difference);
+    EXPECT_EQ(difference->part, Difference::kScale);
+    EXPECT_EQ(difference->channel, group * 128);
+    scales[group] /= 2;
+  }
 }
+
+TEST_P(OracleOfFp8, AcceptsWhatTheReferenceQuantises) {
+  Routing routing = TwoRanks(Dtype::kFp8);
+  const uint32_t hidden = routing.shape.hidden = GetParam();
+  Oracle oracle(routing, 0);
+  std::vector<uint16_t> row(hidden);
+  std::vector<uint8_t> codes(hidden);
+  std::vector<float> scales(routing.shape.ScalesPerRow());
+  for (uint32_t set = 0; set < kSets; ++set) {
+    TokenRow(5, set, 1, 0, hidden, row.data());
+    QuantizeRow(row.data(), hidden, codes.data(), scales.data());
+    EXPECT_FALSE(oracle.CompareDispatched({1, 0}, set, codes.data(), scales.data()));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Hiddens, OracleOfFp8, ::testing::Values(8, 120, 128, 136, 2880));
 
 TEST(Oracle, SumsInFloat64WithinAHandfulOfRoundings) {
   // Token 0 of rank 0: expert 0 on its own rank, expert 2 on the other.
@@ -120,6 +156,27 @@ TEST(Oracle, SumsByExpertWithOneRounding) {
       << "sums of ranks are rounded twice";
   row[5] ^= 1;
   EXPECT_EQ(oracle.CompareCombined(0, 1, weights, row.data())->channel, 5u);
+}
+
+// Beside one channel that sets the scale, every BF16 that is not larger, and NaN.
+TEST(Fp8, QuantisesEveryChannelToTheNearestCode) {
+  for (const uint16_t largest : {0x3F80, 0x4093, 0x2481}) {
+    std::vector<uint16_t> row;
+    for (uint32_t bits = 0; bits < 0x10000; ++bits) {
+      if (row.size() % kChannelsPerScale == 0) row.push_back(largest);
+      const uint32_t magnitude = bits & 0x7FFF;
+      if (magnitude <= largest || magnitude > 0x7F80) row.push_back(static_cast<uint16_t>(bits));
+    }
+    std::vector<uint8_t> codes(row.size());
+    std::vector<float> scales(row.size() / kChannelsPerScale + 1);
+    QuantizeRow(row.data(), static_cast<uint32_t>(row.size()), codes.data(), scales.data());
+    const GroupScale scale = ScaleOf(&largest, 1);
+    for (size_t c = 0; c < row.size(); ++c) {
+      ASSERT_EQ(scales[c / kChannelsPerScale], scale.scale);
+      const auto value = static_cast<float>(Bf16Value(row[c])) * scale.multiplier;
+      ASSERT_EQ(codes[c], NearestE4m3(value)) << value;
+    }
+  }
 }
 
 TEST(Inputs, DifferInEverySetTokenRankAndExpert) {

@@ -144,7 +144,7 @@ double CopyRate(uint64_t bytes) {
 // Bytes that one rank's dispatch or combine to itself reads and writes.
 double MovedBytes(const Shape& shape, bool dispatch) {
   const double bf16 = 2.0 * shape.hidden;
-  const double row = shape.dtype == Dtype::kFp8 ? shape.hidden * (1 + 4.0 / 128) : bf16;
+  const double row = shape.dtype == Dtype::kFp8 ? shape.hidden + 4.0 * shape.ScalesPerRow() : bf16;
   const double copies = shape.FansOut() ? shape.topk : 1;
   // Read, write to the bank, read from there, write to each expert or once; or read from there,
   // write the partial sum, read it, write the sum.

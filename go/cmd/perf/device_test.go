@@ -25,6 +25,18 @@ func TestAMachineWithoutGPUs(t *testing.T) {
 			}
 		})
 	}
+	for name, test := range map[string]struct{ argument, want string }{
+		"SMs of CPUs":     {"--device=cpu", "perf: --sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0; see perf --help\n"},
+		"SMs of whatever": {"--device=auto", "perf: --sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0; see perf --help\n"},
+		"too many of any": {"--sms=1025", "perf: --sms=1025: must be 0 to 1,024; try --sms=1024; see perf --help\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newProgram(t, with(small, "--sms=24", test.argument)...)
+			if code := p.run(t); code != 2 || p.stderr.String() != test.want {
+				t.Errorf("exit code %d, stderr %q; want 2 and %q", code, &p.stderr, test.want)
+			}
+		})
+	}
 	t.Run("auto", func(t *testing.T) {
 		p := newProgram(t, with(small, "--num-processes=2", "--device=auto")...)
 		if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), "\nDevice: cpu (") {

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/native"
@@ -19,12 +20,31 @@ func countGPUs(o plan.Options) plan.Options {
 		return o
 	}
 	gpus, err := native.CountGPUs()
+	if err == nil && o.SMs > 0 {
+		o.Multiprocessors, err = fewestMultiprocessors(min(gpus, o.NumProcesses))
+	}
 	if err != nil {
 		o.NoGPU = err.Error()
 		return o
 	}
 	o.GPUs = gpus
 	return o
+}
+
+// fewestMultiprocessors returns what each of the first GPUs has at least.
+func fewestMultiprocessors(gpus int) (int, error) {
+	var each []int
+	for number := range gpus {
+		gpu, err := native.DescribeGPU(number)
+		if err != nil {
+			return 0, err
+		}
+		each = append(each, int(gpu.GetMultiprocessors()))
+	}
+	if len(each) == 0 {
+		return 0, nil
+	}
+	return slices.Min(each), nil
 }
 
 // gpusOf describes the GPUs that this host's ranks compute on, none if they are on CPUs.

@@ -12,7 +12,7 @@ import (
 
 // elsewhere are the flags of three launchers with a routing file and a dump, each of its own.
 var elsewhere = []string{
-	"--tokens=16,0,5,1,0,7", "--hidden=256", "--experts-per-rank=4", "--topk=3", "--warmup=2", "--iters=5",
+	"--tokens=16,0,5,1,0,7", "--hidden=200", "--experts-per-rank=4", "--topk=3", "--warmup=2", "--iters=5",
 	"--routing=file:ids.npy", "--dump=dump", "--mode=combine",
 }
 

@@ -70,10 +70,11 @@ func rank(dumpTo string, nixl native.NIXL) error {
 	if err != nil {
 		return err
 	}
-	gauge, err := gaugeOf(start)
+	gpu, err := gpuOf(start)
 	if err != nil {
 		return err
 	}
+	gauge := gaugeOf(gpu)
 	defer gauge.Close()
 	err = measure.Rank{
 		Plan:  start.GetPlan(),
@@ -94,8 +95,9 @@ func rank(dumpTo string, nixl native.NIXL) error {
 			}
 			return engine, nil
 		},
-		GPUState: gauge.State,
-		Dump:     dumper(dumpTo, int(start.GetRank())),
+		GPUState:        gauge.State,
+		Multiprocessors: gpu.GetMultiprocessors(),
+		Dump:            dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {
 		return command.ErrFailed
@@ -103,8 +105,8 @@ func rank(dumpTo string, nixl native.NIXL) error {
 	return nil
 }
 
-// gaugeOf finds what tells how a rank's GPU is; nil on CPUs.
-func gaugeOf(start *epperfv1.Start) (*nvml.Gauge, error) {
+// gpuOf describes a rank's GPU; nil on CPUs.
+func gpuOf(start *epperfv1.Start) (*epperfv1.Gpu, error) {
 	if start.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CUDA {
 		return nil, nil
 	}
@@ -112,11 +114,15 @@ func gaugeOf(start *epperfv1.Start) (*nvml.Gauge, error) {
 	if err != nil {
 		return nil, err
 	}
-	gpu, err := native.DescribeGPU(plan.GPUOf(start.GetPlan(), int(start.GetRank()), gpus))
-	if err != nil {
-		return nil, err
+	return native.DescribeGPU(plan.GPUOf(start.GetPlan(), int(start.GetRank()), gpus))
+}
+
+// gaugeOf finds what tells how a GPU is; nil where there is none.
+func gaugeOf(gpu *epperfv1.Gpu) *nvml.Gauge {
+	if gpu == nil {
+		return nil
 	}
-	return nvml.Open(gpu.GetUuid()), nil
+	return nvml.Open(gpu.GetUuid())
 }
 
 // openEngine makes one case's engine from its routing.

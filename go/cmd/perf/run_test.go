@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -64,6 +65,42 @@ func TestEveryLayoutIsMeasuredCheckedAndNamed(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestShapesOfRealModelsAreRight(t *testing.T) {
+	for name, shape := range map[string][]string{
+		"2,880 channels, top-4":         {"--hidden=2880", "--topk=4"},
+		"the same quantised before":     {"--hidden=2880", "--topk=4", "--quantize=outside"},
+		"8 channels, top-32":            {"--hidden=8", "--topk=32", "--experts-per-rank=11"},
+		"more experts than GPUs manage": {"--hidden=8", "--topk=8", "--experts-per-rank=1000", "--layout=flat"},
+	} {
+		for _, dtype := range []string{"fp8", "bf16"} {
+			if dtype == "bf16" && slices.Contains(shape, "--quantize=outside") {
+				continue
+			}
+			t.Run(name+", "+dtype, func(t *testing.T) {
+				p := newProgram(t, with(small, with(shape, "--num-processes=3", "--dtype="+dtype)...)...)
+				if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), "): 3/3 ranks passed\n") {
+					t.Errorf("exit code %d, stderr:\n%s\nstdout:\n%s", code, &p.stderr, &p.stdout)
+				}
+			})
+		}
+	}
+}
+
+func TestRowsThatAreQuantisedBeforeAreNamed(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2", "--quantize=outside")...)
+	if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
+		t.Fatalf("exit code %d, stderr:\n%s", code, &p.stderr)
+	}
+	for _, want := range []string{
+		"\nQuantize: outside (codes and scales are the input)\n",
+		"(e2e, quantize outside): 2/2 ranks passed\n",
+	} {
+		if !strings.Contains(p.stdout.String(), want) {
+			t.Errorf("stdout lacks %q:\n%s", want, &p.stdout)
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 // chunkBytes bounds what is in memory of a tensor.
 const chunkBytes = 1 << 20
 
-// channelsPerScale share one scale.
+// channelsPerScale share one scale; the last of a row may be fewer.
 const channelsPerScale = 128
 
 // ErrNotEmpty says that a folder holds something already.
@@ -119,7 +119,7 @@ func files(c *epperfv1.Case, rank, received int) []file {
 		{"topk_weights.npy", measure.TopkWeights, npy.Float32, []int{tokens, topk}},
 		{"recv_count.npy", measure.RecvCount, npy.Int32, []int{int(c.GetExpertsPerRank())}},
 		{"recv_x.npy", measure.RecvX, row, []int{received, hidden}},
-		{"recv_scales.npy", measure.RecvScales, npy.Float32, []int{received, hidden / channelsPerScale}},
+		{"recv_scales.npy", measure.RecvScales, npy.Float32, []int{received, (hidden + channelsPerScale - 1) / channelsPerScale}},
 		{"recv_src.npy", measure.RecvSrc, npy.Int32, []int{received, 2}},
 		{"expert_out.npy", measure.ExpertOut, npy.Uint16, []int{received, hidden}},
 		{"combined.npy", measure.Combined, npy.Uint16, []int{tokens, hidden}},

@@ -23,6 +23,8 @@ type Rank struct {
 	Dump func(*epperfv1.Case, Engine) error
 	// GPUState, where not nil, tells how this rank's GPU is, before the timed block and after it.
 	GPUState func() *epperfv1.GpuState
+	// Multiprocessors is how many this rank's GPU has; 0 on CPUs.
+	Multiprocessors uint32
 	// OpenCalibrator makes the calibrator of a case that calibrates; nil in tests of others.
 	OpenCalibrator func(*epperfv1.Case) (Calibrator, error)
 }
@@ -230,6 +232,9 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Network:    r.network,
 		GpuBefore:  r.gpuBefore,
 		GpuAfter:   r.gpuAfter,
+	}
+	if r.Multiprocessors > 0 {
+		result.Sms = &epperfv1.SmUse{OfGpu: r.Multiprocessors}
 	}
 	switch {
 	case err != nil:

@@ -241,6 +241,25 @@ func TestTheGPUIsReadAroundTheTimedBlock(t *testing.T) {
 	}
 }
 
+func TestAResultSaysHowManyMultiprocessorsThereAre(t *testing.T) {
+	for _, has := range []uint32{0, 132} { // 0 is of CPUs
+		var s script
+		err := measure.Rank{
+			Plan:            &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Iterations: 2}}},
+			Group:           &s,
+			Sink:            &s,
+			Open:            func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
+			Multiprocessors: has,
+		}.Run(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sms := s.result.GetSms(); sms.GetOfGpu() != has || (sms == nil) != (has == 0) {
+			t.Errorf("of %d multiprocessors, a result says %v", has, sms)
+		}
+	}
+}
+
 // What is kept is a pair that was checked, and peers are still there.
 func TestADumpComesAfterTheLastCheck(t *testing.T) {
 	var s script

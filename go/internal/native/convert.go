@@ -12,12 +12,13 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// The core and plans number layouts and sums alike.
+// The core and plans number layouts, sums and places to quantise alike.
 var (
 	_ [epperfv1.Layout_LAYOUT_CONTIG]struct{}          = [C.EP_LAYOUT_CONTIG]struct{}{}
 	_ [epperfv1.Layout_LAYOUT_FLAT]struct{}            = [C.EP_LAYOUT_FLAT]struct{}{}
 	_ [epperfv1.Layout_LAYOUT_RANK]struct{}            = [C.EP_LAYOUT_RANK]struct{}{}
 	_ [epperfv1.CombineSum_COMBINE_SUM_EXPERT]struct{} = [C.EP_SUM_EXPERT]struct{}{}
+	_ [epperfv1.Quantize_QUANTIZE_OUTSIDE]struct{}     = [C.EP_QUANTIZE_OUTSIDE]struct{}{}
 )
 
 // A Kind is what callers branch on when the core fails.
@@ -113,6 +114,7 @@ func shapeOf(c *epperfv1.Case) C.ep_shape {
 		dtype:            C.EP_BF16,
 		layout:           C.ep_layout(epperfv1.LayoutOf(c)),
 		sum:              C.ep_sum(epperfv1.CombineSumOf(c)),
+		quantize:         C.ep_quantize(epperfv1.QuantizeOf(c)),
 	}
 	if len(c.GetTokensOfRank()) > 0 {
 		shape.tokens = C.uint32_t(slices.Max(c.GetTokensOfRank()))

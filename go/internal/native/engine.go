@@ -105,6 +105,7 @@ func Open(config Config) (*Engine, error) {
 		run_id:          runID,
 		gpu:             C.uint32_t(config.GPU),
 		ranks_on_gpu:    C.uint32_t(config.RanksOnGPU),
+		sms:             C.uint32_t(c.GetSms()),
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
 		threads:         C.uint32_t(config.Threads),

@@ -362,6 +362,29 @@ func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 	}
 }
 
+// Besides BF16, three sets of all tokens' codes and scales.
+func TestRowsThatAreQuantisedBeforeNeedMemory(t *testing.T) {
+	c := smallCase()
+	inside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Quantize = epperfv1.Quantize_QUANTIZE_OUTSIDE
+	outside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := inside
+	want.PrivateBytes += 3 * uint64(c.GetTokensOfRank()[0]) * (256 + 2*4)
+	if outside != want {
+		t.Errorf("memory %+v; want %+v", outside, want)
+	}
+	c.Dtype = epperfv1.Dtype_DTYPE_BF16
+	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0); err == nil {
+		t.Error("the core quantises BF16")
+	}
+}
+
 // docs/architecture.md has these sums.
 func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 	c := smallCase()

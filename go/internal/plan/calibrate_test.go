@@ -49,8 +49,8 @@ func TestBadCalibrationsAreOneClearLine(t *testing.T) {
 		want   string
 	}{
 		"hidden between multiples": {
-			func(o *plan.CalibrationOptions) { o.Hidden = 1000 },
-			"--hidden=1000: must be a multiple of 128; try --hidden=1024",
+			func(o *plan.CalibrationOptions) { o.Hidden = 1001 },
+			"--hidden=1001: must be a multiple of 8; try --hidden=1008",
 		},
 		"one iteration": {
 			func(o *plan.CalibrationOptions) { o.Iters = 1 },

@@ -46,11 +46,17 @@ func (o Options) device() (epperfv1.Device, error) {
 	return device, err
 }
 
-// enoughGPUs returns a *NoGPUError or a *UsageError where this host has too few for the plan.
+// enoughGPUs returns a *NoGPUError or a *UsageError where GPUs, or those of this host, are not enough
+// for the plan.
 func (o Options) enoughGPUs(p *epperfv1.Plan) error {
 	switch {
 	case p.GetDevice() != epperfv1.Device_DEVICE_CUDA:
 		return nil
+	case Experts(p.GetCases()[0]) > maxGPUExperts:
+		c := p.GetCases()[0]
+		problem := fmt.Sprintf("%d ranks would have %s experts, more than the %s that a GPU has room to plan for",
+			c.GetRanks(), thousands(Experts(c)), thousands(maxGPUExperts))
+		return &UsageError{"experts-per-rank", count(c.GetExpertsPerRank()), problem, argument("experts-per-rank", maxGPUExperts/c.GetRanks()) + " or --device=cpu"}
 	case o.GPUs < 1:
 		none := &NoGPUError{argument("device", o.Device), cmp.Or(o.NoGPU, "nobody counted them"), "--device=cpu"}
 		if o.SharedGPU {
@@ -70,7 +76,7 @@ func (o Options) enoughGPUs(p *epperfv1.Plan) error {
 		}
 		return &UsageError{"num-processes", strconv.Itoa(o.NumProcesses), have, try}
 	}
-	return nil
+	return o.enoughSMs()
 }
 
 // GPUsUsed returns how many of a host's GPUs its ranks compute on.

@@ -71,10 +71,29 @@ func TestTheDeviceFollowsFromFlagAndGPUs(t *testing.T) {
 // A user who mends what no host can run then learns what this one has not.
 func TestUsageComesBeforeWhatTheHostHas(t *testing.T) {
 	o := plan.Defaults()
-	o.Device, o.Hidden = "cuda", 1000
+	o.Device, o.Hidden = "cuda", 1001
 	var usage *plan.UsageError
 	if _, err := plan.New(o); !errors.As(err, &usage) || usage.Flag != "hidden" {
 		t.Errorf("New: %v; want a UsageError of hidden", err)
+	}
+}
+
+func TestGPUsPlanForSoManyExperts(t *testing.T) {
+	o := plan.Defaults()
+	o.Device, o.GPUs, o.ExpertsPerRank = "cuda", 8, 256
+	if _, err := plan.New(o); err != nil {
+		t.Errorf("New of 2,048 experts: %v", err)
+	}
+	o.ExpertsPerRank, o.GPUs = 257, 0 // whatever this host has
+	want := "--experts-per-rank=257: 8 ranks would have 2,056 experts, more than the 2,048 that a GPU has room to plan for; " +
+		"try --experts-per-rank=256 or --device=cpu"
+	var usage *plan.UsageError
+	if _, err := plan.New(o); !errors.As(err, &usage) || err.Error() != want {
+		t.Errorf("New of 2,056 experts: %v; want a UsageError, %s", err, want)
+	}
+	o.Device = "cpu"
+	if _, err := plan.New(o); err != nil {
+		t.Errorf("New of 2,056 experts on CPUs: %v", err)
 	}
 }
 
@@ -116,6 +135,21 @@ func TestRanksTakeGPUsInTurn(t *testing.T) {
 				t.Errorf("ranks on CPUs use %d GPUs", got)
 			}
 		})
+	}
+}
+
+func TestMultiprocessorsArePlanned(t *testing.T) {
+	for sms, name := range map[int]string{0: "e2e/t512/k2", 24: "e2e/t512/k2/24sms", 132: "e2e/t512/k2/132sms"} {
+		o := plan.Defaults()
+		o.GPUs, o.Multiprocessors, o.SMs = 8, 132, sms
+		p, err := plan.New(o)
+		if err != nil {
+			t.Fatalf("New of --sms=%d: %v", sms, err)
+		}
+		c := p.GetCases()[0]
+		if int(c.GetSms()) != sms || plan.CaseName(c) != name {
+			t.Errorf("--sms=%d is planned as %d, named %s", sms, c.GetSms(), plan.CaseName(c))
+		}
 	}
 }
 

@@ -41,16 +41,22 @@ type Options struct {
 	Device string
 	// SharedGPU lets several ranks compute on one GPU. It asks for GPUs.
 	SharedGPU bool
-	// GPUs is the number of GPUs that ranks of this host can use, and NoGPU why there is none. They
-	// are facts about the host and no flags; a plan for CPUs does without.
-	GPUs  int
-	NoGPU string
+	// SMs is how many multiprocessors of a GPU operations may use, or 0 for all.
+	SMs int
+	// GPUs is the number of GPUs that ranks of this host can use, and NoGPU why there is none.
+	// Multiprocessors is what each of them has at least, or 0 where SMs asks for none. They are facts
+	// about the host and no flags; a plan for CPUs does without.
+	GPUs            int
+	NoGPU           string
+	Multiprocessors int
 	// Dtype is what a token's row holds on its way to the experts: fp8 or bf16.
 	Dtype string
 	// Layout is where the rows that a rank receives lie: expert, rank, flat or contig.
 	Layout string
 	// Combine is where a token's selections are summed: rank or expert.
 	Combine string
+	// Quantize is where rows become FP8: inside the dispatch, or outside, before it.
+	Quantize string
 	// Threads is the number of worker threads of each rank.
 	Threads int
 	// Routing is how tokens choose experts: uniform, balanced, zipf:S, hot:K or file:PATH.npy.
@@ -86,6 +92,7 @@ func Defaults() Options {
 		Dtype:          "fp8",
 		Layout:         epperfv1.Name(defaultLayout),
 		Combine:        epperfv1.Name(defaultCombine),
+		Quantize:       epperfv1.Name(defaultQuantize),
 		Threads:        1,
 		Routing:        "uniform",
 		Seed:           1,
@@ -125,6 +132,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		{expertsPerRankLimits, o.ExpertsPerRank},
 		{topkLimits, o.Topk},
 		{threadsLimits, o.Threads},
+		{smsLimits, o.SMs},
 		{warmupLimits, o.Warmup},
 		{iterationsLimits, o.Iters},
 	} {
@@ -153,6 +161,10 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		return nil, err
 	}
 	layout, combine, err := o.layout()
+	if err != nil {
+		return nil, err
+	}
+	quantize, err := o.quantize()
 	if err != nil {
 		return nil, err
 	}
@@ -195,6 +207,8 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Dtype:          dtype,
 			Layout:         layout,
 			Combine:        combine,
+			Quantize:       quantize,
+			Sms:            uint32(o.SMs),
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),

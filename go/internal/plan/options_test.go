@@ -71,6 +71,21 @@ func TestLayoutsAndWaysToCombineArePlanned(t *testing.T) {
 	}
 }
 
+func TestWhereRowsAreQuantisedIsPlanned(t *testing.T) {
+	for text, name := range map[string]string{"inside": "e2e/t512/k2", "outside": "e2e/t512/k2/outside"} {
+		options := plan.Defaults()
+		options.Quantize = text
+		made, err := plan.New(options)
+		if err != nil {
+			t.Fatalf("New of --quantize=%s: %v", text, err)
+		}
+		c := made.GetCases()[0]
+		if got := epperfv1.Name(epperfv1.QuantizeOf(c)); got != text || plan.CaseName(c) != name {
+			t.Errorf("--quantize=%s is planned as %s, named %s", text, got, plan.CaseName(c))
+		}
+	}
+}
+
 func TestEachPlanWithoutARunIDGetsOneOfItsOwn(t *testing.T) {
 	ids := map[string]bool{}
 	for range 10 {
@@ -94,16 +109,16 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		want   string
 	}{
 		"hidden between multiples": {
-			func(o *plan.Options) { o.Hidden = 1000 },
-			"--hidden=1000: must be a multiple of 128; try --hidden=1024",
+			func(o *plan.Options) { o.Hidden = 2881 },
+			"--hidden=2881: must be a multiple of 8; try --hidden=2888",
 		},
 		"hidden of 0": {
 			func(o *plan.Options) { o.Hidden = 0 },
-			"--hidden=0: must be 128 to 65,536; try --hidden=128",
+			"--hidden=0: must be 8 to 65,536; try --hidden=8",
 		},
 		"hidden beyond any model": {
-			func(o *plan.Options) { o.Hidden = 65_664 },
-			"--hidden=65664: must be 128 to 65,536; try --hidden=65536",
+			func(o *plan.Options) { o.Hidden = 65_544 },
+			"--hidden=65544: must be 8 to 65,536; try --hidden=65536",
 		},
 		"no ranks": {
 			func(o *plan.Options) { o.NumProcesses = 0 },
@@ -153,9 +168,25 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 			func(o *plan.Options) { o.ExpertsPerRank = 9000 },
 			"--experts-per-rank=9000: 8 ranks would have 72,000 experts, more than 65,535; try --experts-per-rank=8191",
 		},
-		"topk of 17": {
-			func(o *plan.Options) { o.Topk = 17 },
-			"--topk=17: must be 1 to 16; try --topk=16",
+		"topk of 33": {
+			func(o *plan.Options) { o.Topk = 33 },
+			"--topk=33: must be 1 to 32; try --topk=32",
+		},
+		"negative multiprocessors": {
+			func(o *plan.Options) { o.SMs = -1 },
+			"--sms=-1: must be 0 to 1,024; try --sms=0",
+		},
+		"multiprocessors of CPUs": {
+			func(o *plan.Options) { o.SMs, o.Device = 24, "cpu" },
+			"--sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0",
+		},
+		"multiprocessors without a GPU": { // auto is CPUs here
+			func(o *plan.Options) { o.SMs = 24 },
+			"--sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0",
+		},
+		"more multiprocessors than a GPU has": {
+			func(o *plan.Options) { o.SMs, o.GPUs, o.Multiprocessors = 133, 8, 132 },
+			"--sms=133: a GPU of this host has 132 multiprocessors; try --sms=132, or 0 for all",
 		},
 		"more choices than experts": {
 			func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 2, 2, 5 },
@@ -188,6 +219,14 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		"rows of experts that nobody keeps": {
 			func(o *plan.Options) { o.Layout, o.Combine = "flat", "expert" },
 			"--combine=expert: layout flat has no row of each expert that could come back; try --layout=expert or --combine=rank",
+		},
+		"a place to quantise that there is none of": {
+			func(o *plan.Options) { o.Quantize = "before" },
+			`--quantize="before": not one of inside, outside; try --quantize=inside`,
+		},
+		"BF16 that is quantised": {
+			func(o *plan.Options) { o.Quantize, o.Dtype = "outside", "bf16" },
+			"--quantize=outside: rows that travel as bf16 are not quantised; try --dtype=fp8 or --quantize=inside",
 		},
 		"an unspecified dtype": {
 			func(o *plan.Options) { o.Dtype = "unspecified" },
@@ -247,12 +286,13 @@ func TestEveryBackendIsOneOfGPUs(t *testing.T) {
 func TestTheLimitsThemselvesAreGood(t *testing.T) {
 	for name, change := range map[string]func(*plan.Options){
 		"smallest": func(o *plan.Options) {
-			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = 1, "1", 128, 1, 1, 0, 2
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = 1, "1", 8, 1, 1, 0, 2
 		},
 		"largest": func(o *plan.Options) {
-			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, "65535", 65_536, 1023, 16
+			o.NumProcesses, o.Tokens, o.Hidden, o.ExpertsPerRank, o.Topk = 64, "65535", 65_536, 1023, 32
 		},
-		"every expert": func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 16, 16 },
+		"every expert":                       func(o *plan.Options) { o.NumProcesses, o.ExpertsPerRank, o.Topk = 1, 32, 32 },
+		"a width of whole groups and a half": func(o *plan.Options) { o.Hidden = 2880 },
 	} {
 		t.Run(name, func(t *testing.T) {
 			options := plan.Defaults()

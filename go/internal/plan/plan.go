@@ -39,8 +39,9 @@ func Experts(c *epperfv1.Case) int {
 	return int(c.GetRanks()) * int(c.GetExpertsPerRank())
 }
 
-// CaseName names a case in messages: dispatch/t128/k8, and with other than the default layout or way
-// to combine dispatch/t128/k8/contig/expert.
+// CaseName names a case in messages: dispatch/t128/k8, with other than the default layout or way to
+// combine dispatch/t128/k8/contig/expert, with rows that are quantised before
+// dispatch/t128/k8/outside, and on some of a GPU's multiprocessors dispatch/t128/k8/24sms.
 func CaseName(c *epperfv1.Case) string {
 	if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
 		return epperfv1.Name(c.GetMode())
@@ -49,6 +50,12 @@ func CaseName(c *epperfv1.Case) string {
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
 	if layout != defaultLayout || combine != defaultCombine {
 		name += "/" + epperfv1.Name(layout) + "/" + epperfv1.Name(combine)
+	}
+	if quantize := epperfv1.QuantizeOf(c); quantize != defaultQuantize {
+		name += "/" + epperfv1.Name(quantize)
+	}
+	if sms := c.GetSms(); sms > 0 {
+		name += fmt.Sprintf("/%dsms", sms)
 	}
 	return name
 }

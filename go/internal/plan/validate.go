@@ -20,12 +20,15 @@ const (
 	maxTokens = 65_535
 	// maxExperts bounds the experts of all ranks together.
 	maxExperts = 65_535
+	// maxGPUExperts bounds them where ranks are on GPUs: a thread block plans for all of them in
+	// its fast memory.
+	maxGPUExperts = 2_048
 	// maxTopk bounds the experts that one token selects.
-	maxTopk = 16
+	maxTopk = 32
 	// maxThreads bounds the workers of a rank: more than the cores of any socket.
 	maxThreads = 256
-	// hiddenMultiple is the number of channels that share one FP8 scale.
-	hiddenMultiple = 128
+	// hiddenMultiple divides the channels of a token: 16 bytes of BF16.
+	hiddenMultiple = 8
 	// maxHidden bounds the channels of a token: four times the widest of published models, and
 	// a BF16 row of it is 128 KiB.
 	maxHidden = 65_536
@@ -81,6 +84,9 @@ func Validate(p *epperfv1.Plan) error {
 	}
 	for _, c := range p.GetCases() {
 		if err := validateCase(c); err != nil {
+			return err
+		}
+		if err := validateSMs(c, p.GetDevice()); err != nil {
 			return err
 		}
 		// One set of processes runs all cases.
@@ -156,6 +162,9 @@ func validateCase(c *epperfv1.Case) error {
 		return &UsageError{"topk", count(c.GetTopk()), problem, argument("topk", experts)}
 	}
 	if err := validateLayout(c); err != nil {
+		return err
+	}
+	if err := validateQuantize(c); err != nil {
 		return err
 	}
 	if err := validateRouting(c); err != nil {

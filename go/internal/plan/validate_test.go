@@ -38,8 +38,12 @@ func TestValidateTrustsNothing(t *testing.T) {
 		"a layout from the future":     {func(p *epperfv1.Plan) { p.Cases[0].Layout = 99 }, "layout"},
 		"a sum from the future":        {func(p *epperfv1.Plan) { p.Cases[0].Combine = -1 }, "combine"},
 		"rows that nobody keeps":       {withoutRowsOfExperts, "combine"},
+		"a quantiser from the future":  {func(p *epperfv1.Plan) { p.Cases[0].Quantize = 99 }, "quantize"},
+		"BF16 that is quantised":       {bf16Quantised, "quantize"},
 		"no routing":                   {func(p *epperfv1.Plan) { p.Cases[0].Routing = nil }, "routing"},
 		"no iterations":                {func(p *epperfv1.Plan) { p.Cases[0].Iterations = 0 }, "iters"},
+		"more SMs than any GPU has":    {func(p *epperfv1.Plan) { p.Cases[0].Sms = 1 << 20 }, "sms"},
+		"SMs of CPUs":                  {func(p *epperfv1.Plan) { p.Cases[0].Sms = 24 }, "sms"},
 		"no device":                    {func(p *epperfv1.Plan) { p.Device = 0 }, "device"},
 		"CPUs that share a GPU":        {func(p *epperfv1.Plan) { p.SharedGpu = true }, "device"},
 		"graphs of nothing":            {withGraphs(0, 3), "operations of a graph"},
@@ -65,6 +69,10 @@ func TestValidateTrustsNothing(t *testing.T) {
 
 func withoutRowsOfExperts(p *epperfv1.Plan) {
 	p.Cases[0].Layout, p.Cases[0].Combine = epperfv1.Layout_LAYOUT_RANK, epperfv1.CombineSum_COMBINE_SUM_EXPERT
+}
+
+func bf16Quantised(p *epperfv1.Plan) {
+	p.Cases[0].Dtype, p.Cases[0].Quantize = epperfv1.Dtype_DTYPE_BF16, epperfv1.Quantize_QUANTIZE_OUTSIDE
 }
 
 func TestValidateRefusesNil(t *testing.T) {

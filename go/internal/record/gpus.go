@@ -22,7 +22,7 @@ func (s *Summary) addGPUs(header *epperfv1.Header) {
 		for _, gpu := range host.GetGpus() {
 			if !gpus[at][gpu.GetUuid()] {
 				gpus[at][gpu.GetUuid()] = true
-				s.countGPU(gpu.GetName())
+				s.countGPU(gpu)
 			}
 		}
 	}
@@ -71,7 +71,12 @@ func throttled(result *epperfv1.RankResult) []string {
 // grew compares a counter that may be absent.
 func grew(before, after *uint64) bool { return before != nil && after != nil && *after > *before }
 
-func (s *Summary) countGPU(name string) {
+func (s *Summary) countGPU(gpu *epperfv1.Gpu) {
+	name, sms := gpu.GetName(), int(gpu.GetMultiprocessors())
+	if len(s.GPUs) == 0 {
+		s.MinSMs = sms
+	}
+	s.MinSMs, s.MaxSMs = min(s.MinSMs, sms), max(s.MaxSMs, sms)
 	at := slices.IndexFunc(s.GPUs, func(kind GPUKind) bool { return kind.Name == name })
 	if at < 0 {
 		at = len(s.GPUs)

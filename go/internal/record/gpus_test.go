@@ -49,6 +49,16 @@ func twoLaunchers(h *epperfv1.Header) {
 	h.Hosts = append(h.Hosts, proto.CloneOf(h.Hosts[0]))
 }
 
+func TestMultiprocessorsOfAllGPUs(t *testing.T) {
+	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+	run.OnGPUs(8)
+	run.Header.Hosts[0].Gpus[5].Multiprocessors = 114
+	run.Case().Sms = 24
+	if s := summarize(t, run); s.MinSMs != 114 || s.MaxSMs != 132 || s.Cases[0].SMs != 24 {
+		t.Errorf("%d SMs of %d to %d; want 24 of 114 to 132", s.Cases[0].SMs, s.MinSMs, s.MaxSMs)
+	}
+}
+
 // Ranks on GPUs need few CPUs: that there are fewer than ranks says nothing of their speed.
 func TestFewCPUsDoNotOversubscribeGPUs(t *testing.T) {
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E) // 8 ranks, 2 CPUs

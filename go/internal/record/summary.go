@@ -42,6 +42,8 @@ type Summary struct {
 	// GPUs that ranks compute on, all hosts together, by their names in order of appearance. None on
 	// CPUs, and where the record does not say.
 	GPUs []GPUKind
+	// MinSMs and MaxSMs are how many multiprocessors each of the GPUs has at least and at most.
+	MinSMs, MaxSMs int
 	// SharedGPU: ranks share a GPU, or were allowed to. No figure is made of their durations.
 	SharedGPU bool
 	// Oversubscribed: some host has more workers than CPUs, or ranks share a GPU, so durations say
@@ -77,12 +79,14 @@ type CaseSummary struct {
 	// Mode and Dtype are named as on the command line.
 	Mode, Dtype           string
 	Layout, Combine       string // as well; "" both where they are expert and rank
+	Quantize              string // as well; "" where it is inside
 	Ranks                 int
 	MinTokens, MaxTokens  int // over ranks
 	Hidden                int
 	ExpertsPerRank, Topk  int
 	Warmup, Iterations    int
 	SharedGPU             bool   // as the Summary's: there are no figures
+	SMs                   int    // multiprocessors of each GPU that operations may use; 0 is all
 	Routing               string // as on the command line, a file by its hash; "" where it is uniform
 	Finished, PassedRanks int    // ranks that ran all iterations; that finished and were right
 	Failures              []Failure
@@ -97,6 +101,8 @@ type CaseSummary struct {
 	// Slowest is taken over the kept iterations, each represented by the longest duration that any
 	// rank had in it. Nil unless all ranks finished.
 	Slowest *Quantiles
+	// Groups is nil unless Slowest is of durations that fall into two.
+	Groups *Groups
 	// BytesPerRank is the mean over all ranks, rounded. Nil unless the traffic of all is known.
 	BytesPerRank *Bytes
 	Check        CheckSummary
@@ -210,10 +216,14 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 		Warmup:         int(c.GetWarmup()),
 		Iterations:     int(c.GetIterations()),
 		SharedGPU:      sharedGPU,
+		SMs:            int(c.GetSms()),
 	}
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
 	if layout != epperfv1.Layout_LAYOUT_EXPERT || combine != epperfv1.CombineSum_COMBINE_SUM_RANK {
 		s.Layout, s.Combine = epperfv1.Name(layout), epperfv1.Name(combine)
+	}
+	if quantize := epperfv1.QuantizeOf(c); quantize != epperfv1.Quantize_QUANTIZE_INSIDE {
+		s.Quantize = epperfv1.Name(quantize)
 	}
 	if c.GetRouting() != nil && c.GetRouting().GetKind() != epperfv1.Routing_KIND_UNIFORM {
 		s.Routing = epperfv1.RoutingName(c.GetRouting())
@@ -265,7 +275,8 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 			bandwidths = append(bandwidths, float64(BytesOf(c, traffic).Selections)/meanNS)
 		}
 	}
-	s.Slowest = quantiles(slowestOf(blocks))
+	slowest := slowestOf(blocks)
+	s.Slowest, s.Groups = quantiles(slowest), groups(slowest)
 	s.LatencyNS = spread(latenciesNS)
 	if bandwidthKnown {
 		s.Bandwidth = spread(bandwidths)

@@ -8,21 +8,30 @@ import epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 
 const (
 	channelsPerScale = 128
-	scaleBytes       = 4 // one fp32 for channelsPerScale channels
+	scaleBytes       = 4 // one fp32 for channelsPerScale channels, or for the fewer that are left
 	bf16Bytes        = 2
 	fp8Bytes         = 1
 	// rowHeaderBytes goes with each dispatched row and names the token that it is.
 	rowHeaderBytes = 16
 )
 
-// DispatchRowBytes returns the bytes of one dispatched row: H + H/128*4 + 16 as FP8, 2H + 16 as
+// DispatchRowBytes returns the bytes of one dispatched row: H + ⌈H/128⌉*4 + 16 as FP8, 2H + 16 as
 // BF16.
 func DispatchRowBytes(c *epperfv1.Case) uint64 {
 	hidden := uint64(c.GetHidden())
 	if c.GetDtype() == epperfv1.Dtype_DTYPE_BF16 {
 		return hidden*bf16Bytes + rowHeaderBytes
 	}
-	return hidden*fp8Bytes + hidden/channelsPerScale*scaleBytes + rowHeaderBytes
+	scales := (hidden + channelsPerScale - 1) / channelsPerScale
+	return hidden*fp8Bytes + scales*scaleBytes + rowHeaderBytes
+}
+
+// tokenBytes returns the bytes of a token as a dispatch reads it: BF16, or codes and scales.
+func tokenBytes(c *epperfv1.Case) uint64 {
+	if epperfv1.QuantizeOf(c) == epperfv1.Quantize_QUANTIZE_OUTSIDE {
+		return DispatchRowBytes(c) - rowHeaderBytes
+	}
+	return uint64(c.GetHidden()) * bf16Bytes
 }
 
 // CombineRowBytes returns the bytes of one combined row: 2H, for rows come back as BF16 whatever
@@ -122,13 +131,14 @@ type GPUBytes struct {
 }
 
 // LeastGPUBytes returns what a dispatch or a combine takes on GPUs. As LeastCopiedBytes, but a token is
-// read once for all its ranks, and a row once for all its experts: with T tokens of 2H bytes, Q rank
-// rows and S selections, dispatch T tokens, 2Q and S rows, half a copy each. Remote rows cross the link.
+// read once for all its ranks, and a row once for all its experts: with T tokens, Q rank rows and S
+// selections, dispatch T tokens, 2Q and S rows, half a copy each. A token is 2H bytes, or where it is
+// quantised before a code a channel and its scales. Remote rows cross the link.
 // It reports false for rows that come back one a selection: of these nobody counts the remote ones.
 func LeastGPUBytes(c *epperfv1.Case, op epperfv1.Mode, rows MeanRows) (least GPUBytes, ok bool) {
 	if op == epperfv1.Mode_MODE_DISPATCH {
 		row := float64(DispatchRowBytes(c))
-		token := float64(c.GetHidden() * bf16Bytes)
+		token := float64(tokenBytes(c))
 		return GPUBytes{(rows.Tokens*token + (2*rows.Rank+rows.laidOut(c))*row) / 2, rows.Remote * row}, true
 	}
 	ok = epperfv1.CombineSumOf(c) != epperfv1.CombineSum_COMBINE_SUM_EXPERT

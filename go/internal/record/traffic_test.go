@@ -25,6 +25,8 @@ func TestRowBytes(t *testing.T) {
 		want   uint64
 	}{
 		"dispatch fp8 7168":     {dispatch, fp8, 7168, 7408},
+		"dispatch fp8 2880":     {dispatch, fp8, 2880, 2880 + 23*4 + 16},
+		"dispatch fp8 8":        {dispatch, fp8, 8, 8 + 4 + 16},
 		"dispatch fp8 4096":     {dispatch, fp8, 4096, 4240},
 		"dispatch bf16 7168":    {dispatch, bf16, 7168, 14352},
 		"combine fp8 7168":      {combine, fp8, 7168, 14336},
@@ -80,21 +82,26 @@ func TestLeastCopiedBytesFollowTheLayout(t *testing.T) {
 	}
 }
 
-// As above, with 5 of the rank rows remote; a token has 256 bytes.
+// As above, with 5 of the rank rows remote; a token has 256 bytes, or as codes with a scale 132.
 func TestLeastGPUBytesFollowTheLayout(t *testing.T) {
 	const byExpert = epperfv1.CombineSum_COMBINE_SUM_EXPERT
 	rows := record.MeanRows{Selections: 10, Rank: 6, Remote: 5, Tokens: 4}
 	for name, test := range map[string]struct {
 		layout   epperfv1.Layout
 		combine  epperfv1.CombineSum
+		quantize epperfv1.Quantize
 		dispatch float64
 		back     float64 // 0: nobody knows what crosses
 	}{
-		"expert":            {epperfv1.Layout_LAYOUT_EXPERT, 0, (4*256 + 22*148) / 2, 13 * 256},
-		"flat":              {epperfv1.Layout_LAYOUT_FLAT, 0, (4*256 + 18*148) / 2, 11 * 256},
-		"expert, by expert": {epperfv1.Layout_LAYOUT_EXPERT, byExpert, (4*256 + 22*148) / 2, 0},
+		"expert":            {epperfv1.Layout_LAYOUT_EXPERT, 0, 0, (4*256 + 22*148) / 2, 13 * 256},
+		"flat":              {epperfv1.Layout_LAYOUT_FLAT, 0, 0, (4*256 + 18*148) / 2, 11 * 256},
+		"expert, by expert": {epperfv1.Layout_LAYOUT_EXPERT, byExpert, 0, (4*256 + 22*148) / 2, 0},
+		"quantised before":  {epperfv1.Layout_LAYOUT_EXPERT, 0, epperfv1.Quantize_QUANTIZE_OUTSIDE, (4*132 + 22*148) / 2, 13 * 256},
 	} {
-		c := &epperfv1.Case{Hidden: 128, Dtype: epperfv1.Dtype_DTYPE_FP8, Layout: test.layout, Combine: test.combine}
+		c := &epperfv1.Case{
+			Hidden: 128, Dtype: epperfv1.Dtype_DTYPE_FP8,
+			Layout: test.layout, Combine: test.combine, Quantize: test.quantize,
+		}
 		got, ok := record.LeastGPUBytes(c, epperfv1.Mode_MODE_DISPATCH, rows)
 		if want := (record.GPUBytes{Copied: test.dispatch, Crossing: 5 * 148}); got != want || !ok {
 			t.Errorf("%s: a dispatch moves %+v, %t; want %+v", name, got, ok, want)

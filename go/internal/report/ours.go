@@ -27,6 +27,10 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 	if len(c.Throttled) > 0 {
 		fmt.Fprintf(text, "Warning: clocks of GPUs were lowered while they were measured: %s\n", throttled(c.Throttled))
 	}
+	// Ranks that outnumber CPUs take turns, and that is said already.
+	if c.Groups != nil && !s.Oversubscribed {
+		fmt.Fprintf(text, "Warning: two groups of durations (μs): %s\n", groups(c.Groups))
+	}
 	fmt.Fprintf(text, "Slowest rank (μs): %s\n", slowest(c))
 	if c.Detail != nil {
 		writeDetail(text, s, c)
@@ -64,6 +68,14 @@ func throttled(ranks []record.Throttled) string {
 		each = append(each, fmt.Sprintf("rank %d (%s)", of.Rank, strings.Join(of.Reasons, ", ")))
 	}
 	return strings.Join(each, ", ")
+}
+
+// groups says what is the middle and the share of each of two groups of durations.
+func groups(of *record.Groups) string {
+	each := func(group record.Group) string {
+		return fmt.Sprintf("p50=%s (%.0f%%)", microseconds(float64(group.P50NS)), 100*group.Share)
+	}
+	return each(of.Lower) + " and " + each(of.Upper)
 }
 
 // writeChecked says what was compared, and what was wrong with which rank.

@@ -52,6 +52,7 @@ func TestScreens(t *testing.T) {
 		"bf16":             {run: func(r *recordtest.Run) { r.Case().Dtype = epperfv1.Dtype_DTYPE_BF16 }, passed: true},
 		"layout":           {run: func(r *recordtest.Run) { r.Case().Layout = epperfv1.Layout_LAYOUT_FLAT }, passed: true},
 		"by_expert":        {run: byExpert, passed: true},
+		"quantize_outside": {run: quantisedOutside, passed: true},
 		"few_ranks":        {run: fewRanks, passed: true},
 		"uneven":           {run: uneven, passed: true},
 		"wrong_row":        {run: wrongRow},
@@ -67,7 +68,11 @@ func TestScreens(t *testing.T) {
 		"no_limit_two":     {run: withoutLimitOfTwo, passed: true},
 		"gpus":             {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
 		"throttled":        {run: throttledGPUs, passed: true},
+		"two_groups":       {run: twoGroups, passed: true},
 		"gpus_mixed":       {run: mixedGPUs, passed: true},
+		"gpus_sms":         {run: someSMs, passed: true},
+		"gpus_sms_mixed":   {run: someSMsOfMixedGPUs, passed: true},
+		"gpus_sms_unknown": {run: someSMsOfUnknownGPUs, passed: true},
 		"gpus_unknown":     {run: func(r *recordtest.Run) { r.OnGPUs(8); r.Header.Hosts[0].Gpus = nil }, passed: true},
 		"gpus_detail":      {run: detailedOnGPUs(8), passed: true},
 		"gpus_by_expert":   {run: byExpertOnGPUs, passed: true},
@@ -98,6 +103,11 @@ func TestScreens(t *testing.T) {
 
 func byExpert(r *recordtest.Run) {
 	r.Case().Layout, r.Case().Combine = epperfv1.Layout_LAYOUT_CONTIG, epperfv1.CombineSum_COMBINE_SUM_EXPERT
+}
+
+func quantisedOutside(r *recordtest.Run) {
+	byExpert(r)
+	r.Case().Quantize = epperfv1.Quantize_QUANTIZE_OUTSIDE
 }
 
 func fewRanks(r *recordtest.Run) {
@@ -192,6 +202,36 @@ func throttledGPUs(r *recordtest.Run) {
 	r.OnGPUs(8)
 	r.Results[3].GpuAfter = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x04))}
 	r.Results[5].GpuBefore = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x28))}
+}
+
+func someSMs(r *recordtest.Run) {
+	r.OnGPUs(8)
+	r.Case().Sms = 24
+}
+
+func someSMsOfMixedGPUs(r *recordtest.Run) {
+	someSMs(r)
+	r.Case().Layout = epperfv1.Layout_LAYOUT_FLAT
+	r.Header.Hosts[0].Gpus[6].Multiprocessors = 114
+}
+
+func someSMsOfUnknownGPUs(r *recordtest.Run) {
+	someSMs(r)
+	r.Case().Sms = 1
+	r.Header.Hosts[0].Gpus = nil
+}
+
+// Both ranks wait for what is late, so all jump together.
+func twoGroups(r *recordtest.Run) {
+	r.OnGPUs(8)
+	for _, samples := range r.Samples {
+		for i := range samples.DurationNs {
+			samples.DurationNs[i] = 13_100 + 10*uint64(i%7)
+			if i%8 < 3 {
+				samples.DurationNs[i] = 408_200 + 300*uint64(i%7)
+			}
+		}
+	}
 }
 
 func mixedGPUs(r *recordtest.Run) {

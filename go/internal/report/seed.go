@@ -25,9 +25,17 @@ func writeHeader(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 	if c.Layout != "" { // two layouts never look alike
 		lines = append(lines, fmt.Sprintf("Layout: %s, Combine: %s", c.Layout, c.Combine))
 	}
+	if c.Quantize != "" { // nor do two inputs
+		lines = append(lines, fmt.Sprintf("Quantize: %s (codes and scales are the input)", c.Quantize))
+	}
 	lines = append(lines,
 		"Backend: "+backend(s.Backend),
 		"Device: "+device(s, c),
+	)
+	if c.SMs > 0 { // nor two shares of a GPU
+		lines = append(lines, "SMs: "+sms(s, c))
+	}
+	lines = append(lines,
 		fmt.Sprintf("Warmup: %d, Measure: %d iterations", c.Warmup, c.Iterations),
 		rule,
 		"",
@@ -40,6 +48,12 @@ func writeResult(text *bytes.Buffer, c *record.CaseSummary) {
 	what := c.Mode
 	if c.Layout != "" {
 		what += fmt.Sprintf(", layout %s, combine %s", c.Layout, c.Combine)
+	}
+	if c.Quantize != "" {
+		what += ", quantize " + c.Quantize
+	}
+	if c.SMs > 0 {
+		what += ", " + plural(c.SMs, "SM")
 	}
 	fmt.Fprintf(text, "Data Plane (%s): %d/%d ranks passed\n", what, c.PassedRanks, c.Ranks)
 	fmt.Fprintln(text, rule)
@@ -108,6 +122,18 @@ func gpus(s *record.Summary, ranks string) string {
 		kinds = append(kinds, fmt.Sprintf("%d x %s", kind.Count, printable(kind.Name)))
 	}
 	return fmt.Sprintf(" (%s%s)", strings.Join(kinds, ", "), ofHosts(s))
+}
+
+// sms says how many multiprocessors operations may use, of how many.
+func sms(s *record.Summary, c *record.CaseSummary) string {
+	switch {
+	case s.MaxSMs == 0: // the record does not say
+		return fmt.Sprint(c.SMs)
+	case s.MinSMs == s.MaxSMs:
+		return fmt.Sprintf("%d of %d", c.SMs, s.MaxSMs)
+	default:
+		return fmt.Sprintf("%d of %d-%d", c.SMs, s.MinSMs, s.MaxSMs)
+	}
 }
 
 // ofHosts names the number of hosts where it is not one.

@@ -16,6 +16,14 @@ func CombineSumOf(c *Case) CombineSum {
 	return c.GetCombine()
 }
 
+// QuantizeOf returns where a case's rows become FP8.
+func QuantizeOf(c *Case) Quantize {
+	if c.GetQuantize() == Quantize_QUANTIZE_UNSPECIFIED {
+		return Quantize_QUANTIZE_INSIDE
+	}
+	return c.GetQuantize()
+}
+
 // FansOut reports whether a layout has a row for each selection; else each row is kept once.
 func FansOut(layout Layout) bool {
 	return layout == Layout_LAYOUT_EXPERT || layout == Layout_LAYOUT_CONTIG

@@ -14,6 +14,7 @@ func TestNamesAreWhatUsersType(t *testing.T) {
 		"dtype":          {epperfv1.Names(epperfv1.Dtype(0)), []string{"fp8", "bf16"}},
 		"layout":         {epperfv1.Names(epperfv1.Layout(0)), []string{"expert", "rank", "flat", "contig"}},
 		"combine":        {epperfv1.Names(epperfv1.CombineSum(0)), []string{"rank", "expert"}},
+		"quantize":       {epperfv1.Names(epperfv1.Quantize(0)), []string{"inside", "outside"}},
 		"device":         {epperfv1.Names(epperfv1.Device(0)), []string{"cpu", "cuda"}},
 		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none"}},
 		"routing":        {epperfv1.Names(epperfv1.Routing_Kind(0)), []string{"uniform", "balanced", "zipf", "hot", "file"}},

@@ -11,14 +11,15 @@ var (
 	measured = regexp.MustCompile(`(?m)^(Bandwidth|Latency|Slowest rank|Fresh entry|Chained pair|Graph replay|Kernels only|(?:Cached copy|Copy), .*|Flag round trip|Flags-only epoch) \((?:GB/s|μs)\):.*$`)
 	share    = regexp.MustCompile(`(?m)^(Share of the limit:) \d+\.\d% \((.*) bytes a rank at \d+\.\d\d GB/s, calibration .*\)$`)
 	figure   = regexp.MustCompile(`=\d+\.(\d+)`)
+	groups   = regexp.MustCompile(`(?m)^Warning: two groups of durations \(μs\): .*\n`)
 	path     = regexp.MustCompile(`(?m)^Record: .+$`)
 	memory   = regexp.MustCompile(`(?m)^(Memory of .* bytes)(?:, more than the| of) [\d,]+ (?:that .* leaves)$`)
 	cores    = regexp.MustCompile(`(?m)^(Device: .* on )\d+ cores?(?:: checks correctness, not speed)?\)$`)
 )
 
 // Mask writes # for the digits of every measured figure, keeping how many decimals it has, and
-// PATH for the record's path. It keeps all that a plan determines: shapes, bytes, checked rows.
-// Text that is masked already stays as it is.
+// PATH for the record's path, and leaves out that durations fall into two groups. It keeps all that a
+// plan determines: shapes, bytes, checked rows. Text that is masked already stays as it is.
 func Mask(text string) string {
 	text = measured.ReplaceAllStringFunc(text, func(line string) string {
 		return figure.ReplaceAllStringFunc(line, func(number string) string {
@@ -27,6 +28,7 @@ func Mask(text string) string {
 		})
 	})
 	text = share.ReplaceAllString(text, "${1} #.#% (${2} bytes a rank at #.## GB/s, calibration ID)")
+	text = groups.ReplaceAllLiteralString(text, "")
 	return path.ReplaceAllLiteralString(text, "Record: PATH")
 }
 

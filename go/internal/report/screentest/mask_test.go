@@ -34,6 +34,10 @@ func TestMask(t *testing.T) {
 			"Share of the limit: 61.3% (30,591,196 bytes a rank at 2.18 GB/s, calibration cafe0123)\n",
 			"Share of the limit: #.#% (30,591,196 bytes a rank at #.## GB/s, calibration ID)\n",
 		},
+		"two groups of durations": {
+			"Warning: two groups of durations (μs): p50=13.1 (62%) and p50=408.2 (38%)\nChecked: 8/8 ranks\n",
+			"Checked: 8/8 ranks\n",
+		},
 		"the path": {"Record: a folder/b.epperf\n", "Record: PATH\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

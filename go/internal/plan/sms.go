@@ -1,0 +1,36 @@
+package plan
+
+import (
+	"fmt"
+	"strconv"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// This file decides how many streaming multiprocessors (SMs) of a GPU operations may use.
+
+// maxSMs bounds what a plan asks for: several times what any GPU has.
+const maxSMs = 1_024
+
+// smsLimits has 0 for all that there are.
+var smsLimits = limits{"sms", 0, maxSMs}
+
+// validateSMs returns a *UsageError for a number of SMs that no GPU has, or of something else.
+func validateSMs(c *epperfv1.Case, device epperfv1.Device) error {
+	if err := smsLimits.check(int64(c.GetSms())); err != nil {
+		return err
+	}
+	if c.GetSms() > 0 && device != epperfv1.Device_DEVICE_CUDA {
+		return &UsageError{"sms", count(c.GetSms()), "only GPUs have multiprocessors", argument("device", epperfv1.Name(epperfv1.Device_DEVICE_CUDA)) + " or --sms=0"}
+	}
+	return nil
+}
+
+// enoughSMs returns a *UsageError where a GPU of this host has fewer than ranks are to use.
+func (o Options) enoughSMs() error {
+	if o.Multiprocessors == 0 || o.SMs <= o.Multiprocessors {
+		return nil
+	}
+	problem := fmt.Sprintf("a GPU of this host has %d multiprocessors", o.Multiprocessors)
+	return &UsageError{"sms", strconv.Itoa(o.SMs), problem, argument("sms", o.Multiprocessors) + ", or 0 for all"}
+}

@@ -184,7 +184,7 @@ Status CudaEngine::Allocate() {
   }
   const uint32_t tiles = Tiling(shape, kernels::kBlock.tile_tokens).Count(tokens);
   if (tiles > 1) {
-    const size_t bytes = sizeof(uint32_t) * TileCounts(shape);
+    const size_t bytes = sizeof(uint32_t) * Entries(shape);
     status = DeviceMemory::Allocate(bytes * tiles, "the plan", &tile_counts_);
     if (status.ok()) {
       status = DeviceMemory::Allocate(bytes * (tiles + 1), "the plan", &tile_begins_);

@@ -77,7 +77,7 @@ uint64_t GpuPrivateBytes(const Shape& of) {
   const uint64_t copies =
       shape.FansOut() ? uint64_t{shape.ranks} * shape.tokens * layout.MetaStride() : 0;
   const uint32_t tiles = Tiling(shape, kernels::kBlock.tile_tokens).Count(shape.tokens);
-  const uint64_t plan = sizeof(uint32_t) * (2 * tiles + 1) * TileCounts(shape);
+  const uint64_t plan = sizeof(uint32_t) * (2 * tiles + 1) * Entries(shape);
   return packed * per_packed + shape.tokens * per_token + copies + plan + kFlushBytes;
 }
 

@@ -34,6 +34,8 @@ class HostDevice {
 
   static constexpr uint32_t kLanes = 1;
   static constexpr bool kSignals = false;
+  static constexpr uint32_t kHeldChannels = kMaxHidden;
+  static constexpr uint32_t kHeldBytes = sizeof(Bf16) * kMaxHidden;
   // A clock read costs more than a poll.
   static constexpr uint32_t kPollsPerLook = 16;
 
@@ -79,6 +81,9 @@ class HostDevice {
     }
     const bool finite = QuantizeRow(channels, shape.hidden, codes_.data(), scales_.data());
     return {finite, codes_.data(), shape.hidden, scales_.data(), sizeof(float) * scales_.size()};
+  }
+  Row FetchPacked(const E4m3* codes, const float* scales, Piece piece) {
+    return {true, codes, piece.count, scales, sizeof(float) * piece.Scales()};
   }
   void PutRow(const Row& row, uint8_t* payload, float* scales) {
     std::memcpy(payload, row.payload, row.payload_bytes);

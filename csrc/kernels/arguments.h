@@ -11,19 +11,26 @@
 
 namespace ep::kernels {
 
+// The most that a crew holds of a row at once, in its registers.
+inline constexpr uint32_t kHeldChannels = 2048;
+inline constexpr uint32_t kHeldBytes = 4096;
+
 // What a block is like that is a rank's worker.
 struct BlockShape {
   uint32_t crews;           // that move rows, besides the one that signals
   uint32_t unit_channels;   // of which pieces of rows are multiples
-  uint32_t piece_channels;  // the most that a crew holds of a row at once, in its registers
-  uint32_t piece_bytes;
-  uint32_t tile_tokens;  // whose plan it has in its fast memory
+  uint32_t piece_channels;  // the longest piece that a crew takes on
+  uint32_t sum_channels;    // the same in a combine, which keeps a sum of it in its fast memory
+  uint32_t tile_tokens;     // whose plan it has in its fast memory
 
   constexpr uint32_t Threads() const { return 32 * (crews + 1); }
 };
-// Registers bound it: 168 a thread.
-inline constexpr BlockShape kBlock = {
-    .crews = 11, .unit_channels = 512, .piece_channels = 2048, .piece_bytes = 4096, .tile_tokens = 512};
+// Its registers are all of a multiprocessor's: 128 a thread.
+inline constexpr BlockShape kBlock = {.crews = 15,
+                                      .unit_channels = 512,
+                                      .piece_channels = 8192,
+                                      .sum_channels = 3584,
+                                      .tile_tokens = 512};
 inline constexpr uint32_t kThreads = kBlock.Threads();
 
 // Parts of a block's fast memory, one behind the other.
@@ -53,11 +60,13 @@ class MailMemory {
       : pending_(memory.Take(sizeof(uint32_t) * chunks)),
         slots_(memory.Take(sizeof(uint32_t) * words)),
         there_(memory.Take(sizeof(uint32_t) * (words + 31) / 32)),
-        stop_(memory.Take(sizeof(uint32_t))) {}
+        stop_(memory.Take(sizeof(uint32_t))),
+        taken_(memory.Take(2 * sizeof(uint32_t))) {}
 
   Mail At(uint8_t* base) const {
     return {FastMemory::At<uint32_t>(base, pending_), FastMemory::At<uint32_t>(base, slots_),
-            FastMemory::At<uint32_t>(base, there_), FastMemory::At<uint32_t>(base, stop_)};
+            FastMemory::At<uint32_t>(base, there_), FastMemory::At<uint32_t>(base, stop_),
+            FastMemory::At<uint32_t>(base, taken_)};
   }
 
  private:
@@ -65,6 +74,7 @@ class MailMemory {
   uint32_t slots_;
   uint32_t there_;
   uint32_t stop_;
+  uint32_t taken_;
 };
 
 // A block's fast memory in a dispatch by so many blocks, and where tiles are counted.
@@ -74,13 +84,14 @@ class DispatchMemory {
       : tiling_(shape, block.tile_tokens),
         out_(Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
                          TokensOf(shape, workers), block.crews)),
-        in_(Pieces::Cut(shape.hidden, block.unit_channels,
-                        block.piece_bytes / (shape.dtype == Dtype::kFp8 ? 1 : 2),
+        in_(Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
                         TokensOf(shape, workers) * shape.ranks, block.crews)),
+        senders_(Senders(shape, block)),
         crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
         plans_(memory_.Take(sizeof(TokenPlan) * block.crews)),
-        words_(memory_.Take(sizeof(uint32_t) * TileBits::SizeWords(shape, tiling_))),
-        begin_(memory_.Take(sizeof(uint32_t) * TileCounts(shape))),
+        words_(memory_.Take(sizeof(uint32_t) * Entries(shape) * tiling_.Words(shape))),
+        begin_(memory_.Take(sizeof(uint32_t) * Entries(shape))),
+        totals_(memory_.Take(sizeof(uint32_t) * Entries(shape))),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         first_row_(memory_.Take(sizeof(uint32_t) * shape.Experts())),
         counts_(memory_.Take(sizeof(uint32_t) * shape.experts_per_rank)),
@@ -90,20 +101,25 @@ class DispatchMemory {
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
   constexpr Tiling tiling() const { return tiling_; }
 
-  uint32_t* Words(uint8_t* base) const { return FastMemory::At<uint32_t>(base, words_); }
+  // [Entries], for ep_count_tiles.
+  uint32_t* Counts(uint8_t* base) const { return FastMemory::At<uint32_t>(base, totals_); }
   BitmapPlanMemory Plan(uint8_t* base, uint32_t crew, const uint32_t* tile_begins) const {
-    return {Words(base), FastMemory::At<uint32_t>(base, begin_),
-            FastMemory::At<TokenPlan>(base, plans_) + crew, tiling_, tile_begins};
+    return {FastMemory::At<uint32_t>(base, words_), FastMemory::At<uint32_t>(base, begin_),
+            FastMemory::At<uint32_t>(base, totals_), FastMemory::At<TokenPlan>(base, plans_) + crew, tiling_, tile_begins};
   }
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_row_),
              FastMemory::At<uint32_t>(base, counts_), FastMemory::At<uint32_t>(base, block_begin_)},
-            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr, out_, in_};
+            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr, out_, in_, senders_};
   }
 
  private:
   static constexpr uint32_t ChunksOf(const Shape& shape, uint32_t workers) {
     return (shape.Chunks() + workers - 1) / workers;
+  }
+  // Who sends also lands this rank's own rows.
+  static constexpr uint32_t Senders(const Shape& shape, const BlockShape& block) {
+    return (block.crews * (shape.FansOut() ? 3 : 4) + 4) / 6;
   }
   static constexpr uint32_t TokensOf(const Shape& shape, uint32_t workers) {
     const uint32_t tokens = ChunksOf(shape, workers) * shape.chunk_tokens;
@@ -114,10 +130,12 @@ class DispatchMemory {
   Tiling tiling_;
   Pieces out_;
   Pieces in_;
+  uint32_t senders_;
   uint32_t crews_;
   uint32_t plans_;
   uint32_t words_;
   uint32_t begin_;
+  uint32_t totals_;
   uint32_t rows_from_;
   uint32_t first_row_;
   uint32_t counts_;
@@ -131,9 +149,10 @@ class CombineMemory {
   constexpr CombineMemory(const Shape& shape, uint32_t workers, const BlockShape& block = kBlock)
       : out_(Cut(shape, block, (shape.ranks - 1) * shape.tokens, workers)),
         in_(Cut(shape, block, shape.tokens, workers)),
-        piece_channels_(block.piece_channels),
+        senders_((block.crews + 1) / 2),
+        sum_channels_(block.sum_channels),
         crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
-        sums_(memory_.Take(sizeof(Bf16) * block.piece_channels * block.crews)),
+        sums_(memory_.Take(sizeof(Bf16) * block.sum_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         mail_(memory_, combine::MostChunks(shape, workers), (shape.ranks - 1) * shape.Chunks()) {}
@@ -144,20 +163,21 @@ class CombineMemory {
     return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr,
              FastMemory::At<uint32_t>(base, begin_)},
             mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew,
-            FastMemory::At<Bf16>(base, sums_) + crew * piece_channels_, out_, in_};
+            FastMemory::At<Bf16>(base, sums_) + crew * sum_channels_, out_, in_, senders_};
   }
 
  private:
   static constexpr Pieces Cut(const Shape& shape, const BlockShape& block, uint32_t rows,
                               uint32_t workers) {
-    return Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
+    return Pieces::Cut(shape.hidden, block.unit_channels, block.sum_channels,
                        (rows + workers - 1) / workers, block.crews);
   }
 
   FastMemory memory_;
   Pieces out_;
   Pieces in_;
-  uint32_t piece_channels_;
+  uint32_t senders_;
+  uint32_t sum_channels_;
   uint32_t crews_;
   uint32_t sums_;
   uint32_t rows_from_;

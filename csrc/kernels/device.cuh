@@ -28,6 +28,8 @@ class GpuLanes {
  public:
   static constexpr uint32_t kLanes = 32;
   static constexpr bool kSignals = true;
+  static constexpr uint32_t kHeldChannels = kernels::kHeldChannels;
+  static constexpr uint32_t kHeldBytes = kernels::kHeldBytes;
   static constexpr uint32_t kPollsPerLook = 64;
 
   explicit GpuLanes(const uint32_t* aborted) : aborted_(aborted) {}
@@ -84,6 +86,13 @@ class GpuLanes {
   uint32_t Match(uint32_t value) { return __match_any_sync(kAll, value); }
   uint32_t OrCrew(uint32_t value) { return __reduce_or_sync(kAll, value); }
   void OrShared(uint32_t* word, uint32_t bits) { atomicOr_block(word, bits); }
+  void AddShared(uint32_t* word, uint32_t value) { atomicAdd_block(word, value); }
+  uint32_t Take(uint32_t* word) {
+    uint32_t before = 0;
+    if (Lane() == 0) before = atomicAdd_block(word, 1);
+    return __shfl_sync(kAll, before, 0);
+  }
+  void RelaxFast() const { ptx::SleepNs(20); }
 
   template <class T>
   void Store(T* to, const T& value) {
@@ -127,9 +136,12 @@ class GpuDevice : public GpuLanes {
   EP_INLINE Row Pack(const Shape&, const Channels& channels, Piece piece) {
     return Row::Pack(channels, piece, Lane());
   }
+  EP_INLINE Row FetchPacked(const E4m3* codes, const float* scales, Piece piece) {
+    return Row::Fetch(codes, scales, piece, Lane());
+  }
   EP_INLINE void PutRow(const Row& row, uint8_t* payload, float* scales) { row.Put(payload, scales, Lane()); }
 
-  // Up to BlockShape::piece_bytes, vector by vector across the lanes.
+  // Up to kHeldBytes, vector by vector across the lanes.
   struct Held {
     uint32_t bytes;
     ptx::Vector vector[kHeldVectors];
@@ -171,7 +183,7 @@ class GpuDevice : public GpuLanes {
     if (Lane() < held.count) to[Lane()] = held.scale[0];
     if (Lane() + kLanes < held.count) to[Lane() + kLanes] = held.scale[1];
   }
-  static_assert(kernels::kBlock.piece_bytes / kChannelsPerScale <= 2 * kLanes);
+  static_assert(kernels::kBlock.piece_channels / kChannelsPerScale <= 2 * kLanes);
 
   void Load(uint8_t* fast, const uint8_t* from, size_t bytes) {
     __syncwarp();

@@ -81,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(kThreads)
   const Stamping stamping(args.stamps);
   GpuLanes device(nullptr);
   CountTiles(device, args.context, args.topk_idx, args.tokens, args.memory.tiling(),
-             args.memory.Words(shared_memory), args.tiles);
+             args.memory.Counts(shared_memory), args.tiles);
 }
 
 extern "C" __global__ void __launch_bounds__(kCopyThreads)

@@ -16,8 +16,8 @@ namespace ep {
 
 inline constexpr uint32_t kVectorChannels = sizeof(ptx::Vector) / sizeof(Bf16);
 // Of 512 channels of BF16, a lane's vectors are two.
-inline constexpr uint32_t kUnits = kernels::kBlock.piece_channels / 512;
-inline constexpr uint32_t kHeldVectors = kernels::kBlock.piece_bytes / 512;
+inline constexpr uint32_t kUnits = kernels::kHeldChannels / 512;
+inline constexpr uint32_t kHeldVectors = kernels::kHeldBytes / 512;
 static_assert(kHeldVectors == 2 * kUnits);
 
 template <Dtype kDtype>
@@ -49,6 +49,7 @@ struct PackedPiece<Dtype::kBf16> {
   Piece piece;
   PieceChannels<Dtype::kBf16> channels;
 
+  static EP_INLINE PackedPiece Fetch(const E4m3*, const float*, Piece, uint32_t) { return {}; }
   static EP_INLINE PackedPiece Pack(const PieceChannels<Dtype::kBf16>& channels, Piece piece, uint32_t) {
     return {piece, channels};
   }
@@ -122,6 +123,19 @@ struct PackedPiece<Dtype::kFp8> {
   ptx::Vector codes[kUnits];
   float scale;  // this lane's, of the piece's first 32
 
+  // What was packed before.
+  static EP_INLINE PackedPiece Fetch(const E4m3* codes, const float* scales, Piece piece,
+                                     uint32_t lane) {
+    PackedPiece packed = {true, piece, {}, 0};
+    const E4m3* from = codes + piece.first + lane * 16;
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t at = u * 512 + lane * 16;
+      if (at < piece.count) packed.codes[u] = ptx::LoadInputUpTo(from + u * 512, piece.count - at);
+    }
+    if (lane < piece.Scales()) packed.scale = scales[piece.FirstScale() + lane];
+    return packed;
+  }
   static EP_INLINE PackedPiece Pack(const PieceChannels<Dtype::kFp8>& channels, Piece piece, uint32_t lane) {
     PackedPiece packed;
     packed.finite = true;

@@ -21,6 +21,20 @@ inline Vector LoadInput(const void* from) {
   return v;
 }
 
+// The first `bytes` of a vector of it, 8 or at least 16, aligned to 8.
+inline Vector LoadInputUpTo(const void* from, uint32_t bytes) {
+  if (reinterpret_cast<uint64_t>(from) % sizeof(Vector) == 0 && bytes >= sizeof(Vector)) {
+    return LoadInput(from);
+  }
+  Vector v = {};
+  asm("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(v.word[0]), "=r"(v.word[1]) : "l"(from));
+  if (bytes < sizeof(Vector)) return v;
+  asm("ld.global.nc.v2.u32 {%0, %1}, [%2];"
+      : "=r"(v.word[2]), "=r"(v.word[3])
+      : "l"(static_cast<const uint8_t*>(from) + 8));
+  return v;
+}
+
 // What a peer has written: a plain load, since what the non-coherent path holds may be old.
 inline Vector LoadPeer(const void* from) {
   Vector v;

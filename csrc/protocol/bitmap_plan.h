@@ -1,9 +1,9 @@
 // The plan of many lanes at once: one bit a (token, rank) and a (token, expert), and counts of the
 // bits below. Slots and indices are those of csrc/protocol/plan.h; nobody increments anything.
 //
-// A worker holds the bitmaps of one tile of tokens in its fast memory. Where a dispatch has more
-// tokens, csrc/protocol/count.h has first counted each tile's rows and selections, and a tile begins
-// where those before it end.
+// A worker holds the bits of a window of tokens in its fast memory, and what all tokens before it
+// count. Where a dispatch has more tokens than a window, csrc/protocol/count.h has first counted
+// tiles of them.
 #ifndef CSRC_PROTOCOL_BITMAP_PLAN_H_
 #define CSRC_PROTOCOL_BITMAP_PLAN_H_
 
@@ -15,6 +15,7 @@
 namespace ep {
 
 // How a run's tokens are cut into tiles: of `most` tokens or, so that no chunk is cut, a few less.
+// A window has as many tokens at most.
 struct Tiling {
   uint32_t tokens;  // of a tile
 
@@ -22,113 +23,104 @@ struct Tiling {
       : tokens(shape.chunk_tokens < most ? most / shape.chunk_tokens * shape.chunk_tokens : most) {}
 
   // Tiles of so many tokens; no tokens are a tile, too.
-  constexpr uint32_t Count(uint32_t of) const { return of <= tokens ? 1 : (of + tokens - 1) / tokens; }
-  // Words of bits of a tile.
+  constexpr uint32_t Count(uint32_t of) const {
+    return of <= tokens ? 1 : (of + tokens - 1) / tokens;
+  }
+  // Words of bits of a window.
   constexpr uint32_t Words(const Shape& shape) const {
     return ((shape.tokens < tokens ? shape.tokens : tokens) + 31) / 32;
   }
 };
 
-// Rows to each rank, then selections of each expert.
-constexpr uint32_t TileCounts(const Shape& shape) { return shape.ranks + shape.Experts(); }
+// What is counted: rows to each rank, then selections of each expert.
+constexpr uint32_t Entries(const Shape& shape) { return shape.ranks + shape.Experts(); }
 
-// One tile's bitmaps, in a worker's fast memory.
-class TileBits {
- public:
-  static constexpr uint32_t SizeWords(const Shape& shape, Tiling tiling) {
-    return TileCounts(shape) * tiling.Words(shape);
-  }
-
-  constexpr TileBits(const Shape& shape, Tiling tiling, uint32_t* words)
-      : tiling_(tiling), words_of_each_(tiling.Words(shape)), words_(words) {}
-
-  // How many of the tile's first `tokens` tokens count for an entry, which is a rank or
-  // shape.ranks + expert.
-  uint32_t CountBelow(uint32_t entry, uint32_t tokens) const {
-    const uint32_t* words = Of(entry);
-    uint32_t count = 0;
+// Adds to `counts` [Entries], in fast memory, what tokens [first, end) count, by all lanes of a
+// worker. A token counts once for a rank; what names no expert counts for none.
+template <class Device>
+EP_INLINE void CountTokens(Device& device, const Shape& shape, const int32_t* topk_idx,
+                           uint32_t first, uint32_t end, uint32_t* counts) {
+  const int32_t* ids = topk_idx + uint64_t{first} * shape.topk;
+  EP_ROLLED
+  for (uint32_t i = device.Thread(); i < (end - first) * shape.topk; i += device.Threads()) {
+    const uint32_t expert = static_cast<uint32_t>(ids[i]);
+    if (expert >= shape.Experts()) continue;
+    const uint32_t rank = expert / shape.experts_per_rank;
+    bool again = false;
     EP_ROLLED
-    for (uint32_t w = 0; w < tokens / 32; ++w) {
-      count += static_cast<uint32_t>(stdlib::popcount(words[w]));
+    for (uint32_t j = i / shape.topk * shape.topk; j < i; ++j) {
+      const uint32_t other = static_cast<uint32_t>(ids[j]);
+      again |= other < shape.Experts() && other / shape.experts_per_rank == rank;
     }
-    if (tokens % 32 == 0) return count;
-    const uint32_t mask = (1u << tokens % 32) - 1;
-    return count + static_cast<uint32_t>(stdlib::popcount(words[tokens / 32] & mask));
+    device.AddShared(counts + shape.ranks + expert, 1);
+    if (!again) device.AddShared(counts + rank, 1);
   }
-
-  // Fills the bits of a tile, by all lanes of a worker. What names no expert has none.
-  template <class Device>
-  void Load(Device& device, const Shape& shape, const int32_t* topk_idx, uint32_t tokens,
-                uint32_t tile) {
-    const uint32_t begin = tile * tiling_.tokens;
-    const uint32_t count = tokens - begin < tiling_.tokens ? tokens - begin : tiling_.tokens;
-    const int32_t* ids = topk_idx + uint64_t{begin} * shape.topk;
-    device.Sync();  // the tile before this one is no longer needed
-    EP_ROLLED
-    for (uint32_t i = device.Thread(); i < TileCounts(shape) * words_of_each_;
-         i += device.Threads()) {
-      words_[i] = 0;
-    }
-    device.Sync();
-    EP_ROLLED
-    for (uint32_t i = device.Thread(); i < count * shape.topk; i += device.Threads()) {
-      const uint32_t token = i / shape.topk;
-      const uint32_t expert = static_cast<uint32_t>(ids[i]);
-      if (expert >= shape.Experts()) continue;  // -1, or what the dispatch will refuse
-      const uint32_t bit = 1u << token % 32;
-      device.OrShared(Of(shape.ranks + expert) + token / 32, bit);
-      device.OrShared(Of(expert / shape.experts_per_rank) + token / 32, bit);
-    }
-    device.Sync();
-  }
-
- private:
-  uint32_t* Of(uint32_t entry) const { return words_ + entry * words_of_each_; }
-
-  Tiling tiling_;
-  uint32_t words_of_each_;
-  uint32_t* words_;
-};
+}
 
 // Working memory of a worker's plan.
 struct BitmapPlanMemory {
-  uint32_t* words;  // [TileBits::SizeWords]
-  uint32_t* begin;  // [TileCounts]: of the tiles before the one at hand
-  TokenPlan* plan;  // this crew's
+  uint32_t* bits;    // [Entries, Tiling::Words]
+  uint32_t* begin;   // [Entries]: of the tokens before the window
+  uint32_t* totals;  // [Entries]: of all, on the first worker
+  TokenPlan* plan;   // this crew's
   Tiling tiling;
-  // [tiles + 1, TileCounts]: what the tiles before each count. Null where there is one tile.
+  // [tiles + 1, Entries]: what the tiles before each count. Null where there is one tile.
   const uint32_t* tile_begins;
 };
 
 class BitmapPlan {
  public:
-  BitmapPlan(const Shape& shape, const BitmapPlanMemory& memory)
-      : shape_(shape), memory_(memory), bits_(shape, memory.tiling, memory.words) {}
+  BitmapPlan(const Shape& shape, const BitmapPlanMemory& memory) : shape_(shape), memory_(memory) {}
 
-  uint32_t TileTokens() const { return memory_.tiling.tokens; }
+  uint32_t WindowTokens() const { return memory_.tiling.tokens; }
   bool CountsAreOut() const { return memory_.tile_begins != nullptr; }
 
   template <class Device>
-  void Load(Device& device, const int32_t* topk_idx, uint32_t tokens, uint32_t tile) {
+  EP_INLINE void Load(Device& device, const int32_t* topk_idx, uint32_t tokens, uint32_t first,
+                      uint32_t end) {
     topk_idx_ = topk_idx;
     tokens_ = tokens;
-    first_token_ = tile * TileTokens();
-    bits_.Load(device, shape_, topk_idx, tokens, tile);
+    first_token_ = first;
+    words_ = (end - first + 31) / 32;
+    const uint32_t tile = first / memory_.tiling.tokens;
+    device.Sync();  // the window before this one is no longer needed
     EP_ROLLED
-    for (uint32_t i = device.Thread(); i < TileCounts(shape_); i += device.Threads()) {
+    for (uint32_t i = device.Thread(); i < Entries(shape_); i += device.Threads()) {
+      EP_ROLLED
+      for (uint32_t w = 0; w < words_; ++w) memory_.bits[i * words_ + w] = 0;
       memory_.begin[i] =
-          CountsAreOut() ? memory_.tile_begins[uint64_t{tile} * TileCounts(shape_) + i] : 0;
+          CountsAreOut() ? memory_.tile_begins[uint64_t{tile} * Entries(shape_) + i] : 0;
+      memory_.totals[i] = 0;
     }
+    device.Sync();
+    const int32_t* ids = topk_idx + uint64_t{first} * shape_.topk;
+    EP_ROLLED
+    for (uint32_t i = device.Thread(); i < (end - first) * shape_.topk; i += device.Threads()) {
+      const uint32_t expert = static_cast<uint32_t>(ids[i]);
+      if (expert >= shape_.Experts()) continue;  // -1, or what the dispatch will refuse
+      const uint32_t token = i / shape_.topk;
+      const uint32_t bit = 1u << token % 32;
+      device.OrShared(Bits(shape_.ranks + expert) + token / 32, bit);
+      device.OrShared(Bits(expert / shape_.experts_per_rank) + token / 32, bit);
+    }
+    CountTokens(device, shape_, topk_idx, tile * memory_.tiling.tokens, first, memory_.begin);
     device.Sync();
   }
 
   template <class Device>
-  void CountAll(Device&) {}
+  EP_INLINE void CountAll(Device& device) {
+    CountTokens(device, shape_, topk_idx_, 0, tokens_, memory_.totals);
+    device.Sync();
+  }
+  uint32_t RowsToRank(uint32_t rank) const { return memory_.totals[rank]; }
+  uint32_t SelectionsOfExpert(uint32_t expert) const {
+    return memory_.totals[shape_.ranks + expert];
+  }
 
   void Begin(uint32_t) {}
 
   template <class Device>
-  const TokenPlan* Find(Device& device, uint32_t token, bool places) {
+  EP_INLINE const TokenPlan* Find(Device& device, uint32_t token, bool places) {
     TokenPlan* plan = memory_.plan;
     const uint32_t lane = device.Lane();
     const int32_t id = lane < shape_.topk ? topk_idx_[uint64_t{token} * shape_.topk + lane] : -1;
@@ -175,24 +167,31 @@ class BitmapPlan {
   SlotRange Slots(uint32_t rank, uint32_t begin, uint32_t end) const {
     return {CountBelow(rank, begin), CountBelow(rank, end)};
   }
-  uint32_t RowsToRank(uint32_t rank) const { return CountBelow(rank, tokens_); }
-  uint32_t SelectionsOfExpert(uint32_t expert) const {
-    return CountBelow(shape_.ranks + expert, tokens_);
-  }
   uint32_t BadToken() const { return bad_token_; }
 
  private:
-  // Of all tokens below `token`, which is of the tile at hand or the first behind it.
+  uint32_t* Bits(uint32_t entry) const { return memory_.bits + entry * words_; }
+
+  // Of all tokens below `token`, which is of the window at hand or the first behind it.
   uint32_t CountBelow(uint32_t entry, uint32_t token) const {
-    return memory_.begin[entry] + bits_.CountBelow(entry, token - first_token_);
+    const uint32_t* bits = Bits(entry);
+    const uint32_t in_window = token - first_token_;
+    uint32_t count = memory_.begin[entry];
+    EP_ROLLED
+    for (uint32_t w = 0; w < in_window / 32; ++w) {
+      count += static_cast<uint32_t>(stdlib::popcount(bits[w]));
+    }
+    if (in_window % 32 == 0) return count;
+    const uint32_t mask = (1u << in_window % 32) - 1;
+    return count + static_cast<uint32_t>(stdlib::popcount(bits[in_window / 32] & mask));
   }
 
   const Shape& shape_;
   const BitmapPlanMemory memory_;
-  TileBits bits_;
   const int32_t* topk_idx_ = nullptr;
   uint32_t tokens_ = 0;
   uint32_t first_token_ = 0;
+  uint32_t words_ = 0;  // of bits of an entry
   uint32_t bad_token_ = kNoToken;
 };
 

@@ -28,24 +28,19 @@ namespace ep {
 
 namespace combine {
 
-// Sends all sums, then awaits and sums the rest at home. With `meanwhile` what has come is summed
-// between two pieces.
+// Sends, if this crew `sends`; then sums at home what comes, of which what this rank makes itself is
+// summed before it waits for the rest.
 template <class Device, CombineSum kSum>
 EP_INLINE bool Move(Device& device, SumSender<Device, kSum>& sender, HomeSummer<Device, kSum>& home,
-                    Waiting& waiting, bool meanwhile) {
+                    Waiting& waiting, bool sends) {
   EP_ROLLED
-  while (sender.Left() || home.Left()) {
-    Verdict verdict = Verdict::kNotYet;
-    if (home.Left() && (meanwhile || !sender.Left())) {
-      home.Prepare(device);
-      verdict = home.Look(device, waiting, !sender.Left());
-    }
-    if (verdict == Verdict::kViolation) return false;
-    if (verdict == Verdict::kReady) {
-      home.Sum(device);
-    } else {
-      sender.Send(device);
-    }
+  while (sends && sender.Left(device)) sender.Send(device);
+  home.Begin(device);
+  EP_ROLLED
+  while (home.Left()) {
+    home.Prepare(device);
+    if (!home.Await(device, waiting)) return false;
+    home.Sum(device);
   }
   return true;
 }
@@ -78,13 +73,14 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   }
   if (device.EnterLast(&context.tickets->entered)) context.epochs->combine = epoch;
   sender.RaiseEmpty(device);
-  sender.Begin(device);
+  sender.Begin();
   if constexpr (Device::kSignals) {
     if (IsSignalCrew(device)) return signals.Serve(device, waiting, sender.Chunks(), true);
   }
   // With a chunk a worker or less, all are sent before the first can have come.
-  const bool meanwhile = context.shape.Chunks() > device.Workers();
-  if (!combine::Move(device, sender, home, waiting, meanwhile)) return false;
+  const bool sends =
+      context.shape.Chunks() <= device.Workers() || device.Crew() < working.senders;
+  if (!combine::Move(device, sender, home, waiting, sends)) return false;
   // Where crews look themselves, none may have looked at all.
   if (Device::kSignals || !AsksTheHost(device)) return true;
   return AwaitWords(device, context, waiting, home.arrivals().list(), [](uint32_t, uint64_t) {});

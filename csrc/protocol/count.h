@@ -28,10 +28,11 @@ void RaiseCounts(Device& device, const RankContext& context, Epoch epoch, uint32
                    {Op::kDispatch, epoch, peer, Message::kCounts, {0, rows_to(peer)}});
 }
 
-// What one plan counts, by all lanes of a crew.
+// What one plan counts, by all lanes of the first worker; its signal crew tells.
 template <class Device, class Plan>
-void TellCounts(Device& device, const RankContext& context, Epoch epoch, Plan& plan) {
+EP_INLINE void TellCounts(Device& device, const RankContext& context, Epoch epoch, Plan& plan) {
   plan.CountAll(device);
+  if (!IsSignalCrew(device)) return;
   EP_ROLLED
   for (uint32_t x = device.Lane(); x < context.shape.Experts(); x += Device::kLanes) {
     PutCount(device, context, BankOf(epoch), x, plan.SelectionsOfExpert(x));
@@ -46,8 +47,8 @@ void TellCounts(Device& device, const RankContext& context, Epoch epoch, Plan& p
 
 // Memory in which a rank counts its tiles.
 struct TileMemory {
-  uint32_t* counts;  // [tiles, TileCounts]: of each
-  uint32_t* begins;  // [tiles + 1, TileCounts]: of all before each
+  uint32_t* counts;  // [tiles, Entries]: of each
+  uint32_t* begins;  // [tiles + 1, Entries]: of all before each
 };
 
 // Adds up what the tiles count, by all lanes of a worker, and puts the totals to the peers.
@@ -55,7 +56,7 @@ template <class Device>
 void AddUpTiles(Device& device, const RankContext& context, uint32_t bank, uint32_t tiles,
                 const TileMemory& memory) {
   constexpr uint32_t kLoads = 8;  // under way at a time
-  const uint32_t entries = TileCounts(context.shape);
+  const uint32_t entries = Entries(context.shape);
   EP_ROLLED
   for (uint32_t i = device.Thread(); i < entries; i += device.Threads()) {
     uint32_t sum = 0;
@@ -76,24 +77,28 @@ void AddUpTiles(Device& device, const RankContext& context, uint32_t bank, uint3
 }
 
 // Counts the tiles of a dispatch of several, by all lanes of a rank, and tells the peers: what the
-// dispatch that follows then need not do. `words` is TileBits's.
+// dispatch that follows then need not do. `counts` is [Entries] of
+// fast memory.
 template <class Device>
 void CountTiles(Device& device, const RankContext& context, const int32_t* topk_idx,
-                uint32_t tokens, Tiling tiling, uint32_t* words, const TileMemory& memory) {
+                uint32_t tokens, Tiling tiling, uint32_t* counts, const TileMemory& memory) {
   if (device.Any(device.Failed(context.error->claimed))) return;
   const Shape& shape = context.shape;
   const Epoch epoch = Next(context.epochs->dispatch);
-  const uint32_t entries = TileCounts(shape);
+  const uint32_t entries = Entries(shape);
   const uint32_t tiles = tiling.Count(tokens);
-  TileBits bits(shape, tiling, words);
   EP_ROLLED
   for (uint32_t tile = device.Worker(); tile < tiles; tile += device.Workers()) {
-    bits.Load(device, shape, topk_idx, tokens, tile);  // the dispatch finds wrong ids itself
-    const uint32_t left = tokens - tile * tiling.tokens;
-    const uint32_t count = left < tiling.tokens ? left : tiling.tokens;
+    const uint32_t first = tile * tiling.tokens;
+    const uint32_t end = first + tiling.tokens < tokens ? first + tiling.tokens : tokens;
+    EP_ROLLED
+    for (uint32_t i = device.Thread(); i < entries; i += device.Threads()) counts[i] = 0;
+    device.Sync();
+    CountTokens(device, shape, topk_idx, first, end, counts);
+    device.Sync();
     EP_ROLLED
     for (uint32_t i = device.Thread(); i < entries; i += device.Threads()) {
-      device.Store(memory.counts + tile * entries + i, bits.CountBelow(i, count));
+      device.Store(memory.counts + tile * entries + i, counts[i]);
     }
   }
   if (!device.ArriveLast(&context.tickets->counted)) return;

@@ -24,14 +24,17 @@
 //   Add(counter, value)                SyncCrew, and adds to a word of fast memory, after all that the
 //                                      crew has done
 //   StoreFast, LoadFast                a word of fast memory, with the order of all before, or after
+//   Take(word)                         adds 1 to it for the crew; what it was before
+//   RelaxFast()                        between two looks at fast memory
 //   SeeFast(word)                      the same for all lanes of the crew, who all see one value
-// for rows, all lanes of a crew together:
+//   OrShared, AddShared                to a word of fast memory, by any lanes of the worker
+// for rows, all lanes of a crew together; of at most kHeldChannels or kHeldBytes:
 //   Fetch(shape, row, piece)           a piece of a token's row
 //   Pack(shape, channels, piece)       … as it travels; may quantise
 //   FetchPacked(shape, codes, scales, piece)   … that is quantised already
 //   PutRow(row, payload, scales)       … to where a row begins
 //   Read(from, bytes), Write(to, …)    a piece of payload, held in between
-//   ReadScales(from, count), WriteScales(to, …)
+//   ReadScales(from, count), WriteScales(to, …)   of a piece
 //   Zeros(bytes)                       as if read
 //   Load(fast, from, bytes)            into the crew's fast memory, for all its lanes; a multiple of
 //                                      4 bytes
@@ -80,6 +83,11 @@ struct Pieces {
     const uint32_t count = wanted < least ? least : wanted < units ? wanted : units;
     const uint32_t each = (units + count - 1) / count;
     return {hidden, each * unit, (units + each - 1) / each};
+  }
+  // Channels [at, at + most) of a piece, as far as it has them.
+  static constexpr Piece Step(Piece piece, uint32_t at, uint32_t most) {
+    const uint32_t left = piece.first + piece.count - at;
+    return {at, left < most ? left : most};
   }
   constexpr Piece operator[](uint32_t index) const {
     const uint32_t first = index * channels;

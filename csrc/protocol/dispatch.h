@@ -23,22 +23,22 @@ namespace ep {
 
 namespace dispatch {
 
-// Pushes all that is left of a tile, then, of the `last`, awaits and lays out the rest. With
-// `meanwhile` what has come is laid out between two pieces: the link, memory and packing are then
-// busy at the same time. Returns false, with the reason recorded, if that does not end well.
+// Pushes what is left of a window, if this crew `pushes`; then, of the `last`, awaits and lays out
+// what comes. Returns false, with the reason recorded, if that does not end well.
 template <class Device, class Plan>
 EP_INLINE bool Move(Device& device, Pusher<Device, Plan>& pusher, Receiver<Device>& receiver,
-                    Waiting& waiting, bool meanwhile, bool last) {
+                    Waiting& waiting, bool pushes, bool last) {
   EP_ROLLED
-  while (pusher.Left() || (last && receiver.Left())) {
-    Verdict verdict = Verdict::kNotYet;
-    if (meanwhile || !pusher.Left()) verdict = receiver.Look(device, waiting, !pusher.Left());
+  while (pushes && pusher.Left(device)) {
+    if (!pusher.Push(device)) return false;
+  }
+  if (!last) return true;
+  receiver.Begin(device);
+  EP_ROLLED
+  while (receiver.Left()) {
+    const Verdict verdict = receiver.Look(device, waiting, true);
     if (verdict == Verdict::kViolation) return false;
-    if (verdict == Verdict::kReady) {
-      if (!receiver.LayOut(device)) return false;
-    } else if (pusher.Left() && !pusher.Push(device)) {
-      return false;
-    }
+    if (verdict == Verdict::kReady && !receiver.LayOut(device)) return false;
   }
   return true;
 }
@@ -66,12 +66,17 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   if (device.EnterLast(&context.tickets->entered)) context.epochs->dispatch = epoch;
   pusher.RaiseEmpty(device);
   if (lands_own && !dispatch::Place(device, step, waiting)) return false;
+  // Where all is known, some crews lay out from the begin: link, memory and packing are then busy at
+  // the same time. Not where a worker has several windows, as all its lanes meet at each.
+  const bool together = lands_own && pusher.Windows() <= 1;
+  const bool pushes = !together || device.Crew() < working.senders;
   bool good = true;
   // Whoever has failed still comes along where all of a worker meet.
   EP_ROLLED
   for (bool first = true, last = false; !last; first = false) {
-    last = !pusher.NextTile(device);
-    if (first && !lands_own && AsksTheHost(device)) TellCounts(device, context, epoch, plan);
+    const bool more = pusher.NextWindow(device);
+    last = !more || together;
+    if (first && !lands_own && device.Worker() == 0) TellCounts(device, context, epoch, plan);
     if (last && !lands_own) {
       if (device.Any(!good)) return false;
       if (!dispatch::Place(device, step, waiting)) return false;
@@ -79,11 +84,11 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
     if (!good) continue;
     if constexpr (Device::kSignals) {
       if (IsSignalCrew(device)) {
-        good = signals.Serve(device, waiting, pusher.ChunksUpToTile(), last);
+        good = signals.Serve(device, waiting, pusher.ChunksUpToWindow(), last);
         continue;
       }
     }
-    good = dispatch::Move(device, pusher, receiver, waiting, lands_own, last);
+    good = dispatch::Move(device, pusher, receiver, waiting, pushes, last);
   }
   if (good && context.shape.layout == OutputLayout::kContig) dispatch::ZeroPadding(device, step);
   // What makes two banks enough: a rank leaves only when every peer has come in, also where it needs

@@ -8,8 +8,8 @@
 namespace ep::dispatch {
 
 // Says in the crew's memory where the copies go of the row in `slot` of `source`, whose description
-// stands there. Returns how many there are, or 0 if the description leads out of the output: a
-// peer's broken word must end in an error, not in a write outside of it.
+// stands there. Returns how many there are, or 0, with the reason recorded, if the description leads
+// out of the output: a peer's broken word must end in an error, not in a write outside of it.
 template <class Device>
 EP_INLINE uint32_t FindCopies(Device& device, const Step& step, uint32_t source, uint32_t slot) {
   const RankContext& context = step.context;
@@ -31,7 +31,11 @@ EP_INLINE uint32_t FindCopies(Device& device, const Step& step, uint32_t source,
   if (!context.shape.FansOut() && device.Lane() == 0) {
     crew.rows[0] = static_cast<uint32_t>(places.Row(source, slot));
   }
-  if (device.AnyOfCrew(!good)) return 0;
+  if (device.AnyOfCrew(!good)) {
+    Fail(device, context,
+         {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, slot, 0, 0});
+    return 0;
+  }
   device.SyncCrew();
   return context.shape.FansOut() ? selections : 1;
 }
@@ -59,27 +63,6 @@ EP_INLINE void KeepRow(Device& device, const Step& step, uint32_t source, uint32
     kept->Rows()[i] = crew.rows[i];
     kept->Weights(context.shape)[i] = weights[i];
   }
-}
-
-// Lands one piece of a row whose description is in the crew's memory; put(rows, scales) writes it
-// to where a row of the output begins. Returns false if the row is described as it must not be.
-template <class Device, class Put>
-EP_INLINE bool Land(Device& device, const Step& step, uint32_t source, uint32_t slot, Piece piece, Put put) {
-  const RankContext& context = step.context;
-  const uint32_t copies = FindCopies(device, step, source, slot);
-  if (copies == 0) {
-    Fail(device, context,
-         {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, slot, 0, 0});
-    return false;
-  }
-  EP_ROLLED
-  for (uint32_t i = 0; i < copies; ++i) {
-    const uint64_t row = step.working.crew->rows[i];
-    put(step.output.rows + row * context.layout.RowBytes(),
-        step.output.scales + row * context.shape.ScalesPerRow());
-  }
-  if (piece.first == 0) KeepRow(device, step, source, slot, copies);
-  return true;
 }
 
 }  // namespace ep::dispatch

@@ -41,70 +41,104 @@ class Receiver {
                   {step.context, step.bank,
                    ChunkShare::Of(device, step.context.shape.Chunks()),
                    step.context.shape.ranks - (with_own ? 0 : 1)}),
-        i_(device.Crew()) {}
+        queue_(step.working.mail.taken + 1) {}
 
   Arrivals<Device, ChunkWords>& arrivals() { return arrivals_; }
-  bool Left() const { return word_ < arrivals_.list().Size(); }
+  EP_INLINE void Begin(Device& device) { queue_.Next(device); }
+  bool Left() const { return Word() < arrivals_.list().Size(); }
 
   // Whether a piece can be laid out; with `waits` not before one can, or none is left. A violation,
   // or that it cannot be, is recorded.
   EP_INLINE Verdict Look(Device& device, Waiting& waiting, bool waits) {
     EP_ROLLED
     while (Left()) {
-      const Verdict verdict = arrivals_.Look(device, waiting, word_, waits);
+      const Verdict verdict = arrivals_.Look(device, waiting, Word(), waits);
       if (verdict != Verdict::kReady) return verdict;
-      const uint32_t work = arrivals_.Slots(device, word_).Count() * step_.working.in.count;
-      if (i_ < work) return Verdict::kReady;
-      i_ -= work;  // crews count on from chunk to chunk
-      ++word_;
+      if (Row() < arrivals_.Slots(device, Word()).Count()) return Verdict::kReady;
+      queue_.SkipTo(device, (Word() + 1) * PerWord());
     }
     return Verdict::kNotYet;
   }
 
   // Lays out the next piece, which has come.
   EP_INLINE bool LayOut(Device& device) {
-    const uint32_t slot = arrivals_.Slots(device, word_).begin + i_ / step_.working.in.count;
-    const Piece piece = step_.working.in[i_ % step_.working.in.count];
-    i_ += device.Crews();
-    return LayOutPiece(device, arrivals_.list().SourceOf(word_), slot, piece);
+    const uint32_t slot = arrivals_.Slots(device, Word()).begin + Row();
+    const Piece piece = step_.working.in[queue_.At() % step_.working.in.count];
+    const bool good = LayOutPiece(device, arrivals_.list().SourceOf(Word()), slot, piece);
+    queue_.Next(device);
+    return good;
   }
 
  private:
   uint32_t ChannelBytes() const { return step_.context.shape.dtype == Dtype::kFp8 ? 1 : 2; }
 
+  // Pieces are counted as if every chunk were full.
+  uint32_t ChunkRows() const {
+    const Shape& shape = step_.context.shape;
+    return shape.chunk_tokens < shape.tokens ? shape.chunk_tokens : shape.tokens;
+  }
+  uint32_t PerWord() const { return ChunkRows() * step_.working.in.count; }
+  uint32_t Word() const { return queue_.At() / PerWord(); }
+  uint32_t Row() const { return queue_.At() % PerWord() / step_.working.in.count; }
+
   // Copies one piece of one source's row out of the bank to where it belongs.
   EP_INLINE bool LayOutPiece(Device& device, uint32_t source, uint32_t slot, Piece piece) {
     const RankContext& context = step_.context;
     const Layout& layout = context.layout;
-    const uint64_t first_byte = uint64_t{piece.first} * ChannelBytes();
+    const uint32_t channel_bytes = ChannelBytes();
+    const uint32_t most = Device::kHeldBytes / channel_bytes;
     const auto* row = context.In<const uint8_t>(context.rank, layout.Row(step_.bank, source, slot));
-    const auto held = device.Read(row + first_byte, uint64_t{piece.count} * ChannelBytes());
-    const bool scaled = context.shape.dtype == Dtype::kFp8;
+    const auto read = [&](uint32_t at) {
+      const Piece step = Pieces::Step(piece, at, most);
+      return device.Read(row + step.first * channel_bytes, step.count * channel_bytes);
+    };
+    auto held = read(piece.first);
     const auto* scales =
         context.In<const float>(context.rank, layout.Scales(step_.bank, source, slot));
-    const auto held_scales =
-        device.ReadScales(scales + piece.FirstScale(), scaled ? piece.Scales() : 0);
+    const auto held_scales = device.ReadScales(
+        scales + piece.FirstScale(), context.shape.dtype == Dtype::kFp8 ? piece.Scales() : 0);
     device.Load(step_.working.crew->meta,
                 context.In<const uint8_t>(context.rank, layout.Meta(step_.bank, source, slot)),
                 layout.MetaStride());
-    return Land(device, step_, source, slot, piece, [&](uint8_t* rows, float* to_scales) {
-      device.Write(rows + first_byte, held);
-      device.WriteScales(to_scales + piece.FirstScale(), held_scales);
-    });
+    const uint32_t copies = FindCopies(device, step_, source, slot);
+    if (copies == 0) return false;
+    const uint32_t* rows = step_.working.crew->rows;
+    EP_ROLLED
+    for (uint32_t i = 0; i < copies; ++i) {
+      device.WriteScales(step_.output.scales + uint64_t{rows[i]} * context.shape.ScalesPerRow() +
+                             piece.FirstScale(),
+                         held_scales);
+    }
+    EP_ROLLED
+    for (uint32_t at = piece.first;;) {
+      EP_ROLLED
+      for (uint32_t i = 0; i < copies; ++i) {
+        device.Write(step_.output.rows + rows[i] * layout.RowBytes() + at * channel_bytes, held);
+      }
+      at += most;
+      if (at >= piece.first + piece.count) break;
+      held = read(at);
+    }
+    if (piece.first == 0) KeepRow(device, step_, source, slot, copies);
+    return true;
   }
 
   const Step& step_;
   Arrivals<Device, ChunkWords> arrivals_;
-  uint32_t word_ = 0;  // the next chunk's
-  uint32_t i_;         // this crew's next piece of it
+  Queue<Device> queue_;
 };
 
 template <class Device>
 void ZeroPiece(Device& device, const Step& step, uint64_t row, Piece piece) {
   const RankContext& context = step.context;
-  const uint64_t channel_bytes = context.shape.dtype == Dtype::kFp8 ? 1 : 2;
-  device.Write(step.output.rows + row * context.layout.RowBytes() + piece.first * channel_bytes,
-               device.Zeros(piece.count * channel_bytes));
+  const uint32_t channel_bytes = context.shape.dtype == Dtype::kFp8 ? 1 : 2;
+  EP_ROLLED
+  for (uint32_t at = piece.first; at < piece.first + piece.count;) {
+    const Piece part = Pieces::Step(piece, at, Device::kHeldBytes / channel_bytes);
+    device.Write(step.output.rows + row * context.layout.RowBytes() + at * channel_bytes,
+                 device.Zeros(part.count * channel_bytes));
+    at += part.count;
+  }
   if (context.shape.dtype == Dtype::kFp8) {
     float* scales = step.output.scales + row * context.shape.ScalesPerRow() + piece.FirstScale();
     EP_ROLLED

@@ -6,12 +6,12 @@
 // tokens in order with two arrays of counters; csrc/protocol/bitmap_plan.h is that of many lanes.
 //
 // A plan is a class with
-//   TileTokens()             tokens that it can look at together, a multiple of a chunk's
+//   WindowTokens()           tokens that it can look at together, a multiple of a chunk's
 //   CountsAreOut()           whether peers have been told the totals before the operation began
-//   Load(device, ids, tokens, tile)   by all lanes of a worker, before tokens of the tile are
+//   Load(device, ids, tokens, first, end)   by all lanes of a worker, before tokens [first, end) are
 //                            looked up
-//   CountAll(device)         by all lanes of a crew of the first worker, after Load and before any
-//                            token is looked up: RowsToRank and SelectionsOfExpert are good now
+//   CountAll(device)         by all lanes of the first worker, after its first Load: RowsToRank and
+//                            SelectionsOfExpert are good until a token is looked up
 //   Begin(token)             by all lanes of a crew, before it looks up tokens of the chunk that
 //                            begins with it
 //   Find(device, token, places)   by all lanes of a crew, in ascending order: its TokenPlan, good
@@ -55,11 +55,11 @@ class SequentialPlan {
   SequentialPlan(const Shape& shape, uint32_t* rows_to_rank, uint16_t* selections_of_expert)
       : shape_(shape), rows_to_rank_(rows_to_rank), selections_of_expert_(selections_of_expert) {}
 
-  uint32_t TileTokens() const { return kMaxTokens + 1; }
+  uint32_t WindowTokens() const { return kMaxTokens + 1; }
   bool CountsAreOut() const { return false; }
 
   template <class Device>
-  void Load(Device&, const int32_t* topk_idx, uint32_t tokens, uint32_t) {
+  void Load(Device&, const int32_t* topk_idx, uint32_t tokens, uint32_t, uint32_t) {
     static_assert(Device::kLanes == 1, "one lane walks the tokens");
     topk_idx_ = topk_idx;
     tokens_ = tokens;

@@ -65,18 +65,6 @@ void KeepDestinations(Device& device, const Step& step, uint32_t token, const To
   if (step.context.shape.sum == CombineSum::kExpert) KeepSelections(device, step, token, plan);
 }
 
-// Lands one piece of a row that stays on this rank, without the bank.
-template <class Device, class Row>
-EP_INLINE bool LandOwn(Device& device, const Step& step, uint32_t token, const TokenPlan& plan, uint32_t d,
-             Piece piece, const Row& row) {
-  device.SyncCrew();  // nobody still reads the description before
-  Describe(device, step, token, plan, d, &step.working.crew->Meta(),
-           [](auto* to, const auto& value) { *to = value; });
-  device.SyncCrew();
-  return Land(device, step, step.context.rank, plan.destinations[d].slot, piece,
-              [&](uint8_t* rows, float* scales) { device.PutRow(row, rows, scales); });
-}
-
 // A crew's share of its worker's chunks, piece by piece.
 template <class Device, class Plan>
 class Pusher {
@@ -89,20 +77,13 @@ class Pusher {
         lands_own_(lands_own),
         share_(ChunkShare::Of(device, step.context.shape.Chunks())),
         full_(FullChunks(step.context.shape, step.input.tokens, share_)),
-        chunk_(share_.begin),
-        chunk_end_(share_.begin),
-        i_(device.Crew()) {
-    const uint32_t tokens = step.input.tokens;
-    const uint32_t first = share_.begin * ChunkTokens();
-    const uint32_t end = share_.end * ChunkTokens();
-    const uint32_t last = end < tokens ? end : tokens;
-    const bool has_tokens = first < last;
-    tile_ = has_tokens ? first / plan.TileTokens() : 0;
-    tile_end_ = has_tokens ? (last + plan.TileTokens() - 1) / plan.TileTokens() : 1;
-  }
+        first_(share_.begin * ChunkTokens()),
+        end_(full_ == 0 ? first_ : EndToken(share_.begin + full_ - 1)),
+        window_(first_),
+        queue_(step.working.mail.taken) {}
 
   // Announces this worker's chunks without tokens, by all its lanes.
-  void RaiseEmpty(Device& device) {
+  EP_INLINE void RaiseEmpty(Device& device) {
     const uint32_t ranks = step_.context.shape.ranks;
     const uint32_t count = (share_.Count() - full_) * ranks;
     EP_ROLLED
@@ -111,24 +92,52 @@ class Pusher {
     }
   }
 
-  // Looks at the next tile, by all lanes of the worker. Returns false if there is none; there is
+  // Windows of tokens that this worker looks at one after the other.
+  uint32_t Windows() const {
+    return (end_ - first_ + plan_.WindowTokens() - 1) / plan_.WindowTokens();
+  }
+  // Looks at the next window, by all lanes of the worker. Returns false if there is none; there is
   // always one.
-  EP_INLINE bool NextTile(Device& device) {
-    if (tile_ == tile_end_) return false;
-    plan_.Load(device, step_.input.topk_idx, step_.input.tokens, tile_);
-    ++tile_;
-    const uint64_t tile_end = uint64_t{tile_} * plan_.TileTokens();
-    const uint64_t chunks = (tile_end + ChunkTokens() - 1) / ChunkTokens();
-    const uint32_t last = share_.begin + full_;
-    chunk_end_ = chunks < last ? static_cast<uint32_t>(chunks) : last;
-    // A worker without tokens looks at a tile of others.
-    if (chunk_end_ < share_.begin) chunk_end_ = share_.begin;
-    begins_ = true;
-    FindChunk(device);
+  EP_INLINE bool NextWindow(Device& device) {
+    const bool is_first = window_ == first_ && !loaded_;
+    if (!is_first && window_ >= end_) return false;
+    loaded_ = true;
+    const uint32_t left = end_ - window_;
+    const uint32_t tokens = left < plan_.WindowTokens() ? left : plan_.WindowTokens();
+    plan_.Load(device, step_.input.topk_idx, step_.input.tokens, end_ == first_ ? 0 : window_,
+               end_ == first_ ? 0 : window_ + tokens);
+    window_ += tokens;
     return true;
   }
-  // Chunks of this worker up to the end of the tile.
-  uint32_t ChunksUpToTile() const { return chunk_end_ - share_.begin; }
+  // Chunks of this worker up to the end of the window.
+  uint32_t ChunksUpToWindow() const {
+    return (window_ - first_ + ChunkTokens() - 1) / ChunkTokens();
+  }
+
+  // Whether a piece of the window is left for this crew, which pushes.
+  EP_INLINE bool Left(Device& device) {
+    if (!begun_) queue_.Next(device);
+    begun_ = true;
+    return queue_.At() < (window_ - first_) * step_.working.out.count;
+  }
+
+  // Pushes the next piece. Returns false, with the reason recorded, if the token is as it must not
+  // be.
+  EP_INLINE bool Push(Device& device) {
+    const uint32_t token = first_ + queue_.At() / step_.working.out.count;
+    const uint32_t chunk = token / ChunkTokens();
+    if (chunk != chunk_) plan_.Begin(FirstToken(chunk));
+    chunk_ = chunk;
+    if (!PushPiece(device, token, step_.working.out[queue_.At() % step_.working.out.count])) {
+      return false;
+    }
+    queue_.Next(device);
+    CompletePiece(device, step_.working, *this, chunk - share_.begin, [&] {
+      const uint32_t next = first_ + queue_.At() / step_.working.out.count;
+      return next >= EndToken(chunk);
+    });
+    return true;
+  }
 
   // A Sender of csrc/protocol/signal.h.
   uint32_t Chunks() const { return full_; }
@@ -144,24 +153,6 @@ class Pusher {
     }
   }
 
-  // Whether a piece of the tile is left.
-  bool Left() const { return chunk_ < chunk_end_; }
-
-  // Pushes the next piece. Returns false, with the reason recorded, if the token is as it must not
-  // be.
-  EP_INLINE bool Push(Device& device) {
-    const uint32_t first = FirstToken(chunk_);
-    if (begins_) plan_.Begin(first);
-    begins_ = false;
-    if (!PushPiece(device, first + i_ / step_.working.out.count, step_.working.out[i_ % step_.working.out.count])) {
-      return false;
-    }
-    i_ += device.Crews();
-    ++done_;
-    FindChunk(device);
-    return true;
-  }
-
  private:
   uint32_t ChunkTokens() const { return step_.context.shape.chunk_tokens; }
   uint32_t FirstToken(uint32_t chunk) const { return chunk * ChunkTokens(); }
@@ -175,20 +166,6 @@ class Pusher {
     return end > share.begin ? end - share.begin : 0;
   }
 
-  // Goes on to the chunk that this crew's next piece is of, over those that it is through with.
-  EP_INLINE void FindChunk(Device& device) {
-    EP_ROLLED
-    for (; chunk_ < chunk_end_; ++chunk_) {
-      const uint32_t n = chunk_ - share_.begin;
-      const uint32_t work = Work(n);
-      if (i_ < work) return;
-      i_ -= work;  // crews count on from chunk to chunk
-      if (done_ > 0) Complete(device, step_.working, *this, n, done_);
-      done_ = 0;
-      begins_ = true;
-    }
-  }
-
   EP_INLINE void RaiseFlag(Device& device, uint32_t i, uint32_t chunk, SlotRange slots) {
     device.RaiseFlag(step_.context,
                      {Op::kDispatch, step_.epoch, step_.context.Peer(i), chunk, slots});
@@ -196,44 +173,98 @@ class Pusher {
 
   EP_INLINE bool PushPiece(Device& device, uint32_t token, Piece piece) {
     const RankContext& context = step_.context;
-    if (context.shape.quantize == Quantize::kOutside) {
-      const auto row = device.FetchPacked(
-          step_.input.codes + uint64_t{token} * context.shape.hidden,
-          step_.input.scales + uint64_t{token} * context.shape.ScalesPerRow(), piece);
-      const TokenPlan* plan = plan_.Find(device, token, piece.first == 0 || lands_own_);
-      return plan == nullptr ? BadToken(device) : PutRows(device, token, *plan, piece, row);
-    }
-    const auto channels =
-        device.Fetch(context.shape, step_.input.rows + uint64_t{token} * context.shape.hidden, piece);
+    const bool outside = context.shape.quantize == Quantize::kOutside;
+    const uint64_t first_channel = uint64_t{token} * context.shape.hidden;
+    const Bf16* channels = outside ? nullptr : step_.input.rows + first_channel;
+    auto fetched = device.Fetch(
+        context.shape, channels,
+        outside ? Piece{} : Pieces::Step(piece, piece.first, Device::kHeldChannels));
     const TokenPlan* plan = plan_.Find(device, token, piece.first == 0 || lands_own_);
     if (plan == nullptr) return BadToken(device);
-    if (plan->destination_count == 0) return PutRows(device, token, *plan, piece, Nothing());
-  // Puts one piece of a token's row to each of its destinations, beginning behind this rank, so
-  // that not all ranks write to the same one first.
+    uint32_t copies = 0;
+    if (lands_own_ && !FindOwn(device, token, *plan, piece, &copies)) return false;
+    EP_ROLLED
+    for (uint32_t at = piece.first; plan->destination_count > 0;) {
+      const Piece step = Pieces::Step(piece, at, Device::kHeldChannels);
+      const auto row =
+          outside ? device.FetchPacked(
+                        step_.input.codes + first_channel,
+                        step_.input.scales + uint64_t{token} * context.shape.ScalesPerRow(), step)
+                  : device.Pack(context.shape, fetched, step);
+      if (device.AnyOfCrew(!row.finite)) {
+        Fail(device, context,
+             {ErrorKind::kInfiniteInput, Op::kDispatch, step_.epoch, 0, token, 0, 0});
+        return false;
+      }
+      PutRow(device, *plan, copies, row);
+      at += Device::kHeldChannels;
+      if (at >= piece.first + piece.count) break;
+      if (outside) continue;
+      fetched =
+          device.Fetch(context.shape, channels, Pieces::Step(piece, at, Device::kHeldChannels));
+    }
+    if (piece.first == 0) DescribeToAll(device, token, *plan);
+    return true;
+  }
+
+  // Finds where this rank's own copies of a row lie. Returns false if they cannot lie there.
+  EP_INLINE bool FindOwn(Device& device, uint32_t token, const TokenPlan& plan, Piece piece,
+                         uint32_t* copies) {
+    uint32_t own = 0;
+    EP_ROLLED
+    while (own < plan.destination_count && plan.destinations[own].rank != step_.context.rank) ++own;
+    if (own == plan.destination_count) return true;
+    const uint32_t slot = plan.destinations[own].slot;
+    device.SyncCrew();  // nobody still reads the description before
+    Describe(device, step_, token, plan, own, &step_.working.crew->Meta(),
+             [](auto* to, const auto& value) { *to = value; });
+    device.SyncCrew();
+    *copies = FindCopies(device, step_, step_.context.rank, slot);
+    if (*copies == 0) return false;
+    if (piece.first == 0) KeepRow(device, step_, step_.context.rank, slot, *copies);
+    return true;
+  }
+
+  // Puts a step of a token's row to each of its destinations, beginning behind this rank, so that
+  // not all ranks write to the same one first.
   template <class Row>
-  EP_INLINE bool PutRows(Device& device, uint32_t token, const TokenPlan& plan, Piece piece, const Row& row) {
+  EP_INLINE void PutRow(Device& device, const TokenPlan& plan, uint32_t copies, const Row& row) {
     const RankContext& context = step_.context;
     const Layout& layout = context.layout;
-    const uint32_t count = plan.destination_count;
+    const uint32_t peers = plan.destination_count - (copies > 0);
     uint32_t d = 0;
     EP_ROLLED
-    while (d < count && plan.destinations[d].rank <= context.rank) ++d;
+    while (d < plan.destination_count && plan.destinations[d].rank <= context.rank) ++d;
     EP_ROLLED
-    for (uint32_t i = 0; i < count; ++i, ++d) {
-      if (d == count) d = 0;
-      const Destination to = plan.destinations[d];
-      if (lands_own_ && to.rank == context.rank) {
-        if (!LandOwn(device, step_, token, plan, d, piece, row)) return false;
-        continue;
+    for (uint32_t i = 0; i < peers + copies; ++i) {
+      uint8_t* payload;
+      float* scales;
+      if (i < peers) {
+        if (d == plan.destination_count) d = 0;
+        const Destination to = plan.destinations[d++];
+        payload = context.In<uint8_t>(to.rank, layout.Row(step_.bank, context.rank, to.slot));
+        scales = context.In<float>(to.rank, layout.Scales(step_.bank, context.rank, to.slot));
+      } else {
+        const uint64_t to = step_.working.crew->rows[i - peers];
+        payload = step_.output.rows + to * layout.RowBytes();
+        scales = step_.output.scales + to * context.shape.ScalesPerRow();
       }
-      device.PutRow(row, context.In<uint8_t>(to.rank, layout.Row(step_.bank, context.rank, to.slot)),
-                    context.In<float>(to.rank, layout.Scales(step_.bank, context.rank, to.slot)));
-      if (piece.first != 0) continue;
-      Describe(device, step_, token, plan, d,
-               context.In<RowMeta>(to.rank, layout.Meta(step_.bank, context.rank, to.slot)),
+      device.PutRow(row, payload, scales);
+    }
+  }
+
+  // Describes a row to its destinations, and remembers them.
+  EP_INLINE void DescribeToAll(Device& device, uint32_t token, const TokenPlan& plan) {
+    const RankContext& context = step_.context;
+    EP_ROLLED
+    for (uint32_t d = 0; d < plan.destination_count; ++d) {
+      const Destination to = plan.destinations[d];
+      if (lands_own_ && to.rank == context.rank) continue;
+      const uint64_t meta = context.layout.Meta(step_.bank, context.rank, to.slot);
+      Describe(device, step_, token, plan, d, context.In<RowMeta>(to.rank, meta),
                [&](auto* at, const auto& value) { device.Store(at, value); });
     }
-    return true;
+    KeepDestinations(device, step_, token, plan);
   }
 
   bool BadToken(Device& device) {
@@ -248,14 +279,14 @@ class Pusher {
   Plan& plan_;
   const bool lands_own_;
   const ChunkShare share_;
-  const uint32_t full_;  // of which so many have tokens
-  uint32_t tile_;        // the next
-  uint32_t tile_end_;
-  uint32_t chunk_;
-  uint32_t chunk_end_;  // of the tile
-  uint32_t i_;         // this crew's next piece of the chunk
-  uint32_t done_ = 0;  // pieces of it that this crew is through with
-  bool begins_ = true;
+  const uint32_t full_;   // of which so many have tokens
+  const uint32_t first_;  // token of this worker
+  const uint32_t end_;
+  uint32_t window_;  // where the next one begins
+  bool loaded_ = false;
+  bool begun_ = false;
+  uint32_t chunk_ = 0xFFFFFFFF;  // of the last piece
+  Queue<Device> queue_;
 };
 
 }  // namespace ep::dispatch

@@ -117,6 +117,7 @@ struct Mail {
   uint32_t* slots;    // [words]: what those say that are there
   uint32_t* there;    // [words / lanes]: a bit each
   uint32_t* stop;     // not 0 once the rank has failed
+  uint32_t* taken;    // [2]: pieces to send and to take that crews have taken on
 };
 
 // A worker's working memory.
@@ -127,6 +128,9 @@ struct Working {
   Bf16* sum;         // [channels of a piece], this crew's; combines only
   Pieces out;        // how rows are cut that it sends
   Pieces in;         // and those that it takes
+  // Crews that send before they take, where there is something to take meanwhile; the others only
+  // take.
+  uint32_t senders;
 };
 
 // Records why an operation failed, unless another worker has already.
@@ -141,6 +145,35 @@ void Fail(Device& device, const RankContext& context, const ErrorRecord& error) 
   context.error->kind = error.kind;
 }
 
+// The pieces of a worker, of which each crew takes the next one that nobody has.
+template <class Device>
+class Queue {
+ public:
+  // `taken` is in fast memory; null on a worker with one crew.
+  explicit Queue(uint32_t* taken) : taken_(taken) {}
+
+  uint32_t At() const { return at_; }
+  EP_INLINE void Next(Device& device) {
+    if constexpr (Device::kSignals) {
+      at_ = device.Take(taken_);
+    } else {
+      ++at_;
+    }
+  }
+  // No piece before `piece` is any work.
+  EP_INLINE void SkipTo(Device& device, uint32_t piece) {
+    if constexpr (Device::kSignals) {
+      Next(device);
+    } else {
+      at_ = piece;
+    }
+  }
+
+ private:
+  uint32_t* const taken_;
+  uint32_t at_ = 0xFFFFFFFF;  // before the first
+};
+
 // Begins an operation in which a worker announces so many chunks and awaits so many words, by all
 // its lanes. Returns false if the rank has failed before.
 template <class Device>
@@ -153,7 +186,7 @@ bool EnterOperation(Device& device, const RankContext& context, const Mail& mail
     for (uint32_t i = device.Thread(); i * Device::kLanes < words; i += device.Threads()) {
       mail.there[i] = 0;
     }
-    if (device.Thread() == 0) *mail.stop = 0;
+    if (device.Thread() == 0) *mail.stop = mail.taken[0] = mail.taken[1] = 0;
   }
   return !device.Any(device.Failed(context.error->claimed));
 }

@@ -23,7 +23,7 @@ class SumSender {
       : step_(step),
         worker_(device.Worker()),
         workers_(device.Workers()),
-        i_(device.Crew()) {}
+        queue_(step.working.mail.taken) {}
 
   // Announces chunks without rows, by all lanes of all workers.
   void RaiseEmpty(Device& device) {
@@ -39,27 +39,42 @@ class SumSender {
     }
   }
 
-  // To the first piece; once `step.working.places` is filled.
-  void Begin(Device& device) {
+  // Finds this worker's chunks; once `step.working.places` is filled.
+  EP_INLINE void Begin() {
     uint32_t all = 0;
     EP_ROLLED
     for (uint32_t p = 0; p + 1 < step_.context.shape.ranks; ++p) {
       all += ChunksOf(step_, step_.context.Peer(p));
     }
-    chunks_ = (all + device.Workers() - 1 - device.Worker()) / device.Workers();
-    at_ = {0, device.Worker()};
-    Settle(at_);
-    FindChunk(device);
+    chunks_ = (all + workers_ - 1 - worker_) / workers_;
+    at_ = Chunk(0);
   }
 
-  bool Left() const { return at_.peer + 1 < step_.context.shape.ranks; }
+  // Whether a piece is left for this crew, which sends.
+  EP_INLINE bool Left(Device& device) {
+    if (!begun_) queue_.Next(device);
+    begun_ = true;
+    EP_ROLLED
+    while (queue_.At() < chunks_ * PerChunk()) {
+      EP_ROLLED
+      for (; mine_ < queue_.At() / PerChunk(); ++mine_) {
+        at_.chunk += workers_;
+        Settle(at_);
+      }
+      if (Row() < Slots(at_).Count()) return true;
+      queue_.SkipTo(device, (mine_ + 1) * PerChunk());
+    }
+    return false;
+  }
 
   EP_INLINE void Send(Device& device) {
-    SendPiece(device, Home(at_), Slots(at_).begin + i_ / step_.working.out.count,
-              step_.working.out[i_ % step_.working.out.count]);
-    i_ += device.Crews();
-    ++done_;
-    FindChunk(device);
+    SendPiece(device, Home(at_), Slots(at_).begin + Row(),
+              step_.working.out[queue_.At() % step_.working.out.count]);
+    const uint32_t n = mine_;
+    const uint32_t next = queue_.At() + 1;
+    queue_.Next(device);
+    CompletePiece(device, step_.working, *this, n,
+                  [&] { return next == n * PerChunk() + Work(n); });
   }
 
   // A Sender of csrc/protocol/signal.h.
@@ -71,6 +86,14 @@ class SumSender {
   }
 
  private:
+  // Pieces are counted as if every chunk were full.
+  uint32_t PerChunk() const {
+    const Shape& shape = step_.context.shape;
+    const uint32_t rows = shape.chunk_tokens < shape.tokens ? shape.chunk_tokens : shape.tokens;
+    return rows * step_.working.out.count;
+  }
+  uint32_t Row() const { return queue_.At() % PerChunk() / step_.working.out.count; }
+
   // A chunk of a peer, the how manieth of this rank's it is.
   struct Place {
     uint32_t peer;
@@ -96,21 +119,6 @@ class SumSender {
     Place at = {0, worker_ + n * workers_};
     Settle(at);
     return at;
-  }
-
-  // Goes on to the chunk that this crew's next piece is of, over those that it is through with.
-  EP_INLINE void FindChunk(Device& device) {
-    EP_ROLLED
-    while (Left()) {
-      const uint32_t work = Slots(at_).Count() * step_.working.out.count;
-      if (i_ < work) return;
-      i_ -= work;  // crews count on from chunk to chunk
-      if (done_ > 0) Complete(device, step_.working, *this, mine_, done_);
-      done_ = 0;
-      ++mine_;
-      at_.chunk += workers_;
-      Settle(at_);
-    }
   }
 
   EP_INLINE void RaiseFlag(Device& device, uint32_t home, uint32_t chunk, SlotRange slots) {
@@ -141,9 +149,14 @@ class SumSender {
     }
   }
   EP_INLINE void Copy(Device& device, Bf16* to, uint64_t row, Piece piece) {
-    const size_t bytes = sizeof(Bf16) * piece.count;
     const auto* from = reinterpret_cast<const uint8_t*>(step_.ExpertRow(row, piece.first));
-    device.Write(reinterpret_cast<uint8_t*>(to), device.Read(from, bytes));
+    const uint32_t bytes = sizeof(Bf16) * piece.count;
+    EP_ROLLED
+    for (uint32_t at = 0; at < bytes; at += Device::kHeldBytes) {
+      const uint32_t left = bytes - at;
+      device.Write(reinterpret_cast<uint8_t*>(to) + at,
+                   device.Read(from + at, left < Device::kHeldBytes ? left : Device::kHeldBytes));
+    }
   }
 
   const Step& step_;
@@ -152,8 +165,8 @@ class SumSender {
   uint32_t chunks_ = 0;  // of this worker
   Place at_ = {};        // the chunk of this crew's next piece
   uint32_t mine_ = 0;    // the how manieth of this worker's
-  uint32_t i_;           // this crew's next piece of it
-  uint32_t done_ = 0;    // pieces of it that this crew is through with
+  bool begun_ = false;
+  Queue<Device> queue_;
 };
 
 }  // namespace ep::combine

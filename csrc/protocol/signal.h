@@ -34,8 +34,9 @@ class Arrivals {
         if (GivesUp(device, context_, waiting, misses, list_.At(i).peer, sight_.value)) {
           return Verdict::kViolation;
         }
-      } else if (device.SeeFast(mail_.stop) != 0) {
-        return Verdict::kViolation;
+      } else {
+        if (device.SeeFast(mail_.stop) != 0) return Verdict::kViolation;
+        device.RelaxFast();
       }
     }
   }
@@ -94,14 +95,14 @@ class Arrivals {
   Sight sight_;
 };
 
-// A crew has completed `done` pieces of the worker's n-th chunk. sender.Raise(device, n) announces
-// it, on one lane.
-template <class Device, class Sender>
-EP_INLINE void Complete(Device& device, const Working& working, Sender& sender, uint32_t n,
-                        uint32_t done) {
+// A crew has completed a piece of the worker's n-th chunk; ends() tells a worker with one crew
+// whether it was the last. sender.Raise(device, n) announces the chunk, on one lane.
+template <class Device, class Sender, class Ends>
+EP_INLINE void CompletePiece(Device& device, const Working& working, Sender& sender, uint32_t n,
+                             Ends ends) {
   if constexpr (Device::kSignals) {
-    device.Add(working.mail.pending + n, done);
-  } else {
+    device.Add(working.mail.pending + n, 1);
+  } else if (ends()) {
     device.Release();
     sender.Raise(device, n);
   }

@@ -15,64 +15,61 @@ class HomeSummer {
   HomeSummer(Device& device, const Step& step)
       : step_(step),
         tokens_((step.handle.tokens + device.Workers() - 1 - device.Worker()) / device.Workers()),
-        i_(device.Crew()),
+        queue_(step.working.mail.taken + 1),
         arrivals_(step.context, step.working, {step.context, Op::kCombine, step.bank}) {}
 
   Arrivals<Device, AllWords>& arrivals() { return arrivals_; }
 
-  bool Left() const { return i_ < tokens_ * step_.working.in.count; }
+  EP_INLINE void Begin(Device& device) { queue_.Next(device); }
+  bool Left() const { return queue_.At() < tokens_ * step_.working.in.count; }
 
   // Finds what the next piece is the sum of, and sums what this rank makes of it itself.
   EP_INLINE void Prepare(Device& device) {
-    if (prepared_) return;
-    prepared_ = true;
     FindParts(device);
     sums_own_ = kSum == CombineSum::kRank && own_ < kMaxTopk && step_.context.shape.FansOut();
     if (!sums_own_) return;
     SumCopies(device, step_, step_.context.rank, step_.working.crew->from[own_].slot,
-              step_.working.in[i_ % step_.working.in.count],
+              step_.working.in[queue_.At() % step_.working.in.count],
               [&](uint32_t channels, uint32_t count, auto row_of, auto weight_of) {
                 device.SumOwn(step_.working.sum, channels, count, row_of, weight_of);
               });
   }
 
-  // Whether all parts of the next piece, which is prepared, are there; with `waits` not before they
-  // are. A violation, or that they do not come, is recorded.
-  EP_INLINE Verdict Look(Device& device, Waiting& waiting, bool waits) {
+  // Waits until all parts of the next piece, which is prepared, are there. Returns false, with the
+  // reason recorded, if they do not come.
+  EP_INLINE bool Await(Device& device, Waiting& waiting) {
     const uint32_t chunk_slots = step_.context.shape.chunk_tokens;
     EP_ROLLED
     for (; there_ < count_; ++there_) {
       const Destination from = step_.working.crew->from[there_];
       if (from.rank == step_.context.rank) continue;
       const uint32_t word = arrivals_.list().Of(from.rank, from.slot / chunk_slots);
-      const Verdict verdict = arrivals_.Look(device, waiting, word, waits);
-      if (verdict != Verdict::kReady) return verdict;
+      if (arrivals_.Look(device, waiting, word, true) != Verdict::kReady) return false;
       const SlotRange slots = arrivals_.Slots(device, word);
       if (slots.begin <= from.slot && from.slot < slots.end) continue;
       Fail(device, step_.context,
            {ErrorKind::kViolation, Op::kCombine, step_.epoch, from.rank,
             MakeRange(step_.epoch, slots), 0, 0});
-      return Verdict::kViolation;
+      return false;
     }
-    return Verdict::kReady;
+    return true;
   }
 
   // Sums the next piece, all of whose parts are there.
   EP_INLINE void Sum(Device& device) {
-    const Piece piece = step_.working.in[i_ % step_.working.in.count];
+    const Piece piece = step_.working.in[queue_.At() % step_.working.in.count];
     Bf16* out = step_.combined + uint64_t{Token(device)} * step_.context.shape.hidden + piece.first;
     if constexpr (kSum == CombineSum::kExpert) {
       SumSelections(device, Token(device), piece, out);
     } else {
       SumParts(device, piece, out, sums_own_ ? own_ : kMaxTopk);
     }
-    i_ += device.Crews();
-    prepared_ = false;
+    queue_.Next(device);
   }
 
  private:
   uint32_t Token(const Device& device) const {
-    return device.Worker() + i_ / step_.working.in.count * device.Workers();
+    return device.Worker() + queue_.At() / step_.working.in.count * device.Workers();
   }
   // Brings the token's destinations to the crew's memory, and what is to be awaited to its front.
   EP_INLINE void FindParts(Device& device) {
@@ -126,9 +123,8 @@ class HomeSummer {
 
   const Step& step_;
   const uint32_t tokens_;  // of this worker
-  uint32_t i_;  // this crew's next piece
-  // Of the token of the next piece, once `prepared_`.
-  bool prepared_ = false;
+  Queue<Device> queue_;
+  // Of the token of the next piece, once it is prepared.
   bool sums_own_ = false;
   uint32_t count_ = 0;
   uint32_t own_ = 0;  // which part this rank makes itself

@@ -42,12 +42,12 @@ class SimtDevice {
   static constexpr bool kSignals = true;
   static constexpr uint32_t kUnitChannels = 512;
   // Less than a GPU's, so that small rows have several pieces of several units.
-  static constexpr uint32_t kPieceChannels = 1024;
-  static constexpr uint32_t kPieceBytes = 2048;
+  static constexpr uint32_t kHeldChannels = 1024;
+  static constexpr uint32_t kHeldBytes = 2048;
   static constexpr uint32_t kPollsPerLook = 4;
   static constexpr uint32_t kVectorBytes = 16;
   static constexpr uint32_t kVector = kVectorBytes / sizeof(Bf16);
-  static constexpr uint32_t kUnits = kPieceChannels / kUnitChannels;
+  static constexpr uint32_t kUnits = kHeldChannels / kUnitChannels;
 
   SimtDevice(simt::Lane& lane, Host* host) : lane_(lane), host_(host) {}
 
@@ -124,6 +124,12 @@ class SimtDevice {
     return static_cast<uint32_t>(all);
   }
   void OrShared(uint32_t* word, uint32_t bits) { *word |= bits; }
+  void AddShared(uint32_t* word, uint32_t value) { *word += value; }
+  uint32_t Take(uint32_t* word, Site site = Site::current()) {
+    const uint32_t before = Lane() == 0 ? lane_.AddRelaxed(word, 1) : 0;
+    return static_cast<uint32_t>(lane_.MeetCrew("Take", site, before, false)[0]);
+  }
+  void RelaxFast() {}
 
   // A lane's channels of a piece, where the GPU has them.
   struct Channels {
@@ -175,6 +181,17 @@ class SimtDevice {
     }
     return row;
   }
+  Row FetchPacked(const E4m3* codes, const float* scales, Piece piece) {
+    Row row = {true, true, piece, {}, {}, 0};
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t channel = u * kUnitChannels + Lane() * 16;
+      if (channel >= piece.count) break;
+      std::memcpy(row.codes + 16 * u, codes + piece.first + channel,
+                  std::min(16u, piece.count - channel));
+    }
+    if (Lane() < piece.Scales()) row.scale = scales[piece.FirstScale() + Lane()];
+    return row;
+  }
   void PutRow(const Row& row, uint8_t* payload, float* scales) {
     if (!row.fp8) {
       Held held = {sizeof(Bf16) * row.piece.count, {}};
@@ -193,7 +210,7 @@ class SimtDevice {
   // A lane's vectors of a piece of payload; the last may be half of one.
   struct Held {
     size_t count;
-    uint8_t bytes[kPieceBytes / kLanes];
+    uint8_t bytes[kHeldBytes / kLanes];
   };
   Held Read(const uint8_t* from, size_t bytes) {
     Held held = {bytes, {}};
@@ -215,7 +232,6 @@ class SimtDevice {
   HeldScales ReadScales(const float* from, uint32_t count) {
     return {count, Lane() < count ? from[Lane()] : 0};
   }
-  static_assert(kPieceBytes / kChannelsPerScale <= kLanes);
   void WriteScales(float* to, const HeldScales& held) {
     if (Lane() < held.count) Store(to + Lane(), held.scale);
   }
@@ -288,7 +304,7 @@ class SimtDevice {
   uint32_t Spread(uint32_t v) const { return (v * kLanes + Lane()) * kVector; }
   template <class Each>
   void ForVectors(size_t bytes, Each each) {
-    for (uint32_t v = 0; v < kPieceBytes / kLanes / kVectorBytes; ++v) {
+    for (uint32_t v = 0; v < kHeldBytes / kLanes / kVectorBytes; ++v) {
       const size_t at = (v * kLanes + Lane()) * kVectorBytes;
       if (at < bytes) each(at, v, std::min<size_t>(kVectorBytes, bytes - at));
     }

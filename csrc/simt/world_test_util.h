@@ -160,8 +160,8 @@ class SimtWorld {
     status = Mapping::Private(rank.context.layout.SizeBytes(), "a region", &rank.region);
     EXPECT_TRUE(status.ok()) << status.text();
     rank.handle = rank.tensors.MakeHandle();
-    rank.tile_counts.resize(Tiles().Count(tokens) * TileCounts(shape));
-    rank.tile_begins.resize(rank.tile_counts.size() + TileCounts(shape));
+    rank.tile_counts.resize(Tiles().Count(tokens) * Entries(shape));
+    rank.tile_begins.resize(rank.tile_counts.size() + Entries(shape));
     rank.checker = std::make_unique<Checker>(routing, number, &rank.tensors);
     MakeRows(&rank, routing);
   }
@@ -243,8 +243,8 @@ class SimtWorld {
   kernels::BlockShape Block() const {
     return {.crews = config_.crews,
             .unit_channels = SimtDevice::kUnitChannels,
-            .piece_channels = SimtDevice::kPieceChannels,
-            .piece_bytes = SimtDevice::kPieceBytes,
+            .piece_channels = 4 * SimtDevice::kUnitChannels,
+            .sum_channels = 3 * SimtDevice::kUnitChannels,
             .tile_tokens = config_.tile_tokens};
   }
   Tiling Tiles() const { return {config_.world.shape, config_.tile_tokens}; }
@@ -254,7 +254,7 @@ class SimtWorld {
     Device device(lane, &rank.host);
     const DispatchInput input = rank.tensors.Input(0);
     CountTiles(device, rank.context, input.topk_idx, input.tokens, memory.tiling(),
-               memory.Words(lane.Shared()), {rank.tile_counts.data(), rank.tile_begins.data()});
+               memory.Counts(lane.Shared()), {rank.tile_counts.data(), rank.tile_begins.data()});
   }
   void DispatchLane(Lane& lane, Rank& rank, const kernels::DispatchMemory& memory, bool tiled) {
     Device device(lane, &rank.host);

@@ -78,6 +78,8 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
   } found[] = {
       {fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16", &made->dispatch_, plan_bytes},
       {by_rank ? "ep_combine" : "ep_combine_by_expert", &made->combine_, sum_bytes},
+      {fp8 ? "ep_dispatch_fp8_short" : "ep_dispatch_bf16_short", &made->dispatch_short_, plan_bytes},
+      {by_rank ? "ep_combine_short" : "ep_combine_by_expert", &made->combine_short_, sum_bytes},
       {"ep_count_tiles", &made->count_tiles_, plan_bytes},
       {"ep_copy", &made->copy_, 0},
       {"ep_round_trips", &made->round_trips_, 0},
@@ -120,13 +122,15 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  return LaunchAs(dispatch_, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
+  cudaKernel_t kernel = shape_.Chunks() <= blocks ? dispatch_short_ : dispatch_;
+  return LaunchAs(kernel, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  return LaunchAs(combine_, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
+  cudaKernel_t kernel = shape_.Chunks() <= blocks ? combine_short_ : combine_;
+  return LaunchAs(kernel, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {

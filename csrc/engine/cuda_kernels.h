@@ -57,6 +57,8 @@ class CudaKernels {
   CudaLibrary library_;
   cudaKernel_t dispatch_ = nullptr;
   cudaKernel_t combine_ = nullptr;
+  cudaKernel_t dispatch_short_ = nullptr;
+  cudaKernel_t combine_short_ = nullptr;
   cudaKernel_t count_tiles_ = nullptr;
   cudaKernel_t copy_ = nullptr;
   cudaKernel_t round_trips_ = nullptr;

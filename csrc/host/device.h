@@ -34,6 +34,7 @@ class HostDevice {
 
   static constexpr uint32_t kLanes = 1;
   static constexpr bool kSignals = false;
+  static constexpr bool kTakesPacked = true;
   static constexpr uint32_t kHeldChannels = kMaxHidden;
   static constexpr uint32_t kHeldBytes = sizeof(Bf16) * kMaxHidden;
   // A clock read costs more than a poll.

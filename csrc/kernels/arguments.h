@@ -11,9 +11,12 @@
 
 namespace ep::kernels {
 
-// The most that a crew holds of a row at once, in its registers.
-inline constexpr uint32_t kHeldChannels = 2048;
-inline constexpr uint32_t kHeldBytes = 4096;
+// What a crew holds of a row at once, in its registers, in units of 512 channels: where rows outnumber
+// crews as much as loads can be under way; else what one crew has of a row, so that the kernel is
+// short and its code soon there.
+inline constexpr uint32_t kUnitChannels = 512;
+inline constexpr uint32_t kLongUnits = 4;
+inline constexpr uint32_t kShortUnits = 1;
 
 // What a block is like that is a rank's worker.
 struct BlockShape {
@@ -27,7 +30,7 @@ struct BlockShape {
 };
 // Its registers are all of a multiprocessor's: 128 a thread.
 inline constexpr BlockShape kBlock = {.crews = 15,
-                                      .unit_channels = 512,
+                                      .unit_channels = kUnitChannels,
                                       .piece_channels = 8192,
                                       .sum_channels = 3584,
                                       .tile_tokens = 512};
@@ -193,7 +196,8 @@ struct Stamps {
   uint64_t last_out_ns;
 };
 
-// ep_dispatch_fp8, ep_dispatch_bf16: DispatchMemory, all blocks resident at once.
+// ep_dispatch_fp8, ep_dispatch_bf16, and ep_dispatch_fp8_short, ep_dispatch_bf16_short for no more
+// chunks than blocks: DispatchMemory, all blocks resident at once.
 struct DispatchArguments {
   RankContext context;
   DispatchMemory memory;
@@ -206,7 +210,7 @@ struct DispatchArguments {
   Stamps* stamps;               // or null
 };
 
-// ep_combine: CombineMemory, all blocks resident at once.
+// ep_combine, ep_combine_by_expert, and ep_combine_short likewise: CombineMemory, all blocks resident at once.
 struct CombineArguments {
   RankContext context;
   CombineMemory memory;

@@ -28,8 +28,6 @@ class GpuLanes {
  public:
   static constexpr uint32_t kLanes = 32;
   static constexpr bool kSignals = true;
-  static constexpr uint32_t kHeldChannels = kernels::kHeldChannels;
-  static constexpr uint32_t kHeldBytes = kernels::kHeldBytes;
   static constexpr uint32_t kPollsPerLook = 64;
 
   explicit GpuLanes(const uint32_t* aborted) : aborted_(aborted) {}
@@ -122,13 +120,17 @@ class GpuLanes {
   const uint32_t* const aborted_;
 };
 
-// How lanes move rows.
-template <Dtype kDtype>
+// How lanes move rows, of which they hold so many units at once.
+template <Dtype kDtype, uint32_t kUnits>
 class GpuDevice : public GpuLanes {
  public:
   using GpuLanes::GpuLanes;
-  using Channels = PieceChannels<kDtype>;
-  using Row = PackedPiece<kDtype>;
+  static constexpr uint32_t kHeldChannels = kernels::kUnitChannels * kUnits;
+  static constexpr uint32_t kHeldBytes = sizeof(Bf16) * kHeldChannels;
+  static constexpr uint32_t kHeldVectors = kHeldBytes / (kLanes * sizeof(ptx::Vector));
+  static constexpr bool kTakesPacked = kDtype == Dtype::kFp8;
+  using Channels = PieceChannels<kDtype, kUnits>;
+  using Row = PackedPiece<kDtype, kUnits>;
 
   EP_INLINE Channels Fetch(const Shape&, const Bf16* row, Piece piece) {
     return Channels::Load(row + piece.first, piece.count, Lane());
@@ -158,10 +160,16 @@ class GpuDevice : public GpuLanes {
     return held;
   }
   EP_INLINE void Write(uint8_t* to, const Held& held) {
+    const bool whole = kDtype == Dtype::kBf16 || ptx::IsWhole(to, held.bytes);
 #pragma unroll
     for (uint32_t v = 0; v < kHeldVectors; ++v) {
       const uint32_t at = (v * kLanes + Lane()) * sizeof(ptx::Vector);
-      if (at < held.bytes) ptx::StoreUpTo<kDtype == Dtype::kFp8>(to + at, held.vector[v], held.bytes - at);
+      if (at >= held.bytes) continue;
+      if (whole) {
+        ptx::StoreVector(to + at, held.vector[v]);
+      } else {
+        ptx::StoreUpTo(to + at, held.vector[v], held.bytes - at);
+      }
     }
   }
   Held Zeros(size_t bytes) { return {static_cast<uint32_t>(bytes), {}}; }
@@ -201,12 +209,12 @@ class GpuDevice : public GpuLanes {
 
   template <class RowOf, class WeightOf>
   EP_INLINE void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
-    SumRows(channels, count, Lane(), Weighted<RowOf, WeightOf>{row_of, weight_of},
+    SumRows<kHeldVectors>(channels, count, Lane(), Weighted<RowOf, WeightOf>{row_of, weight_of},
             [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
   }
   template <class RowOf, class WeightOf>
   EP_INLINE void SumOwn(Bf16* fast, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
-    SumRows(channels, count, Lane(), Weighted<RowOf, WeightOf>{row_of, weight_of},
+    SumRows<kHeldVectors>(channels, count, Lane(), Weighted<RowOf, WeightOf>{row_of, weight_of},
             [&](uint32_t channel, const ptx::Vector& sum) {
               *reinterpret_cast<ptx::Vector*>(fast + channel) = sum;
             });
@@ -214,7 +222,7 @@ class GpuDevice : public GpuLanes {
   template <class RowOf>
   EP_INLINE void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own, const Bf16* fast,
                    RowOf row_of) {
-    SumRows(channels, count, Lane(), Plain<RowOf>{row_of, own, fast},
+    SumRows<kHeldVectors>(channels, count, Lane(), Plain<RowOf>{row_of, own, fast},
             [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
   }
 };

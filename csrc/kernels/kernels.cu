@@ -33,47 +33,62 @@ class Stamping {
   Stamps* const stamps_;
 };
 
-template <Dtype kDtype>
+template <Dtype kDtype, uint32_t kUnits>
 __forceinline__ void RunDispatch(const DispatchArguments& args) {
   const Stamping stamping(args.stamps);
   if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
-  GpuDevice<kDtype> device(args.aborted);
+  GpuDevice<kDtype, kUnits> device(args.aborted);
   BitmapPlan plan(args.context.shape,
                   args.memory.Plan(shared_memory, device.Crew(), args.tile_begins));
   Dispatch(device, args.context, args.input, plan,
            args.memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
 }
 
-template <CombineSum kSum>
+template <CombineSum kSum, uint32_t kUnits>
 __forceinline__ void RunCombine(const CombineArguments& args) {
   const Stamping stamping(args.stamps);
   if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
-  GpuDevice<Dtype::kBf16> device(args.aborted);
+  GpuDevice<Dtype::kBf16, kUnits> device(args.aborted);
   CombineBy<kSum>(device, args.context, args.handle,
                   args.memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows, args.combined);
 }
 
 }  // namespace
 
-// One block a multiprocessor: many rows of 32 bytes a lane are under way at a time.
+// One block a multiprocessor, which has all its registers.
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
     ep_dispatch_fp8(const __grid_constant__ DispatchArguments args) {
-  RunDispatch<Dtype::kFp8>(args);
+  RunDispatch<Dtype::kFp8, kLongUnits>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
     ep_dispatch_bf16(const __grid_constant__ DispatchArguments args) {
-  RunDispatch<Dtype::kBf16>(args);
+  RunDispatch<Dtype::kBf16, kLongUnits>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
     ep_combine(const __grid_constant__ CombineArguments args) {
-  RunCombine<CombineSum::kRank>(args);
+  RunCombine<CombineSum::kRank, kLongUnits>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads, 1)
     ep_combine_by_expert(const __grid_constant__ CombineArguments args) {
-  RunCombine<CombineSum::kExpert>(args);
+  RunCombine<CombineSum::kExpert, kLongUnits>(args);
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads, 1)
+    ep_dispatch_fp8_short(const __grid_constant__ DispatchArguments args) {
+  RunDispatch<Dtype::kFp8, kShortUnits>(args);
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads, 1)
+    ep_dispatch_bf16_short(const __grid_constant__ DispatchArguments args) {
+  RunDispatch<Dtype::kBf16, kShortUnits>(args);
+}
+
+extern "C" __global__ void __launch_bounds__(kThreads, 1)
+    ep_combine_short(const __grid_constant__ CombineArguments args) {
+  RunCombine<CombineSum::kRank, kShortUnits>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kThreads)

@@ -15,13 +15,10 @@
 namespace ep {
 
 inline constexpr uint32_t kVectorChannels = sizeof(ptx::Vector) / sizeof(Bf16);
-// Of 512 channels of BF16, a lane's vectors are two.
-inline constexpr uint32_t kUnits = kernels::kHeldChannels / 512;
-inline constexpr uint32_t kHeldVectors = kernels::kHeldBytes / 512;
-static_assert(kHeldVectors == 2 * kUnits);
-
-template <Dtype kDtype>
+template <Dtype kDtype, uint32_t kUnits>
 struct PieceChannels {
+  // Of 512 channels of BF16, a lane's vectors are two.
+  static constexpr uint32_t kHeldVectors = 2 * kUnits;
   ptx::Vector vector[kHeldVectors];
 
   // First channel of a lane's v-th vector.
@@ -40,40 +37,37 @@ struct PieceChannels {
   }
 };
 
-template <Dtype kDtype>
+template <Dtype kDtype, uint32_t kUnits>
 struct PackedPiece;
 
-template <>
-struct PackedPiece<Dtype::kBf16> {
+template <uint32_t kUnits>
+struct PackedPiece<Dtype::kBf16, kUnits> {
+  using Channels = PieceChannels<Dtype::kBf16, kUnits>;
   static constexpr bool finite = true;
   Piece piece;
-  PieceChannels<Dtype::kBf16> channels;
+  Channels channels;
 
   static EP_INLINE PackedPiece Fetch(const E4m3*, const float*, Piece, uint32_t) { return {}; }
-  static EP_INLINE PackedPiece Pack(const PieceChannels<Dtype::kBf16>& channels, Piece piece, uint32_t) {
+  static EP_INLINE PackedPiece Pack(const Channels& channels, Piece piece, uint32_t) {
     return {piece, channels};
   }
   EP_INLINE void Put(uint8_t* payload, float*, uint32_t lane) const {
     auto* to = reinterpret_cast<Bf16*>(payload) + piece.first;
 #pragma unroll
-    for (uint32_t v = 0; v < kHeldVectors; ++v) {
-      const uint32_t at = PieceChannels<Dtype::kBf16>::At(v, lane);
+    for (uint32_t v = 0; v < Channels::kHeldVectors; ++v) {
+      const uint32_t at = Channels::At(v, lane);
       if (at < piece.count) ptx::StoreVector(to + at, channels.vector[v]);
     }
   }
-};
-
-// What one group's channels become.
-struct GroupScale {
-  float multiplier;
-  float scale;
 };
 
 // `magnitude` is the largest of the group.
 inline GroupScale ScaleOf(uint32_t magnitude) {
   const float largest = Bf16ToFloat(static_cast<Bf16>(magnitude));
   const float amax = largest > kMinAmax ? largest : kMinAmax;
-  return {kE4m3Max / amax, amax / kE4m3Max};
+  if (amax > kMostQuickAmax) return {kE4m3Max / amax, amax / kE4m3Max};
+  return QuickScale(amax, ptx::Reciprocal(amax),
+                    [](float x, float y, float z) { return __fmaf_rn(x, y, z); });
 }
 
 // Bits of the larger |channel| of a pair's two, without NaNs: the slow way, for groups with one.
@@ -85,7 +79,7 @@ inline uint32_t PairMagnitude(uint32_t pair) {
   return finite_low > finite_high ? finite_low : finite_high;
 }
 
-// Bits of the largest |channel| of a lane's 16.
+// Bits of the largest |channel| of a lane's 16; more than kBf16Infinity if there is a NaN.
 inline uint32_t Magnitude(const ptx::Vector& a, const ptx::Vector& b) {
   uint32_t pairs = 0;
 #pragma unroll
@@ -95,16 +89,28 @@ inline uint32_t Magnitude(const ptx::Vector& a, const ptx::Vector& b) {
   }
   const uint32_t low = pairs & 0xFFFF;
   const uint32_t high = pairs >> 16;
-  const uint32_t largest = low > high ? low : high;
-  if (largest <= kBf16Infinity) return largest;
-  uint32_t finite = 0;
-  for (const ptx::Vector* v : {&a, &b}) {
-    for (const uint32_t pair : v->word) {
-      const uint32_t magnitude = PairMagnitude(pair);
-      finite = magnitude > finite ? magnitude : finite;
-    }
+  return low > high ? low : high;
+}
+// The same without the NaNs.
+inline uint32_t FiniteMagnitude(const ptx::Vector& a, const ptx::Vector& b) {
+  uint32_t largest = 0;
+#pragma unroll
+  for (uint32_t w = 0; w < 4; ++w) {
+    const uint32_t of_a = PairMagnitude(a.word[w]);
+    const uint32_t of_b = PairMagnitude(b.word[w]);
+    const uint32_t larger = of_a > of_b ? of_a : of_b;
+    largest = larger > largest ? larger : largest;
   }
-  return finite;
+  return largest;
+}
+// The largest of the eight lanes that share a scale.
+inline uint32_t GroupMagnitude(uint32_t magnitude) {
+#pragma unroll
+  for (uint32_t step = 1; step < kChannelsPerScale / 16; step *= 2) {
+    const uint32_t other = __shfl_xor_sync(0xFFFFFFFF, magnitude, step);
+    magnitude = magnitude > other ? magnitude : other;
+  }
+  return magnitude;
 }
 
 // Four codes of two pairs of channels.
@@ -116,8 +122,9 @@ inline uint32_t Codes(const uint32_t* pairs, float multiplier) {
   return two(pairs[0]) | two(pairs[1]) << 16;
 }
 
-template <>
-struct PackedPiece<Dtype::kFp8> {
+template <uint32_t kUnits>
+struct PackedPiece<Dtype::kFp8, kUnits> {
+  using Channels = PieceChannels<Dtype::kFp8, kUnits>;
   bool finite;
   Piece piece;
   ptx::Vector codes[kUnits];
@@ -136,25 +143,32 @@ struct PackedPiece<Dtype::kFp8> {
     if (lane < piece.Scales()) packed.scale = scales[piece.FirstScale() + lane];
     return packed;
   }
-  static EP_INLINE PackedPiece Pack(const PieceChannels<Dtype::kFp8>& channels, Piece piece, uint32_t lane) {
+  static EP_INLINE PackedPiece Pack(const Channels& channels, Piece piece, uint32_t lane) {
     PackedPiece packed;
     packed.finite = true;
     packed.piece = piece;
     packed.scale = 0;
+    // All at once, without a branch: what is beyond the piece is 0.
+    uint32_t magnitude[kUnits];
+    uint32_t nan = 0;
 #pragma unroll
     for (uint32_t u = 0; u < kUnits; ++u) {
-      packed.codes[u] = {};
-      if (u * 512 >= piece.count) continue;
+      magnitude[u] = Magnitude(channels.vector[2 * u], channels.vector[2 * u + 1]);
+      nan |= magnitude[u] > kBf16Infinity;
+    }
+    if (__any_sync(0xFFFFFFFF, nan)) {
+#pragma unroll
+      for (uint32_t u = 0; u < kUnits; ++u) {
+        magnitude[u] = FiniteMagnitude(channels.vector[2 * u], channels.vector[2 * u + 1]);
+      }
+    }
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
       const ptx::Vector& a = channels.vector[2 * u];
       const ptx::Vector& b = channels.vector[2 * u + 1];
-      uint32_t magnitude = Magnitude(a, b);
-#pragma unroll
-      for (uint32_t step = 1; step < kChannelsPerScale / 16; step *= 2) {
-        const uint32_t other = __shfl_xor_sync(0xFFFFFFFF, magnitude, step);
-        magnitude = magnitude > other ? magnitude : other;
-      }
-      packed.finite &= magnitude != kBf16Infinity;
-      const GroupScale group = ScaleOf(magnitude);
+      magnitude[u] = GroupMagnitude(magnitude[u]);
+      packed.finite &= magnitude[u] != kBf16Infinity;
+      const GroupScale group = ScaleOf(magnitude[u]);
       packed.codes[u] = {Codes(a.word, group.multiplier), Codes(a.word + 2, group.multiplier),
                          Codes(b.word, group.multiplier), Codes(b.word + 2, group.multiplier)};
       const float mine = __shfl_sync(0xFFFFFFFF, group.scale, lane % 4 * 8);
@@ -164,15 +178,22 @@ struct PackedPiece<Dtype::kFp8> {
   }
   EP_INLINE void Put(uint8_t* payload, float* scales, uint32_t lane) const {
     uint8_t* to = payload + piece.first + lane * 16;
+    const bool whole = ptx::IsWhole(payload, piece.count);
 #pragma unroll
     for (uint32_t u = 0; u < kUnits; ++u) {
       const uint32_t at = u * 512 + lane * 16;
-      if (at < piece.count) ptx::StoreUpTo<true>(to + u * 512, codes[u], piece.count - at);
+      if (at >= piece.count) continue;
+      if (whole) {
+        ptx::StoreVector(to + u * 512, codes[u]);
+      } else {
+        ptx::StoreUpTo(to + u * 512, codes[u], piece.count - at);
+      }
     }
     if (lane < piece.Scales()) scales[piece.FirstScale() + lane] = scale;
   }
+
+  static_assert(kUnits * 4 <= 32, "a lane has one scale of a piece");
 };
-static_assert(kUnits * 4 <= 32, "a lane has one scale of a piece");
 
 }  // namespace ep
 

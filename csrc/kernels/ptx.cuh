@@ -73,13 +73,14 @@ inline void StoreVector(void* to, const Vector& v) {
                : "memory");
 }
 
-// The first `bytes` of a vector, 8 or at least 16. With kHalves `to` may be aligned to 8 alone: rows
-// of FP8 whose channels are no multiple of 16.
-template <bool kHalves>
+// Whether `bytes` at an address are whole vectors: rows of FP8 whose channels are no multiple of 16
+// are not.
+inline bool IsWhole(const void* at, uint32_t bytes) {
+  return (static_cast<uint32_t>(reinterpret_cast<uint64_t>(at)) | bytes) % sizeof(Vector) == 0;
+}
+
+// The first `bytes` of a vector, 8 or at least 16; `to` is aligned to 8 alone.
 inline void StoreUpTo(void* to, const Vector& v, uint32_t bytes) {
-  if (!kHalves || (reinterpret_cast<uint64_t>(to) % sizeof(Vector) == 0 && bytes >= sizeof(Vector))) {
-    return StoreVector(to, v);
-  }
   asm volatile("st.global.L1::no_allocate.v2.u32 [%0], {%1, %2};" ::"l"(to), "r"(v.word[0]),
                "r"(v.word[1])
                : "memory");
@@ -167,6 +168,13 @@ inline uint32_t ExchangeRelaxedDevice(uint32_t* to, uint32_t value) {
                : "l"(to), "r"(value)
                : "memory");
   return before;
+}
+
+// Of a normal number, off by one unit in the last place at most.
+inline float Reciprocal(float value) {
+  float reciprocal;
+  asm("rcp.approx.f32 %0, %1;" : "=f"(reciprocal) : "f"(value));
+  return reciprocal;
 }
 
 // Two floats to two E4M3 codes, the first in the low byte: nearest even, saturating, NaN 0x7F.

@@ -124,11 +124,15 @@ EP_INLINE void SumMany(uint32_t channels, uint32_t count, uint32_t lane, const R
   }
 }
 
-// put(channel, vector) takes each of this lane's vectors of the sums, rounded to BF16.
-template <class Rows, class Put>
-EP_INLINE void SumRows(uint32_t channels, uint32_t count, uint32_t lane, const Rows& rows, Put put) {
-  if (count <= 2) return SumFew<2, 4>(channels, count, lane, rows, put);
-  if (count <= 4) return SumFew<4, 2>(channels, count, lane, rows, put);
+// put(channel, vector) takes each of this lane's vectors of the sums, rounded to BF16. Of few rows
+// up to kVectors are under way at a time.
+template <uint32_t kVectors, class Rows, class Put>
+EP_INLINE void SumRows(uint32_t channels, uint32_t count, uint32_t lane, const Rows& rows,
+                       Put put) {
+  if constexpr (kVectors >= 8) {
+    if (count <= 2) return SumFew<2, kVectors / 2>(channels, count, lane, rows, put);
+    if (count <= 4) return SumFew<4, kVectors / 4>(channels, count, lane, rows, put);
+  }
   SumMany<8>(channels, count, lane, rows, put);
 }
 

@@ -31,7 +31,7 @@
 // for rows, all lanes of a crew together; of at most kHeldChannels or kHeldBytes:
 //   Fetch(shape, row, piece)           a piece of a token's row
 //   Pack(shape, channels, piece)       … as it travels; may quantise
-//   FetchPacked(shape, codes, scales, piece)   … that is quantised already
+//   kTakesPacked, FetchPacked(codes, scales, piece)   whether it may be quantised already, and then
 //   PutRow(row, payload, scales)       … to where a row begins
 //   Read(from, bytes), Write(to, …)    a piece of payload, held in between
 //   ReadScales(from, count), WriteScales(to, …)   of a piece

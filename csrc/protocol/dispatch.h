@@ -52,9 +52,10 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
               const Working& working, const DispatchOutput& output, const Handle& handle) {
   const Epoch epoch = Next(context.epochs->dispatch);
   const dispatch::Step step = {context, epoch, BankOf(epoch), input, output, handle, working};
-  // Where the counts are out, the places are known before rows move, and those that stay here need
-  // no bank.
-  const bool lands_own = plan.CountsAreOut();
+  // With more chunks than workers rows come while others leave. Then the places are found first, so
+  // that rows are laid out meanwhile, and those that stay here need no bank. With fewer, counts and
+  // rows are under way together.
+  const bool lands_own = context.shape.Chunks() > device.Workers();
   dispatch::Pusher<Device, Plan> pusher(device, step, plan, lands_own);
   dispatch::Receiver<Device> receiver(device, step, !lands_own);
   Waiting waiting = {Op::kDispatch, epoch};
@@ -65,21 +66,19 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   }
   if (device.EnterLast(&context.tickets->entered)) context.epochs->dispatch = epoch;
   pusher.RaiseEmpty(device);
-  if (lands_own && !dispatch::Place(device, step, waiting)) return false;
-  // Where all is known, some crews lay out from the begin: link, memory and packing are then busy at
-  // the same time. Not where a worker has several windows, as all its lanes meet at each.
+  // All of a worker meet at each of its windows: with several, nothing is laid out before the last.
   const bool together = lands_own && pusher.Windows() <= 1;
   const bool pushes = !together || device.Crew() < working.senders;
   bool good = true;
   // Whoever has failed still comes along where all of a worker meet.
   EP_ROLLED
   for (bool first = true, last = false; !last; first = false) {
-    const bool more = pusher.NextWindow(device);
-    last = !more || together;
-    if (first && !lands_own && device.Worker() == 0) TellCounts(device, context, epoch, plan);
-    if (last && !lands_own) {
-      if (device.Any(!good)) return false;
-      if (!dispatch::Place(device, step, waiting)) return false;
+    last = !pusher.NextWindow(device) || together;
+    if (first && !plan.CountsAreOut() && device.Worker() == 0) {
+      TellCounts(device, context, epoch, plan);
+    }
+    if (lands_own ? first : last) {
+      if (device.Any(!good) || !dispatch::Place(device, step, waiting)) return false;
     }
     if (!good) continue;
     if constexpr (Device::kSignals) {

@@ -173,7 +173,8 @@ class Pusher {
 
   EP_INLINE bool PushPiece(Device& device, uint32_t token, Piece piece) {
     const RankContext& context = step_.context;
-    const bool outside = context.shape.quantize == Quantize::kOutside;
+    const bool outside =
+        Device::kTakesPacked && context.shape.quantize == Quantize::kOutside;
     const uint64_t first_channel = uint64_t{token} * context.shape.hidden;
     const Bf16* channels = outside ? nullptr : step_.input.rows + first_channel;
     auto fetched = device.Fetch(

@@ -59,6 +59,26 @@ constexpr float E4m3ToFloat(E4m3 code) {
   return sign * bit_cast<float>((exponent + 120) << 23 | mantissa << 20);
 }
 
+// What a group's channels are multiplied by, and its scale.
+struct GroupScale {
+  float multiplier;  // 448 / amax
+  float scale;       // amax / 448
+};
+inline constexpr float kMostQuickAmax = 4.2535296e37f;  // 2^125
+
+// Both to the last bit, without a division, for amax up to kMostQuickAmax: from a reciprocal of amax
+// that is off by two units in its last place at most, as a GPU's is. fma(a, b, c) rounds once.
+template <class Fma>
+constexpr GroupScale QuickScale(float amax, float reciprocal, Fma fma) {
+  constexpr float kStep = 1.0f / kE4m3Max;
+  const float quotient = amax * kStep;
+  const float error = fma(-amax, reciprocal, 1.0f);
+  const float nearer = fma(error, reciprocal, reciprocal);
+  const float product = kE4m3Max * nearer;
+  return {.multiplier = fma(fma(-amax, product, kE4m3Max), nearer, product),
+          .scale = fma(fma(-kE4m3Max, quotient, amax), kStep, quotient)};
+}
+
 // Bits of the largest |channel| of a group of `count`, NaNs left out. BF16 orders like its bits.
 constexpr Bf16 GroupMagnitude(const Bf16* channels, uint32_t count) {
   uint32_t largest = 0;

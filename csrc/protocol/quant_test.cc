@@ -5,6 +5,9 @@
 
 #include <algorithm>
 #include <cmath>
+
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -203,6 +206,26 @@ TEST(RowsOfModels, AreQuantisedAsMlDtypesAndTheReferenceDo) {
     }
   }
   EXPECT_EQ(hiddens, (std::vector<uint32_t>{8, 8, 8, 120, 136, 2880}));
+}
+
+// All magnitudes that a group of BF16 can have, and all reciprocals that a GPU may start from.
+TEST(QuickScale, IsTheDivisionsToTheLastBit) {
+  const auto fma = [](float a, float b, float c) { return std::fma(a, b, c); };
+  uint32_t checked = 0;
+  for (uint32_t bits = 1; bits < kBf16Infinity; ++bits) {
+    const float largest = Bf16ToFloat(static_cast<Bf16>(bits));
+    const float amax = std::max(largest, kMinAmax);
+    if (amax > kMostQuickAmax) continue;
+    float reciprocal = 1.0f / amax;
+    for (int i = 0; i < 2; ++i) reciprocal = std::nextafter(reciprocal, 0.0f);
+    for (int i = -2; i <= 2; ++i, reciprocal = std::nextafter(reciprocal, INFINITY)) {
+      const GroupScale group = QuickScale(amax, reciprocal, fma);
+      ASSERT_EQ(group.multiplier, kE4m3Max / amax) << bits << ", " << i;
+      ASSERT_EQ(group.scale, amax / kE4m3Max) << bits << ", " << i;
+      ++checked;
+    }
+  }
+  EXPECT_GT(checked, 100'000u);
 }
 
 }  // namespace

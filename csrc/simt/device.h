@@ -40,6 +40,7 @@ class SimtDevice {
  public:
   static constexpr uint32_t kLanes = kCrewLanes;
   static constexpr bool kSignals = true;
+  static constexpr bool kTakesPacked = true;
   static constexpr uint32_t kUnitChannels = 512;
   // Less than a GPU's, so that small rows have several pieces of several units.
   static constexpr uint32_t kHeldChannels = 1024;

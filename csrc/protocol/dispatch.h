@@ -52,10 +52,9 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
               const Working& working, const DispatchOutput& output, const Handle& handle) {
   const Epoch epoch = Next(context.epochs->dispatch);
   const dispatch::Step step = {context, epoch, BankOf(epoch), input, output, handle, working};
-  // With more chunks than workers rows come while others leave. Then the places are found first, so
-  // that rows are laid out meanwhile, and those that stay here need no bank. With fewer, counts and
-  // rows are under way together.
-  const bool lands_own = context.shape.Chunks() > device.Workers();
+  // Where the counts are out, the places are found before rows move. Then rows are laid out while
+  // others leave, and those that stay here need no bank. Else counts and rows are under way together.
+  const bool lands_own = plan.CountsAreOut();
   dispatch::Pusher<Device, Plan> pusher(device, step, plan, lands_own);
   dispatch::Receiver<Device> receiver(device, step, !lands_own);
   Waiting waiting = {Op::kDispatch, epoch};
@@ -74,7 +73,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   EP_ROLLED
   for (bool first = true, last = false; !last; first = false) {
     last = !pusher.NextWindow(device) || together;
-    if (first && !plan.CountsAreOut() && device.Worker() == 0) {
+    if (first && !lands_own && device.Worker() == 0) {
       TellCounts(device, context, epoch, plan);
     }
     if (lands_own ? first : last) {

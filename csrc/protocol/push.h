@@ -184,6 +184,7 @@ class Pusher {
     if (plan == nullptr) return BadToken(device);
     uint32_t copies = 0;
     if (lands_own_ && !FindOwn(device, token, *plan, piece, &copies)) return false;
+    if (piece.first == 0) DescribeToAll(device, token, *plan);
     EP_ROLLED
     for (uint32_t at = piece.first; plan->destination_count > 0;) {
       const Piece step = Pieces::Step(piece, at, Device::kHeldChannels);
@@ -197,14 +198,18 @@ class Pusher {
              {ErrorKind::kInfiniteInput, Op::kDispatch, step_.epoch, 0, token, 0, 0});
         return false;
       }
-      PutRow(device, *plan, copies, row);
       at += Device::kHeldChannels;
-      if (at >= piece.first + piece.count) break;
-      if (outside) continue;
-      fetched =
-          device.Fetch(context.shape, channels, Pieces::Step(piece, at, Device::kHeldChannels));
+      const bool more = at < piece.first + piece.count;
+      const auto fetch = [&] {
+        fetched =
+            device.Fetch(context.shape, channels, Pieces::Step(piece, at, Device::kHeldChannels));
+      };
+      // What was packed makes room for the next step's channels, which come while it leaves.
+      if (Device::kTakesPacked && more && !outside) fetch();
+      PutRow(device, *plan, copies, row);
+      if (!Device::kTakesPacked && more) fetch();
+      if (!more) break;
     }
-    if (piece.first == 0) DescribeToAll(device, token, *plan);
     return true;
   }
 

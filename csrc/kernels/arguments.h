@@ -28,8 +28,8 @@ struct BlockShape {
 
   constexpr uint32_t Threads() const { return 32 * (crews + 1); }
 };
-// Its registers are all of a multiprocessor's: 136 a thread.
-inline constexpr BlockShape kBlock = {.crews = 14,
+// Its registers are all of a multiprocessor's: 128 a thread.
+inline constexpr BlockShape kBlock = {.crews = 15,
                                       .unit_channels = kUnitChannels,
                                       .piece_channels = 8192,
                                       .sum_channels = 3584,

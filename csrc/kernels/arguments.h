@@ -159,12 +159,15 @@ class CombineMemory {
         sums_(memory_.Take(sizeof(Bf16) * block.sum_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
-        mail_(memory_, combine::MostChunks(shape, workers), (shape.ranks - 1) * shape.Chunks()) {}
+        first_(memory_.Take(2 * sizeof(uint32_t) * shape.ranks)),
+        mail_(memory_, combine::MostChunks(shape, workers),
+              (shape.ranks - 1) * combine::MostWords(shape, workers)) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
 
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
-    return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr,
+    return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_),
+             nullptr,
              FastMemory::At<uint32_t>(base, begin_)},
             mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew,
             FastMemory::At<Bf16>(base, sums_) + crew * sum_channels_, out_, in_, senders_};
@@ -186,6 +189,7 @@ class CombineMemory {
   uint32_t sums_;
   uint32_t rows_from_;
   uint32_t begin_;
+  uint32_t first_;
   MailMemory mail_;
 };
 

@@ -76,6 +76,8 @@ class GpuLanes {
     }
     return __syncthreads_or(last);
   }
+  void Arrive(uint32_t* counter) { atomicAdd(counter, 1); }
+  uint32_t Arrived(const uint32_t* counter) const { return ptx::LoadRelaxedDevice(counter); }
   bool EnterLast(uint32_t* ticket) {
     return threadIdx.x == 0 && ptx::IncrementRelaxedDevice(ticket, gridDim.x - 1) == gridDim.x - 1;
   }

@@ -4,7 +4,8 @@
 //   plan -> tell counts -> await counts, place -> push chunk by chunk | lay out chunk by chunk
 //
 // Every rank tells every peer its counts and announces every chunk in every epoch, also where there
-// are no rows: that is what makes two banks enough (csrc/protocol/epoch.h).
+// are no rows, and leaves only when it has seen all words of all peers, each by some worker: that is
+// what makes two banks enough (csrc/protocol/epoch.h).
 //
 // All lanes of a rank call Dispatch together; csrc/protocol/device.h says what a device policy
 // provides, csrc/protocol/plan.h what a plan does.
@@ -89,11 +90,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
     good = dispatch::Move(device, pusher, receiver, waiting, pushes, last);
   }
   if (good && context.shape.layout == OutputLayout::kContig) dispatch::ZeroPadding(device, step);
-  // What makes two banks enough: a rank leaves only when every peer has come in, also where it needs
-  // none of its rows. One crew sees to that for all.
-  if (!good || !AsksTheHost(device)) return good;
-  return AwaitWords(device, context, waiting, AllWords{context, Op::kDispatch, step.bank},
-                    [](uint32_t, uint64_t) {});
+  return good;
 }
 
 }  // namespace ep

@@ -75,7 +75,7 @@ class Pusher {
       : step_(step),
         plan_(plan),
         lands_own_(lands_own),
-        share_(ChunkShare::Of(device, step.context.shape.Chunks())),
+        share_(ChunksOfWorker(device, step.context.shape)),
         full_(FullChunks(step.context.shape, step.input.tokens, share_)),
         first_(share_.begin * ChunkTokens()),
         end_(full_ == 0 ? first_ : EndToken(share_.begin + full_ - 1)),
@@ -148,8 +148,10 @@ class Pusher {
     const uint32_t chunk = share_.begin + n;
     EP_ROLLED
     for (uint32_t i = 0; i < step_.context.shape.ranks; ++i) {
-      RaiseFlag(device, i, chunk,
-                plan_.Slots(step_.context.Peer(i), FirstToken(chunk), EndToken(chunk)));
+      const uint32_t peer = step_.context.Peer(i);
+      const SlotRange slots = plan_.Slots(peer, FirstToken(chunk), EndToken(chunk));
+      RaiseFlag(device, i, chunk, slots);
+      KeepSlots(chunk, peer, slots);
     }
   }
 
@@ -160,10 +162,22 @@ class Pusher {
     const uint32_t end = FirstToken(chunk) + ChunkTokens();
     return end < step_.input.tokens ? end : step_.input.tokens;
   }
-  static uint32_t FullChunks(const Shape& shape, uint32_t tokens, ChunkShare share) {
+  static uint32_t FullChunks(const Shape& shape, uint32_t tokens, Share share) {
     const uint32_t full = (tokens + shape.chunk_tokens - 1) / shape.chunk_tokens;
     const uint32_t end = full < share.end ? full : share.end;
     return end > share.begin ? end - share.begin : 0;
+  }
+
+  // Where a chunk's slots begin, and behind the last one all later ones'.
+  void KeepSlots(uint32_t chunk, uint32_t peer, SlotRange slots) {
+    const uint32_t ranks = step_.context.shape.ranks;
+    const uint32_t chunks = step_.context.shape.Chunks();
+    step_.handle.chunk_slots[chunk * ranks + peer] = slots.begin;
+    if (EndToken(chunk) < step_.input.tokens) return;
+    EP_ROLLED
+    for (uint32_t c = chunk + 1; c <= chunks; ++c) {
+      step_.handle.chunk_slots[c * ranks + peer] = slots.end;
+    }
   }
 
   EP_INLINE void RaiseFlag(Device& device, uint32_t i, uint32_t chunk, SlotRange slots) {
@@ -284,7 +298,7 @@ class Pusher {
   const Step& step_;
   Plan& plan_;
   const bool lands_own_;
-  const ChunkShare share_;
+  const Share share_;
   const uint32_t full_;   // of which so many have tokens
   const uint32_t first_;  // token of this worker
   const uint32_t end_;

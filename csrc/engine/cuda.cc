@@ -188,7 +188,7 @@ Status CudaEngine::Allocate() {
     status = AddMirror(rows.data(), rows.size(), "expert outputs");
     if (!status.ok()) return status;
   }
-  const uint32_t tiles = Tiling(shape, kernels::kBlock.tile_tokens).Count(tokens);
+  const uint32_t tiles = Tiling(shape, kernels::kLong.tile_tokens).Count(tokens);
   if (tiles > 1) {
     const size_t bytes = sizeof(uint32_t) * Entries(shape);
     status = DeviceMemory::Allocate(bytes * tiles, "the plan", &tile_counts_);

@@ -193,7 +193,7 @@ class GpuDevice : public GpuLanes {
     if (Lane() < held.count) to[Lane()] = held.scale[0];
     if (Lane() + kLanes < held.count) to[Lane() + kLanes] = held.scale[1];
   }
-  static_assert(kernels::kBlock.piece_channels / kChannelsPerScale <= 2 * kLanes);
+  static_assert(kernels::kLong.piece_channels / kChannelsPerScale <= 2 * kLanes);
 
   void Load(uint8_t* fast, const uint8_t* from, size_t bytes) {
     __syncwarp();

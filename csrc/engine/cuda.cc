@@ -84,6 +84,7 @@ Status CudaEngine::AllocateHandle() {
     size_t bytes;
   } arrays[] = {
       {handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations()},
+      {handle_.chunk_slots, sizeof(uint32_t) * (shape.Chunks() + 1) * shape.ranks},
       {handle_.selections,
        handle_.selections == nullptr ? 0 : sizeof(Selection) * shape.tokens * shape.topk},
       {handle_.selection_count, handle_.selection_count == nullptr ? 0 : shape.tokens},
@@ -99,8 +100,13 @@ Status CudaEngine::AllocateHandle() {
     Status status = AddMirror(static_cast<const uint8_t*>(array.host), array.bytes, "the handle");
     if (!status.ok()) return status;
   }
+  // A rank without tokens never writes it.
+  Status cleared =
+      CopyIn(handle_.chunk_slots, sizeof(uint32_t) * (shape.Chunks() + 1) * shape.ranks);
+  if (!cleared.ok()) return cleared;
   gpu_handle_ = handle_;
   gpu_handle_.destinations = OnGpuAs(handle_.destinations);
+  gpu_handle_.chunk_slots = OnGpuAs(handle_.chunk_slots);
   gpu_handle_.selections = OnGpuAs(handle_.selections);
   gpu_handle_.selection_count = OnGpuAs(handle_.selection_count);
   gpu_handle_.copies = OnGpuAs(handle_.copies);
@@ -182,7 +188,7 @@ Status CudaEngine::Allocate() {
     status = AddMirror(rows.data(), rows.size(), "expert outputs");
     if (!status.ok()) return status;
   }
-  const uint32_t tiles = Tiling(shape, kernels::kBlock.tile_tokens).Count(tokens);
+  const uint32_t tiles = Tiling(shape, kernels::kLong.tile_tokens).Count(tokens);
   if (tiles > 1) {
     const size_t bytes = sizeof(uint32_t) * Entries(shape);
     status = DeviceMemory::Allocate(bytes * tiles, "the plan", &tile_counts_);

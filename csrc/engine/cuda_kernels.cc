@@ -69,8 +69,8 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
   const bool by_rank = shape.sum == CombineSum::kRank;
   const auto available = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
   // With one worker it has the most chunks.
-  const uint32_t plan_bytes = kernels::DispatchMemory(shape, 1).SizeBytes();
-  const uint32_t sum_bytes = kernels::CombineMemory(shape, 1).SizeBytes();
+  const uint32_t plan_bytes = kernels::DispatchMemory(shape, 1, kernels::kShort).SizeBytes();
+  const uint32_t sum_bytes = kernels::CombineMemory(shape, 1, kernels::kShort).SizeBytes();
   const struct {
     const char* name;
     cudaKernel_t* kernel;
@@ -122,21 +122,23 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  cudaKernel_t kernel = shape_.Chunks() <= blocks ? dispatch_short_ : dispatch_;
-  return LaunchAs(kernel, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
+  const kernels::BlockShape& block = kernels::BlockOf(shape_, blocks);
+  cudaKernel_t kernel = &block == &kernels::kShort ? dispatch_short_ : dispatch_;
+  return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  cudaKernel_t kernel = shape_.Chunks() <= blocks ? combine_short_ : combine_;
-  return LaunchAs(kernel, {blocks, kernels::kThreads, bytes, true}, &arguments, stream);
+  const kernels::BlockShape& block = kernels::BlockOf(shape_, blocks);
+  cudaKernel_t kernel = &block == &kernels::kShort ? combine_short_ : combine_;
+  return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {
   const uint32_t tiles = arguments.memory.tiling().Count(arguments.tokens);
   const uint32_t blocks = std::min(most_blocks_, tiles);
-  return LaunchAs(count_tiles_, {blocks, kernels::kThreads, arguments.memory.SizeBytes(), false}, &arguments,
+  return LaunchAs(count_tiles_, {blocks, kernels::kCountThreads, arguments.memory.SizeBytes(), false}, &arguments,
                   stream);
 }
 

@@ -41,7 +41,7 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
     Status status = kernels_->Launch(
         kernels::CountArguments{
             .context = context_,
-            .memory = {context_.shape, 1},
+            .memory = {context_.shape, 1, kernels::kLong},
             .topk_idx = input.topk_idx,
             .tokens = input.tokens,
             .tiles = {tile_counts_.As<uint32_t>(), tile_begins_.As<uint32_t>()},
@@ -52,7 +52,8 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
   const uint32_t blocks = kernels_->DispatchBlocks();
   return kernels_->Launch(
       kernels::DispatchArguments{.context = context_,
-                                 .memory = {context_.shape, blocks},
+                                 .memory = {context_.shape, blocks,
+                                           kernels::BlockOf(context_.shape, blocks)},
                                  .input = input,
                                  .output = output,
                                  .handle = gpu_handle_,
@@ -67,7 +68,8 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
   const uint32_t blocks = kernels_->CombineBlocks();
   return kernels_->Launch(
       kernels::CombineArguments{.context = context_,
-                                .memory = {context_.shape, blocks},
+                                .memory = {context_.shape, blocks,
+                                           kernels::BlockOf(context_.shape, blocks)},
                                 .handle = gpu_handle_,
                                 .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
                                 .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
@@ -79,7 +81,7 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
 
 Status CudaEngine::EnqueueFlags() {
   return kernels_->Launch(kernels::DispatchArguments{.context = context_,
-                                                     .memory = {context_.shape, 1},
+                                                     .memory = {context_.shape, 1, kernels::kLong},
                                                      .input = {},
                                                      .output = {},
                                                      .handle = no_rows_handle_,

@@ -76,7 +76,7 @@ uint64_t GpuPrivateBytes(const Shape& of) {
   if (shape.sum == CombineSum::kExpert) per_token += sizeof(Selection) * shape.topk;
   const uint64_t copies =
       shape.FansOut() ? uint64_t{shape.ranks} * shape.tokens * layout.MetaStride() : 0;
-  const uint32_t tiles = Tiling(shape, kernels::kBlock.tile_tokens).Count(shape.tokens);
+  const uint32_t tiles = Tiling(shape, kernels::kLong.tile_tokens).Count(shape.tokens);
   const uint64_t plan = sizeof(uint32_t) * (2 * tiles + 1) * Entries(shape);
   return packed * per_packed + shape.tokens * per_token + copies + plan + kFlushBytes;
 }

@@ -11,6 +11,7 @@ Status Tensors::Allocate(const Shape& shape, uint32_t workers, uint32_t tokens,
   topk_idx_.assign(topk_idx, topk_idx + uint64_t{tokens} * shape.topk);
   weights_.assign(weights, weights + uint64_t{kSets} * shape.tokens * shape.topk);
   destinations_.resize(uint64_t{shape.tokens} * shape.MaxDestinations());
+  chunk_slots_.resize((uint64_t{shape.Chunks()} + 1) * shape.ranks);
   if (shape.sum == CombineSum::kExpert) {
     selections_.resize(uint64_t{shape.tokens} * shape.topk);
     selection_count_.resize(shape.tokens);
@@ -123,6 +124,7 @@ Working Tensors::WorkingOf(uint32_t worker) {
 Handle Tensors::MakeHandle() {
   return {.tokens = tokens_,
           .destinations = destinations_.data(),
+          .chunk_slots = chunk_slots_.data(),
           .selections = selections_.data(),
           .selection_count = selection_count_.data(),
           .copies = copies_.data(),

@@ -105,13 +105,15 @@ class Tensors {
   std::vector<int32_t> topk_idx_;
   std::vector<float> weights_;
   std::vector<Destination> destinations_;
+  std::vector<uint32_t> chunk_slots_;
   std::vector<Selection> selections_;
   std::vector<uint8_t> selection_count_;
   Mapping copies_;
   struct PlacesMemory {
     explicit PlacesMemory(const Shape& shape)
         : rows_from(shape.ranks),
-          first_row(shape.Experts()),
+          // A combine's words need two for each rank.
+          first_row(std::max(shape.Experts(), 2 * shape.ranks)),
           counts(shape.experts_per_rank),
           begin(shape.Blocks() + 1) {}
     Places Get() { return {rows_from.data(), first_row.data(), counts.data(), begin.data()}; }

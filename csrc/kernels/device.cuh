@@ -76,6 +76,8 @@ class GpuLanes {
     }
     return __syncthreads_or(last);
   }
+  void Arrive(uint32_t* counter) { atomicAdd(counter, 1); }
+  uint32_t Arrived(const uint32_t* counter) const { return ptx::LoadRelaxedDevice(counter); }
   bool EnterLast(uint32_t* ticket) {
     return threadIdx.x == 0 && ptx::IncrementRelaxedDevice(ticket, gridDim.x - 1) == gridDim.x - 1;
   }
@@ -191,7 +193,7 @@ class GpuDevice : public GpuLanes {
     if (Lane() < held.count) to[Lane()] = held.scale[0];
     if (Lane() + kLanes < held.count) to[Lane() + kLanes] = held.scale[1];
   }
-  static_assert(kernels::kBlock.piece_channels / kChannelsPerScale <= 2 * kLanes);
+  static_assert(kernels::kLong.piece_channels / kChannelsPerScale <= 2 * kLanes);
 
   void Load(uint8_t* fast, const uint8_t* from, size_t bytes) {
     __syncwarp();

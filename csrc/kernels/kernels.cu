@@ -33,22 +33,22 @@ class Stamping {
   Stamps* const stamps_;
 };
 
-template <Dtype kDtype, uint32_t kUnits>
+template <Dtype kDtype, const BlockShape& kBlock>
 __forceinline__ void RunDispatch(const DispatchArguments& args) {
   const Stamping stamping(args.stamps);
   if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
-  GpuDevice<kDtype, kUnits> device(args.aborted);
+  GpuDevice<kDtype, kBlock.held_units> device(args.aborted);
   BitmapPlan plan(args.context.shape,
                   args.memory.Plan(shared_memory, device.Crew(), args.tile_begins));
   Dispatch(device, args.context, args.input, plan,
            args.memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
 }
 
-template <CombineSum kSum, uint32_t kUnits>
+template <CombineSum kSum, const BlockShape& kBlock>
 __forceinline__ void RunCombine(const CombineArguments& args) {
   const Stamping stamping(args.stamps);
   if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
-  GpuDevice<Dtype::kBf16, kUnits> device(args.aborted);
+  GpuDevice<Dtype::kBf16, kBlock.held_units> device(args.aborted);
   CombineBy<kSum>(device, args.context, args.handle,
                   args.memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows, args.combined);
 }
@@ -56,42 +56,42 @@ __forceinline__ void RunCombine(const CombineArguments& args) {
 }  // namespace
 
 // One block a multiprocessor, which has all its registers.
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
+extern "C" __global__ void __launch_bounds__(kLong.Threads(), 1)
     ep_dispatch_fp8(const __grid_constant__ DispatchArguments args) {
-  RunDispatch<Dtype::kFp8, kLongUnits>(args);
+  RunDispatch<Dtype::kFp8, kLong>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
+extern "C" __global__ void __launch_bounds__(kLong.Threads(), 1)
     ep_dispatch_bf16(const __grid_constant__ DispatchArguments args) {
-  RunDispatch<Dtype::kBf16, kLongUnits>(args);
+  RunDispatch<Dtype::kBf16, kLong>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
+extern "C" __global__ void __launch_bounds__(kLong.Threads(), 1)
     ep_combine(const __grid_constant__ CombineArguments args) {
-  RunCombine<CombineSum::kRank, kLongUnits>(args);
+  RunCombine<CombineSum::kRank, kLong>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
+extern "C" __global__ void __launch_bounds__(kLong.Threads(), 1)
     ep_combine_by_expert(const __grid_constant__ CombineArguments args) {
-  RunCombine<CombineSum::kExpert, kLongUnits>(args);
+  RunCombine<CombineSum::kExpert, kLong>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
+extern "C" __global__ void __launch_bounds__(kShort.Threads(), 1)
     ep_dispatch_fp8_short(const __grid_constant__ DispatchArguments args) {
-  RunDispatch<Dtype::kFp8, kShortUnits>(args);
+  RunDispatch<Dtype::kFp8, kShort>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
+extern "C" __global__ void __launch_bounds__(kShort.Threads(), 1)
     ep_dispatch_bf16_short(const __grid_constant__ DispatchArguments args) {
-  RunDispatch<Dtype::kBf16, kShortUnits>(args);
+  RunDispatch<Dtype::kBf16, kShort>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads, 1)
+extern "C" __global__ void __launch_bounds__(kShort.Threads(), 1)
     ep_combine_short(const __grid_constant__ CombineArguments args) {
-  RunCombine<CombineSum::kRank, kShortUnits>(args);
+  RunCombine<CombineSum::kRank, kShort>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kThreads)
+extern "C" __global__ void __launch_bounds__(kCountThreads)
     ep_count_tiles(const __grid_constant__ CountArguments args) {
   const Stamping stamping(args.stamps);
   GpuLanes device(nullptr);

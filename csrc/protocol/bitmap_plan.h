@@ -36,24 +36,35 @@ struct Tiling {
 constexpr uint32_t Entries(const Shape& shape) { return shape.ranks + shape.Experts(); }
 
 // Adds to `counts` [Entries], in fast memory, what tokens [first, end) count, by all lanes of a
-// worker. A token counts once for a rank; what names no expert counts for none.
+// worker; a crew looks at as many tokens at once as it has lanes for. A token counts once for a
+// rank; what names no expert counts for none.
 template <class Device>
 EP_INLINE void CountTokens(Device& device, const Shape& shape, const int32_t* topk_idx,
                            uint32_t first, uint32_t end, uint32_t* counts) {
-  const int32_t* ids = topk_idx + uint64_t{first} * shape.topk;
+  constexpr uint32_t kLoads = 4;  // under way at a time
+  const uint32_t tokens = Device::kLanes / shape.topk;
+  const uint32_t ids = tokens * shape.topk;
+  const uint32_t step = device.Threads() / Device::kLanes * ids;
+  const uint64_t all = uint64_t{end - first} * shape.topk;
+  const int32_t* from = topk_idx + uint64_t{first} * shape.topk;
   EP_ROLLED
-  for (uint32_t i = device.Thread(); i < (end - first) * shape.topk; i += device.Threads()) {
-    const uint32_t expert = static_cast<uint32_t>(ids[i]);
-    if (expert >= shape.Experts()) continue;
-    const uint32_t rank = expert / shape.experts_per_rank;
-    bool again = false;
-    EP_ROLLED
-    for (uint32_t j = i / shape.topk * shape.topk; j < i; ++j) {
-      const uint32_t other = static_cast<uint32_t>(ids[j]);
-      again |= other < shape.Experts() && other / shape.experts_per_rank == rank;
+  for (uint64_t begin = uint64_t{device.Thread() / Device::kLanes} * ids; begin < all;
+       begin += kLoads * step) {
+    uint32_t expert[kLoads];
+    for (uint32_t l = 0; l < kLoads; ++l) {
+      const uint64_t at = begin + l * step + device.Lane();
+      expert[l] = device.Lane() < ids && at < all ? static_cast<uint32_t>(from[at]) : 0xFFFFFFFF;
     }
-    device.AddShared(counts + shape.ranks + expert, 1);
-    if (!again) device.AddShared(counts + rank, 1);
+    for (uint32_t l = 0; l < kLoads; ++l) {
+      const bool selects = expert[l] < shape.Experts();
+      const uint32_t rank = selects ? expert[l] / shape.experts_per_rank : 0;
+      // Those of a token and rank have the same number; others nobody else's.
+      const uint32_t number = device.Lane() / shape.topk * kMaxRanks + rank;
+      const uint32_t same = device.Match(selects ? number : 0x80000000u + device.Lane());
+      if (!selects) continue;
+      device.AddShared(counts + shape.ranks + expert[l], 1);
+      if (stdlib::countr_zero(same) == int(device.Lane())) device.AddShared(counts + rank, 1);
+    }
   }
 }
 

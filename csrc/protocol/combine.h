@@ -66,9 +66,10 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
     if (!context.shape.FansOut()) working.places.begin[r] = handle.places.begin[r];
   }
   SignalCrew signals(context, working, sender, home.arrivals());
+  if (device.Thread() == 0) home.FindWords();
   if (!EnterOperation(device, context, working.mail,
                       combine::MostChunks(context.shape, device.Workers()),
-                      home.arrivals().list().Size())) {
+                      (context.shape.ranks - 1) * combine::MostWords(context.shape, device.Workers()))) {
     return false;
   }
   if (device.EnterLast(&context.tickets->entered)) context.epochs->combine = epoch;
@@ -81,9 +82,11 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   const bool sends =
       context.shape.Chunks() <= device.Workers() || device.Crew() < working.senders;
   if (!combine::Move(device, sender, home, waiting, sends)) return false;
-  // Where crews look themselves, none may have looked at all.
-  if (Device::kSignals || !AsksTheHost(device)) return true;
-  return AwaitWords(device, context, waiting, home.arrivals().list(), [](uint32_t, uint64_t) {});
+  // A crew that looks itself has looked only at what it needed.
+  if constexpr (!Device::kSignals) {
+    return AwaitWords(device, context, waiting, home.arrivals().list(), [](uint32_t, uint64_t) {});
+  }
+  return true;
 }
 
 // The same for a shape that is known when it runs.

@@ -15,7 +15,8 @@ struct Step {
   const Handle& handle;
   const Bf16* expert_rows;
   Bf16* combined;
-  // Its places hold rows_from and, where no row is fanned out, begin.
+  // Its places hold rows_from, where no row is fanned out begin, and in first_row, of the chunks of
+  // slots [0, R] that this worker awaits, R firsts and then how many are of peers before.
   const Working& working;
 
   // One channel of a row of the experts' outputs.

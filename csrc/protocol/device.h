@@ -19,6 +19,8 @@
 //   From(value, lane)                  what that lane of the crew gives; orders nothing
 //   ArriveLast(ticket)                 true on all lanes of the worker that comes last of the rank's,
 //                                      with all that the others had done; puts the ticket back to 0
+//   Arrive(counter), Arrived(counter)  adds 1 to a counter of the rank, and how far it is, by a lane;
+//                                      order nothing
 //   EnterLast(ticket)                  the same of one lane a worker, which orders nothing
 // where there is a signal crew, for it and the others:
 //   Add(counter, value)                SyncCrew, and adds to a word of fast memory, after all that the
@@ -102,10 +104,10 @@ bool IsSignalCrew(const Device& device) {
   return !Device::kSignals || device.Crew() == device.Crews();
 }
 
-// The one crew of a rank that asks the host whether to stop.
+// The one crew of a rank that asks the host whether to stop, where that costs something.
 template <class Device>
 bool AsksTheHost(const Device& device) {
-  return device.Worker() == 0 && IsSignalCrew(device);
+  return !Device::kSignals || (device.Worker() == 0 && IsSignalCrew(device));
 }
 
 }  // namespace ep

@@ -4,7 +4,8 @@
 //   plan -> tell counts -> await counts, place -> push chunk by chunk | lay out chunk by chunk
 //
 // Every rank tells every peer its counts and announces every chunk in every epoch, also where there
-// are no rows: that is what makes two banks enough (csrc/protocol/epoch.h).
+// are no rows, and leaves only when it has seen all words of all peers, each by some worker: that is
+// what makes two banks enough (csrc/protocol/epoch.h).
 //
 // All lanes of a rank call Dispatch together; csrc/protocol/device.h says what a device policy
 // provides, csrc/protocol/plan.h what a plan does.
@@ -52,10 +53,9 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
               const Working& working, const DispatchOutput& output, const Handle& handle) {
   const Epoch epoch = Next(context.epochs->dispatch);
   const dispatch::Step step = {context, epoch, BankOf(epoch), input, output, handle, working};
-  // With more chunks than workers rows come while others leave. Then the places are found first, so
-  // that rows are laid out meanwhile, and those that stay here need no bank. With fewer, counts and
-  // rows are under way together.
-  const bool lands_own = context.shape.Chunks() > device.Workers();
+  // Where the counts are out, the places are found before rows move. Then rows are laid out while
+  // others leave, and those that stay here need no bank. Else counts and rows are under way together.
+  const bool lands_own = plan.CountsAreOut();
   dispatch::Pusher<Device, Plan> pusher(device, step, plan, lands_own);
   dispatch::Receiver<Device> receiver(device, step, !lands_own);
   Waiting waiting = {Op::kDispatch, epoch};
@@ -74,7 +74,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   EP_ROLLED
   for (bool first = true, last = false; !last; first = false) {
     last = !pusher.NextWindow(device) || together;
-    if (first && !plan.CountsAreOut() && device.Worker() == 0) {
+    if (first && !lands_own && device.Worker() == 0) {
       TellCounts(device, context, epoch, plan);
     }
     if (lands_own ? first : last) {
@@ -90,11 +90,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
     good = dispatch::Move(device, pusher, receiver, waiting, pushes, last);
   }
   if (good && context.shape.layout == OutputLayout::kContig) dispatch::ZeroPadding(device, step);
-  // What makes two banks enough: a rank leaves only when every peer has come in, also where it needs
-  // none of its rows. One crew sees to that for all.
-  if (!good || !AsksTheHost(device)) return good;
-  return AwaitWords(device, context, waiting, AllWords{context, Op::kDispatch, step.bank},
-                    [](uint32_t, uint64_t) {});
+  return good;
 }
 
 }  // namespace ep

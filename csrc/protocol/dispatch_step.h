@@ -50,21 +50,11 @@ struct Step {
   const Working& working;
 };
 
-// Chunks [begin, end) of all ranks, whose rows one worker pushes and lays out.
-struct ChunkShare {
-  uint32_t begin;
-  uint32_t end;
-
-  template <class Device>
-  static ChunkShare Of(const Device& device, uint32_t chunks) {
-    static_assert(kMaxTokens < 1 << 16, "and no rank has as many workers");
-    const auto at = [&](uint32_t worker) {
-      return (chunks * worker + device.Workers() - 1) / device.Workers();
-    };
-    return {at(device.Worker()), at(device.Worker() + 1)};
-  }
-  constexpr uint32_t Count() const { return end - begin; }
-};
+// The chunks of all ranks whose rows one worker pushes and lays out.
+template <class Device>
+Share ChunksOfWorker(const Device& device, const Shape& shape) {
+  return Share::Of(shape.Chunks(), device.Worker(), device.Workers());
+}
 
 }  // namespace dispatch
 }  // namespace ep

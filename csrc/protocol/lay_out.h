@@ -14,7 +14,7 @@ namespace ep::dispatch {
 struct ChunkWords {
   const RankContext& context;
   uint32_t bank;
-  ChunkShare share;
+  Share share;
   uint32_t sources;
 
   uint32_t Size() const { return share.Count() * sources; }
@@ -39,7 +39,7 @@ class Receiver {
       : step_(step),
         arrivals_(step.context, step.working,
                   {step.context, step.bank,
-                   ChunkShare::Of(device, step.context.shape.Chunks()),
+                   ChunksOfWorker(device, step.context.shape),
                    step.context.shape.ranks - (with_own ? 0 : 1)}),
         queue_(step.working.mail.taken + 1) {}
 

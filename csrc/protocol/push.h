@@ -75,7 +75,7 @@ class Pusher {
       : step_(step),
         plan_(plan),
         lands_own_(lands_own),
-        share_(ChunkShare::Of(device, step.context.shape.Chunks())),
+        share_(ChunksOfWorker(device, step.context.shape)),
         full_(FullChunks(step.context.shape, step.input.tokens, share_)),
         first_(share_.begin * ChunkTokens()),
         end_(full_ == 0 ? first_ : EndToken(share_.begin + full_ - 1)),
@@ -148,8 +148,10 @@ class Pusher {
     const uint32_t chunk = share_.begin + n;
     EP_ROLLED
     for (uint32_t i = 0; i < step_.context.shape.ranks; ++i) {
-      RaiseFlag(device, i, chunk,
-                plan_.Slots(step_.context.Peer(i), FirstToken(chunk), EndToken(chunk)));
+      const uint32_t peer = step_.context.Peer(i);
+      const SlotRange slots = plan_.Slots(peer, FirstToken(chunk), EndToken(chunk));
+      RaiseFlag(device, i, chunk, slots);
+      KeepSlots(chunk, peer, slots);
     }
   }
 
@@ -160,10 +162,22 @@ class Pusher {
     const uint32_t end = FirstToken(chunk) + ChunkTokens();
     return end < step_.input.tokens ? end : step_.input.tokens;
   }
-  static uint32_t FullChunks(const Shape& shape, uint32_t tokens, ChunkShare share) {
+  static uint32_t FullChunks(const Shape& shape, uint32_t tokens, Share share) {
     const uint32_t full = (tokens + shape.chunk_tokens - 1) / shape.chunk_tokens;
     const uint32_t end = full < share.end ? full : share.end;
     return end > share.begin ? end - share.begin : 0;
+  }
+
+  // Where a chunk's slots begin, and behind the last one all later ones'.
+  void KeepSlots(uint32_t chunk, uint32_t peer, SlotRange slots) {
+    const uint32_t ranks = step_.context.shape.ranks;
+    const uint32_t chunks = step_.context.shape.Chunks();
+    step_.handle.chunk_slots[chunk * ranks + peer] = slots.begin;
+    if (EndToken(chunk) < step_.input.tokens) return;
+    EP_ROLLED
+    for (uint32_t c = chunk + 1; c <= chunks; ++c) {
+      step_.handle.chunk_slots[c * ranks + peer] = slots.end;
+    }
   }
 
   EP_INLINE void RaiseFlag(Device& device, uint32_t i, uint32_t chunk, SlotRange slots) {
@@ -184,6 +198,7 @@ class Pusher {
     if (plan == nullptr) return BadToken(device);
     uint32_t copies = 0;
     if (lands_own_ && !FindOwn(device, token, *plan, piece, &copies)) return false;
+    if (piece.first == 0) DescribeToAll(device, token, *plan);
     EP_ROLLED
     for (uint32_t at = piece.first; plan->destination_count > 0;) {
       const Piece step = Pieces::Step(piece, at, Device::kHeldChannels);
@@ -197,14 +212,18 @@ class Pusher {
              {ErrorKind::kInfiniteInput, Op::kDispatch, step_.epoch, 0, token, 0, 0});
         return false;
       }
-      PutRow(device, *plan, copies, row);
       at += Device::kHeldChannels;
-      if (at >= piece.first + piece.count) break;
-      if (outside) continue;
-      fetched =
-          device.Fetch(context.shape, channels, Pieces::Step(piece, at, Device::kHeldChannels));
+      const bool more = at < piece.first + piece.count;
+      const auto fetch = [&] {
+        fetched =
+            device.Fetch(context.shape, channels, Pieces::Step(piece, at, Device::kHeldChannels));
+      };
+      // What was packed makes room for the next step's channels, which come while it leaves.
+      if (Device::kTakesPacked && more && !outside) fetch();
+      PutRow(device, *plan, copies, row);
+      if (!Device::kTakesPacked && more) fetch();
+      if (!more) break;
     }
-    if (piece.first == 0) DescribeToAll(device, token, *plan);
     return true;
   }
 
@@ -279,7 +298,7 @@ class Pusher {
   const Step& step_;
   Plan& plan_;
   const bool lands_own_;
-  const ChunkShare share_;
+  const Share share_;
   const uint32_t full_;   // of which so many have tokens
   const uint32_t first_;  // token of this worker
   const uint32_t end_;

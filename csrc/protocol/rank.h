@@ -21,6 +21,7 @@ namespace ep {
 struct Tickets {
   uint32_t counted;  // their tiles
   uint32_t entered;  // know the operation's epoch
+  uint32_t served;   // have all words that they await
 };
 
 // Everything points to memory of the engine, which outlives all operations.
@@ -83,10 +84,11 @@ struct Places {
 };
 
 // What a dispatch leaves for the combines that undo it, copied out of the banks, so that it stays
-// good while further dispatches run. T tokens, R ranks, D = MaxDestinations().
+// good while further dispatches run. T tokens, R ranks, K chunks, D = MaxDestinations().
 struct Handle {
   uint32_t tokens;             // of this rank
   Destination* destinations;   // [T, D], in rank order; kNoDestination behind the last
+  uint32_t* chunk_slots;       // [K + 1, R]: slots that chunks before each have at a rank
   Selection* selections;       // [T, topk], the token's own order; CombineSum::kExpert only
   uint8_t* selection_count;    // [T]; CombineSum::kExpert only
   uint8_t* copies;             // RowCopies [R, T], Layout::MetaStride() apart; where rows fan out
@@ -98,6 +100,19 @@ struct Handle {
     return reinterpret_cast<RowCopies*>(copies + entry * context.layout.MetaStride());
   }
 };
+
+// Things [begin, end) of a row of them, such as chunks.
+struct Share {
+  uint32_t begin;
+  uint32_t end;
+
+  // The worker's of so many; neighbours have neighbouring ones.
+  static constexpr Share Of(uint32_t all, uint32_t worker, uint32_t workers) {
+    return {(all * worker + workers - 1) / workers, (all * (worker + 1) + workers - 1) / workers};
+  }
+  constexpr uint32_t Count() const { return end - begin; }
+};
+static_assert(kMaxTokens < 1 << 16, "all * workers is a number of 32 bits");
 
 // What a crew keeps in its fast memory while it works on a row.
 struct CrewMemory {

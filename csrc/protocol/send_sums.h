@@ -11,11 +11,11 @@ namespace ep::combine {
 
 // How many chunks any worker can have.
 constexpr uint32_t MostChunks(const Shape& shape, uint32_t workers) {
-  return ((shape.ranks - 1) * shape.Chunks() + workers - 1) / workers;
+  return (shape.ranks - 1) * ((shape.Chunks() + workers - 1) / workers);
 }
 
-// A crew's share of its worker's chunks: those of all peers in a row, of which worker w has every
-// n-th from the w-th on.
+// A crew's share of its worker's chunks: of each peer a worker has neighbouring ones, so that homes
+// get what they need in the order of their tokens.
 template <class Device, CombineSum kSum>
 class SumSender {
  public:
@@ -41,13 +41,10 @@ class SumSender {
 
   // Finds this worker's chunks; once `step.working.places` is filled.
   EP_INLINE void Begin() {
-    uint32_t all = 0;
+    at_ = {0, 0};
+    Settle(at_);
     EP_ROLLED
-    for (uint32_t p = 0; p + 1 < step_.context.shape.ranks; ++p) {
-      all += ChunksOf(step_, step_.context.Peer(p));
-    }
-    chunks_ = (all + workers_ - 1 - worker_) / workers_;
-    at_ = Chunk(0);
+    for (uint32_t p = 0; p + 1 < step_.context.shape.ranks; ++p) chunks_ += Mine(p).Count();
   }
 
   // Whether a piece is left for this crew, which sends.
@@ -58,7 +55,7 @@ class SumSender {
     while (queue_.At() < chunks_ * PerChunk()) {
       EP_ROLLED
       for (; mine_ < queue_.At() / PerChunk(); ++mine_) {
-        at_.chunk += workers_;
+        ++at_.chunk;
         Settle(at_);
       }
       if (Row() < Slots(at_).Count()) return true;
@@ -82,7 +79,7 @@ class SumSender {
   uint32_t Work(uint32_t n) const { return Slots(Chunk(n)).Count() * step_.working.out.count; }
   EP_INLINE void Raise(Device& device, uint32_t n) {
     const Place at = Chunk(n);
-    RaiseFlag(device, Home(at), at.chunk, Slots(at));
+    RaiseFlag(device, Home(at), ChunkOf(at), Slots(at));
   }
 
  private:
@@ -94,29 +91,37 @@ class SumSender {
   }
   uint32_t Row() const { return queue_.At() % PerChunk() / step_.working.out.count; }
 
-  // A chunk of a peer, the how manieth of this rank's it is.
+  // Of the how manieth peer, and of this worker's chunks for it the how manieth.
   struct Place {
     uint32_t peer;
     uint32_t chunk;
   };
+  // This worker's chunks for a peer. Workers take turns at who has one more.
+  Share Mine(uint32_t peer) const {
+    const uint32_t peers = step_.context.shape.ranks - 1;
+    uint32_t worker = worker_ + peer * workers_ / peers;
+    if (worker >= workers_) worker -= workers_;
+    return Share::Of(ChunksOf(step_, step_.context.Peer(peer)), worker, workers_);
+  }
   uint32_t Home(Place at) const { return step_.context.Peer(at.peer); }
+  uint32_t ChunkOf(Place at) const { return Mine(at.peer).begin + at.chunk; }
   SlotRange Slots(Place at) const {
     const uint32_t rows = step_.working.places.rows_from[Home(at)];
-    const uint32_t begin = at.chunk * step_.context.shape.chunk_tokens;
+    const uint32_t begin = ChunkOf(at) * step_.context.shape.chunk_tokens;
     const uint32_t end = begin + step_.context.shape.chunk_tokens;
     return {begin, end < rows ? end : rows};
   }
   // On to the peer whose chunk it is, where it is beyond those of a peer.
   EP_INLINE void Settle(Place& at) const {
     EP_ROLLED
-    while (at.peer + 1 < step_.context.shape.ranks && at.chunk >= ChunksOf(step_, Home(at))) {
-      at.chunk -= ChunksOf(step_, Home(at));
+    while (at.peer + 1 < step_.context.shape.ranks && at.chunk >= Mine(at.peer).Count()) {
+      at.chunk -= Mine(at.peer).Count();
       ++at.peer;
     }
   }
   // This worker's n-th.
   Place Chunk(uint32_t n) const {
-    Place at = {0, worker_ + n * workers_};
+    Place at = {0, n};
     Settle(at);
     return at;
   }

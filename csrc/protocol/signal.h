@@ -139,10 +139,27 @@ class SignalCrew {
       }
     }
     if (!good && device.Lane() == 0) device.StoreFast(mail_.stop, 1);
-    return good;
+    return good && (!awaits_all || Leave(device, waiting));
   }
 
  private:
+  // Who asks the host stays until no other worker waits for words.
+  EP_INLINE bool Leave(Device& device, Waiting& waiting) {
+    uint32_t* served = &context_.tickets->served;
+    if (device.Worker() != 0) {
+      if (device.Lane() == 0) device.Arrive(served);
+      return true;
+    }
+    EP_ROLLED
+    for (uint32_t misses = 0;; ++misses) {
+      const uint32_t others = device.From(device.Arrived(served), 0);
+      if (others + 1 == device.Workers()) break;
+      if (GivesUp(device, context_, waiting, misses, context_.Peer(0), 0)) return false;
+    }
+    if (device.Lane() == 0) *served = 0;
+    return true;
+  }
+
   uint32_t Announced() const {
     return base_ + static_cast<uint32_t>(stdlib::popcount(announced_));
   }

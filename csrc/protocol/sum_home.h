@@ -4,21 +4,28 @@
 #define CSRC_PROTOCOL_SUM_HOME_H_
 
 #include "csrc/protocol/combine_step.h"
+#include "csrc/protocol/part_words.h"
 #include "csrc/protocol/signal.h"
 
 namespace ep::combine {
 
-// A crew's share of its worker's tokens, of which worker w has every n-th from the w-th on.
+// A crew's share of its worker's tokens, which are those of some chunks.
 template <class Device, CombineSum kSum>
 class HomeSummer {
  public:
   HomeSummer(Device& device, const Step& step)
       : step_(step),
-        tokens_((step.handle.tokens + device.Workers() - 1 - device.Worker()) / device.Workers()),
+        share_(Share::Of(step.context.shape.Chunks(), device.Worker(), device.Workers())),
+        first_(Limited(share_.begin)),
+        tokens_(Limited(share_.end) - first_),
         queue_(step.working.mail.taken + 1),
-        arrivals_(step.context, step.working, {step.context, Op::kCombine, step.bank}) {}
+        arrivals_(step.context, step.working,
+                  PartWords(step.context, step.bank, step.working.places.first_row,
+                            step.working.places.first_row + step.context.shape.ranks)) {}
 
-  Arrivals<Device, AllWords>& arrivals() { return arrivals_; }
+  Arrivals<Device, PartWords>& arrivals() { return arrivals_; }
+  // Finds what this worker awaits, by one of its lanes.
+  EP_INLINE void FindWords() { arrivals_.list().Find(step_.handle.chunk_slots, share_); }
 
   EP_INLINE void Begin(Device& device) { queue_.Next(device); }
   bool Left() const { return queue_.At() < tokens_ * step_.working.in.count; }
@@ -58,9 +65,9 @@ class HomeSummer {
   // Sums the next piece, all of whose parts are there.
   EP_INLINE void Sum(Device& device) {
     const Piece piece = step_.working.in[queue_.At() % step_.working.in.count];
-    Bf16* out = step_.combined + uint64_t{Token(device)} * step_.context.shape.hidden + piece.first;
+    Bf16* out = step_.combined + uint64_t{Token()} * step_.context.shape.hidden + piece.first;
     if constexpr (kSum == CombineSum::kExpert) {
-      SumSelections(device, Token(device), piece, out);
+      SumSelections(device, Token(), piece, out);
     } else {
       SumParts(device, piece, out, sums_own_ ? own_ : kMaxTopk);
     }
@@ -68,12 +75,14 @@ class HomeSummer {
   }
 
  private:
-  uint32_t Token(const Device& device) const {
-    return device.Worker() + queue_.At() / step_.working.in.count * device.Workers();
+  uint32_t Limited(uint32_t chunk) const {
+    const uint32_t token = chunk * step_.context.shape.chunk_tokens;
+    return token < step_.handle.tokens ? token : step_.handle.tokens;
   }
+  uint32_t Token() const { return first_ + queue_.At() / step_.working.in.count; }
   // Brings the token's destinations to the crew's memory, and what is to be awaited to its front.
   EP_INLINE void FindParts(Device& device) {
-    const uint32_t token = Token(device);
+    const uint32_t token = Token();
     const Handle& handle = step_.handle;
     CrewMemory& crew = *step_.working.crew;
     const uint32_t most = step_.context.shape.MaxDestinations();
@@ -122,14 +131,16 @@ class HomeSummer {
   }
 
   const Step& step_;
-  const uint32_t tokens_;  // of this worker
+  const Share share_;
+  const uint32_t first_;   // token of this worker
+  const uint32_t tokens_;  // of it
   Queue<Device> queue_;
   // Of the token of the next piece, once it is prepared.
   bool sums_own_ = false;
   uint32_t count_ = 0;
   uint32_t own_ = 0;  // which part this rank makes itself
   uint32_t there_ = 0;  // parts that are there, from the first on
-  Arrivals<Device, AllWords> arrivals_;
+  Arrivals<Device, PartWords> arrivals_;
 };
 
 }  // namespace ep::combine

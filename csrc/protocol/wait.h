@@ -105,32 +105,6 @@ EP_INLINE bool AwaitWords(Device& device, const RankContext& context, Waiting& w
   return true;
 }
 
-// All chunks' words of all peers, chunk by chunk.
-struct AllWords {
-  const RankContext& context;
-  Op op;
-  uint32_t bank;
-
-  uint32_t Peers() const { return context.shape.ranks - 1; }
-  uint32_t Size() const { return Peers() * context.shape.Chunks(); }
-  // The number of `peer`'s word of a chunk.
-  uint32_t Of(uint32_t peer, uint32_t chunk) const {
-    const uint32_t after = context.rank + 1;
-    return chunk * Peers() + (peer >= after ? peer - after : peer + context.shape.ranks - after);
-  }
-  Word At(uint32_t i) const {
-    const uint32_t peer = context.Peer(i % Peers());
-    const uint32_t chunk = i / Peers();
-    return {peer, op == Op::kDispatch ? context.layout.ChunkWord(bank, peer, chunk)
-                                      : context.layout.SumWord(bank, peer, chunk)};
-  }
-  bool IsRight(uint32_t, uint64_t value) const {
-    const SlotRange slots = FlagRange(value);
-    return slots.begin <= slots.end && slots.end <= context.shape.tokens &&
-           slots.Count() <= context.shape.chunk_tokens;
-  }
-};
-
 }  // namespace ep
 
 #endif  // CSRC_PROTOCOL_WAIT_H_

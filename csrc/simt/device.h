@@ -105,6 +105,11 @@ class SimtDevice {
     }
     return lane_.MeetBlock("ArriveLast", site, last);
   }
+  void Arrive(uint32_t* counter) { lane_.AddRelaxed(counter, 1); }
+  uint32_t Arrived(const uint32_t* counter) {
+    lane_.YieldAfterMiss();
+    return *counter;
+  }
   bool EnterLast(uint32_t* ticket) {
     if (Thread() != 0) return false;
     const bool last = lane_.AddRelaxed(ticket, 1) + 1 == Workers();

@@ -244,6 +244,7 @@ class SimtWorld {
 
   kernels::BlockShape Block() const {
     return {.crews = config_.crews,
+            .held_units = SimtDevice::kHeldChannels / SimtDevice::kUnitChannels,
             .unit_channels = SimtDevice::kUnitChannels,
             .piece_channels = 4 * SimtDevice::kUnitChannels,
             .sum_channels = 3 * SimtDevice::kUnitChannels,

@@ -112,8 +112,7 @@ class Tensors {
   struct PlacesMemory {
     explicit PlacesMemory(const Shape& shape)
         : rows_from(shape.ranks),
-          // A combine's words need two for each rank.
-          first_row(std::max(shape.Experts(), 2 * shape.ranks)),
+          first_row(shape.Experts()),
           counts(shape.experts_per_rank),
           begin(shape.Blocks() + 1) {}
     Places Get() { return {rows_from.data(), first_row.data(), counts.data(), begin.data()}; }
@@ -128,11 +127,13 @@ class Tensors {
   std::vector<uint32_t> rows_to_rank_;
   std::vector<uint16_t> selections_of_expert_;
   struct WorkerMemory {
-    explicit WorkerMemory(const Shape& shape) : places(shape), sum(shape.hidden) {}
+    explicit WorkerMemory(const Shape& shape)
+        : places(shape), sum(shape.hidden), tables(4 * shape.ranks) {}
 
     PlacesMemory places;
     CrewMemory crew = {};
     std::vector<Bf16> sum;
+    std::vector<uint32_t> tables;
   };
   std::vector<WorkerMemory> working_;
 };

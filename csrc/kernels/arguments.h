@@ -125,7 +125,7 @@ class DispatchMemory {
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_row_),
              FastMemory::At<uint32_t>(base, counts_), FastMemory::At<uint32_t>(base, block_begin_)},
-            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr, out_, in_, senders_};
+            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr, nullptr, out_, in_, senders_};
   }
 
  private:
@@ -171,18 +171,18 @@ class CombineMemory {
         sums_(memory_.Take(sizeof(Bf16) * block.sum_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
-        first_(memory_.Take(2 * sizeof(uint32_t) * shape.ranks)),
+        tables_(memory_.Take(4 * sizeof(uint32_t) * shape.ranks)),
         mail_(memory_, combine::MostChunks(shape, workers),
               (shape.ranks - 1) * combine::MostWords(shape, workers)) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
 
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
-    return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_),
-             nullptr,
+    return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr,
              FastMemory::At<uint32_t>(base, begin_)},
             mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew,
-            FastMemory::At<Bf16>(base, sums_) + crew * sum_channels_, out_, in_, senders_};
+            FastMemory::At<Bf16>(base, sums_) + crew * sum_channels_,
+            FastMemory::At<uint32_t>(base, tables_), out_, in_, senders_};
   }
 
  private:
@@ -201,7 +201,7 @@ class CombineMemory {
   uint32_t sums_;
   uint32_t rows_from_;
   uint32_t begin_;
-  uint32_t first_;
+  uint32_t tables_;
   MailMemory mail_;
 };
 

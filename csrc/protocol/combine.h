@@ -57,7 +57,7 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   const Epoch epoch = Next(context.epochs->combine);
   const combine::Step step = {context,     epoch,    BankOf(epoch), handle,
                               expert_rows, combined, working};
-  combine::SumSender<Device, kSum> sender(device, step);
+  combine::SumSender<Device, kSum> sender(step);
   combine::HomeSummer<Device, kSum> home(device, step);
   Waiting waiting = {Op::kCombine, epoch};
   EP_ROLLED
@@ -66,7 +66,8 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
     if (!context.shape.FansOut()) working.places.begin[r] = handle.places.begin[r];
   }
   SignalCrew signals(context, working, sender, home.arrivals());
-  if (device.Thread() == 0) home.FindWords();
+  sender.FindChunks(device);
+  home.FindWords(device);
   if (!EnterOperation(device, context, working.mail,
                       combine::MostChunks(context.shape, device.Workers()),
                       (context.shape.ranks - 1) * combine::MostWords(context.shape, device.Workers()))) {

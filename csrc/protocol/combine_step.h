@@ -15,8 +15,7 @@ struct Step {
   const Handle& handle;
   const Bf16* expert_rows;
   Bf16* combined;
-  // Its places hold rows_from, where no row is fanned out begin, and in first_row, of the chunks of
-  // slots [0, R] that this worker awaits, R firsts and then how many are of peers before.
+  // Its places hold rows_from and, where no row is fanned out, begin.
   const Working& working;
 
   // One channel of a row of the experts' outputs.
@@ -25,10 +24,10 @@ struct Step {
   }
 };
 
-// Chunks of slots in which a home's rows come back.
-inline uint32_t ChunksOf(const Step& step, uint32_t home) {
+// Chunks of slots in which so many rows come back.
+inline uint32_t ChunksOf(const Step& step, uint32_t rows) {
   const uint32_t slots = step.context.shape.chunk_tokens;
-  return (step.working.places.rows_from[home] + slots - 1) / slots;
+  return (rows + slots - 1) / slots;
 }
 
 // Brings to the crew's memory which rows the copies of the row in `slot` of `home` became.

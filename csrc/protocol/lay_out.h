@@ -18,6 +18,7 @@ struct ChunkWords {
   uint32_t sources;
 
   uint32_t Size() const { return share.Count() * sources; }
+  bool Awaits(uint32_t) const { return true; }
   uint32_t SourceOf(uint32_t i) const { return context.Peer(i % sources); }
   Word At(uint32_t i) const {
     const uint32_t source = SourceOf(i);

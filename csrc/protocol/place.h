@@ -14,6 +14,7 @@ struct CountsWords {
   uint32_t bank;
 
   uint32_t Size() const { return context.shape.ranks; }
+  bool Awaits(uint32_t) const { return true; }
   Word At(uint32_t i) const {
     const uint32_t source = context.Peer(i);
     return {source, context.layout.CountsWord(bank, source)};

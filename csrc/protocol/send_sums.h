@@ -19,10 +19,10 @@ constexpr uint32_t MostChunks(const Shape& shape, uint32_t workers) {
 template <class Device, CombineSum kSum>
 class SumSender {
  public:
-  SumSender(Device& device, const Step& step)
+  explicit SumSender(const Step& step)
       : step_(step),
-        worker_(device.Worker()),
-        workers_(device.Workers()),
+        first_(step.working.tables + 2 * step.context.shape.ranks),
+        count_(step.working.tables + 3 * step.context.shape.ranks),
         queue_(step.working.mail.taken) {}
 
   // Announces chunks without rows, by all lanes of all workers.
@@ -35,16 +35,31 @@ class SumSender {
          i < (context.shape.ranks - 1) * chunks; i += lanes) {
       const uint32_t home = context.Peer(i / chunks);
       const uint32_t rows = step_.working.places.rows_from[home];
-      if (i % chunks >= ChunksOf(step_, home)) RaiseFlag(device, home, i % chunks, {rows, rows});
+      if (i % chunks >= ChunksOf(step_, rows)) RaiseFlag(device, home, i % chunks, {rows, rows});
     }
   }
 
-  // Finds this worker's chunks; once `step.working.places` is filled.
+  // Finds this worker's chunks for each peer, by all its lanes. Workers take turns at who has one
+  // more.
+  EP_INLINE void FindChunks(Device& device) {
+    const RankContext& context = step_.context;
+    const uint32_t peers = context.shape.ranks - 1;
+    const uint32_t workers = device.Workers();
+    EP_ROLLED
+    for (uint32_t p = device.Thread(); p < peers; p += device.Threads()) {
+      uint32_t worker = device.Worker() + p * workers / peers;
+      if (worker >= workers) worker -= workers;
+      const Share share =
+          Share::Of(ChunksOf(step_, step_.handle.places.rows_from[context.Peer(p)]), worker, workers);
+      first_[p] = share.begin;
+      count_[p] = share.Count();
+    }
+  }
+  // To the first of them, once all lanes have found.
   EP_INLINE void Begin() {
-    at_ = {0, 0};
     Settle(at_);
     EP_ROLLED
-    for (uint32_t p = 0; p + 1 < step_.context.shape.ranks; ++p) chunks_ += Mine(p).Count();
+    for (uint32_t p = 0; p + 1 < step_.context.shape.ranks; ++p) chunks_ += count_[p];
   }
 
   // Whether a piece is left for this crew, which sends.
@@ -96,15 +111,8 @@ class SumSender {
     uint32_t peer;
     uint32_t chunk;
   };
-  // This worker's chunks for a peer. Workers take turns at who has one more.
-  Share Mine(uint32_t peer) const {
-    const uint32_t peers = step_.context.shape.ranks - 1;
-    uint32_t worker = worker_ + peer * workers_ / peers;
-    if (worker >= workers_) worker -= workers_;
-    return Share::Of(ChunksOf(step_, step_.context.Peer(peer)), worker, workers_);
-  }
   uint32_t Home(Place at) const { return step_.context.Peer(at.peer); }
-  uint32_t ChunkOf(Place at) const { return Mine(at.peer).begin + at.chunk; }
+  uint32_t ChunkOf(Place at) const { return first_[at.peer] + at.chunk; }
   SlotRange Slots(Place at) const {
     const uint32_t rows = step_.working.places.rows_from[Home(at)];
     const uint32_t begin = ChunkOf(at) * step_.context.shape.chunk_tokens;
@@ -114,8 +122,8 @@ class SumSender {
   // On to the peer whose chunk it is, where it is beyond those of a peer.
   EP_INLINE void Settle(Place& at) const {
     EP_ROLLED
-    while (at.peer + 1 < step_.context.shape.ranks && at.chunk >= Mine(at.peer).Count()) {
-      at.chunk -= Mine(at.peer).Count();
+    while (at.peer + 1 < step_.context.shape.ranks && at.chunk >= count_[at.peer]) {
+      at.chunk -= count_[at.peer];
       ++at.peer;
     }
   }
@@ -165,8 +173,9 @@ class SumSender {
   }
 
   const Step& step_;
-  const uint32_t worker_;
-  const uint32_t workers_;
+  // [peers], in fast memory: this worker's first chunk for each, and how many.
+  uint32_t* const first_;
+  uint32_t* const count_;
   uint32_t chunks_ = 0;  // of this worker
   Place at_ = {};        // the chunk of this crew's next piece
   uint32_t mine_ = 0;    // the how manieth of this worker's

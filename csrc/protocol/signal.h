@@ -52,19 +52,19 @@ class Arrivals {
   // if some were new.
   EP_INLINE Verdict Poll(Device& device, const Waiting& waiting) {
     const uint32_t i = base_ + device.Lane();
-    if (i < list_.Size() && sight_.verdict == Verdict::kNotYet) {
+    const bool awaits = i < list_.Size() && list_.Awaits(i);
+    if (awaits && sight_.verdict == Verdict::kNotYet) {
       sight_ = SeeWord(device, context_, waiting, list_, i);
       if (sight_.verdict == Verdict::kReady) mail_.slots[i] = static_cast<uint32_t>(sight_.value);
     }
     if (device.AnyOfCrew(sight_.verdict == Verdict::kViolation)) return Verdict::kViolation;
-    const uint32_t there = device.Ballot(sight_.verdict == Verdict::kReady);
+    // What is not awaited is there.
+    const uint32_t there = device.Ballot(!awaits || sight_.verdict == Verdict::kReady);
     if (there == delivered_) return Verdict::kNotYet;
     delivered_ = there;
     device.SyncCrew();
     if (device.Lane() == 0) device.StoreFast(mail_.there + base_ / Device::kLanes, there);
-    if (device.AnyOfCrew(i < list_.Size() && sight_.verdict != Verdict::kReady)) {
-      return Verdict::kReady;
-    }
+    if (there != device.Ballot(true)) return Verdict::kReady;
     base_ += Device::kLanes;
     delivered_ = 0;
     sight_ = {};

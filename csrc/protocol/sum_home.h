@@ -20,12 +20,16 @@ class HomeSummer {
         tokens_(Limited(share_.end) - first_),
         queue_(step.working.mail.taken + 1),
         arrivals_(step.context, step.working,
-                  PartWords(step.context, step.bank, step.working.places.first_row,
-                            step.working.places.first_row + step.context.shape.ranks)) {}
+                  PartWords(step.context, step.bank,
+                            MostWords(step.context.shape, device.Workers()),
+                            step.working.tables, step.working.tables + step.context.shape.ranks)) {
+  }
 
   Arrivals<Device, PartWords>& arrivals() { return arrivals_; }
-  // Finds what this worker awaits, by one of its lanes.
-  EP_INLINE void FindWords() { arrivals_.list().Find(step_.handle.chunk_slots, share_); }
+  // Finds what this worker awaits, by all its lanes.
+  EP_INLINE void FindWords(Device& device) {
+    arrivals_.list().Find(device, step_.handle.chunk_slots, share_);
+  }
 
   EP_INLINE void Begin(Device& device) { queue_.Next(device); }
   bool Left() const { return queue_.At() < tokens_ * step_.working.in.count; }

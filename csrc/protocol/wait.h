@@ -22,6 +22,7 @@ struct Word {
 
 // Words to await are a List, with
 //   Size()               how many
+//   Awaits(i)            whether it is any
 //   At(i)                a Word
 //   IsRight(i, value)    whether a word of the wanted epoch may say so
 
@@ -86,15 +87,16 @@ EP_INLINE bool AwaitWords(Device& device, const RankContext& context, Waiting& w
   EP_ROLLED
   for (uint32_t base = 0; base < list.Size(); base += Device::kLanes) {
     const uint32_t i = base + device.Lane();
+    const bool awaits = i < list.Size() && list.Awaits(i);
     Sight sight;
     EP_ROLLED
     for (uint32_t misses = 0;; ++misses) {
-      if (i < list.Size() && sight.verdict == Verdict::kNotYet) {
+      if (awaits && sight.verdict == Verdict::kNotYet) {
         sight = SeeWord(device, context, waiting, list, i);
         if (sight.verdict == Verdict::kReady) take(i, sight.value);
       }
       if (device.AnyOfCrew(sight.verdict == Verdict::kViolation)) return false;
-      const uint32_t ready = device.Leading(i >= list.Size() || sight.verdict == Verdict::kReady);
+      const uint32_t ready = device.Leading(!awaits || sight.verdict == Verdict::kReady);
       if (ready == Device::kLanes) break;
       if (GivesUp(device, context, waiting, misses, list.At(base + ready).peer,
                   device.From(sight.value, ready))) {

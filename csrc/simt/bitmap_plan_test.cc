@@ -140,6 +140,7 @@ class PlanOfLanes {
 
   static kernels::BlockShape Block(const Ids& ids) {
     return {.crews = kCrews,
+            .held_units = 1,
             .unit_channels = SimtDevice::kUnitChannels,
             .piece_channels = SimtDevice::kUnitChannels,
             .sum_channels = SimtDevice::kUnitChannels,
@@ -153,7 +154,7 @@ class PlanOfLanes {
     BitmapPlan plan(ids_.shape, memory_.Plan(lane.Shared(), device.Crew(),
                                              Tiles() > 1 ? tile_begins_.data() : nullptr));
     const uint32_t chunk_tokens = ids_.shape.chunk_tokens;
-    const auto share = dispatch::ChunkShare::Of(device, ids_.shape.Chunks());
+    const auto share = dispatch::ChunksOfWorker(device, ids_.shape);
     const uint32_t end = std::min(share.end * chunk_tokens, ids_.tokens);
     uint32_t window = std::min(share.begin * chunk_tokens, end);
     bool first = true;

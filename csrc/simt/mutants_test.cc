@@ -13,9 +13,10 @@
 namespace ep::simt {
 namespace {
 
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-// Four tiles of a chunk and a half each, and more chunks than workers.
+// Of six tiles, two for each worker.
 SimtConfig Tiled() {
   SimtConfig config = kThreeRanks;
   config.world.shape.tokens = 12;
@@ -205,9 +206,16 @@ class LanesSeeForThemselves : public SimtDevice {
   uint32_t SeeFast(const uint32_t* word) { return LoadFast(word); }
 };
 
+// It shows where some see that rows have come, and others that the rank has failed meanwhile.
 TEST(Mutants, LanesOfACrewSeeDifferentWords) {
-  EXPECT_NE(Find<LanesSeeForThemselves>(kDispatches).machine.text(), "");
-  EXPECT_NE(Find<LanesSeeForThemselves>(kCombines).machine.text(), "");
+  SimtWorld<Bodies<LanesSeeForThemselves>> world(kThreeRanks);
+  world.host.aborts_at_look = 2;
+  std::string text;
+  for (const uint64_t seed : Seeds(1, kSeeds)) {
+    text = world.Run(seed, kDispatches).machine.text();
+    if (!text.empty()) break;
+  }
+  EXPECT_NE(text, "");
 }
 
 class LanesLeadThemselves : public SimtDevice {
@@ -230,7 +238,7 @@ struct LeavesEarly : Bodies<> {
 
 TEST(Mutants, ALaneReturnsWhileOthersWait) {
   const std::string text = FirstFound<LeavesEarly>(kCombines, kThreeRanks).machine.text();
-  EXPECT_THAT(text, HasSubstr("returned: lanes 7"));
+  EXPECT_THAT(text, AnyOf(HasSubstr("returned: lanes 7"), HasSubstr("lane 7 returns")));
 }
 
 }  // namespace

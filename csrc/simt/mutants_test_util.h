@@ -25,10 +25,12 @@ constexpr SimtConfig ThreeRanks() {
 }
 inline const SimtConfig kThreeRanks = ThreeRanks();
 
-// With more chunks than workers: rows are laid out while others leave, and own rows go directly.
+// Of two tiles, which are counted before: rows are laid out while others leave, and own rows go
+// directly.
 inline SimtConfig Together(SimtConfig config = kThreeRanks) {
   config.world.shape.chunk_tokens = 1;
   config.dispatch_blocks = 2;
+  config.tile_tokens = 3;
   return config;
 }
 

@@ -12,6 +12,7 @@
 
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
+#include "csrc/protocol/combine.h"
 #include "csrc/protocol/dispatch.h"
 #include "csrc/protocol/layout.h"
 #include "csrc/protocol/rank.h"
@@ -128,7 +129,7 @@ class Tensors {
   std::vector<uint16_t> selections_of_expert_;
   struct WorkerMemory {
     explicit WorkerMemory(const Shape& shape)
-        : places(shape), sum(shape.hidden), tables(4 * shape.ranks) {}
+        : places(shape), sum(shape.hidden), tables(combine::TableWords(shape, shape.Chunks())) {}
 
     PlacesMemory places;
     CrewMemory crew = {};

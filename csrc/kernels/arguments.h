@@ -183,9 +183,9 @@ class CombineMemory {
         sums_(memory_.Take(sizeof(Bf16) * block.sum_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
-        tables_(memory_.Take(4 * sizeof(uint32_t) * shape.ranks)),
+        tables_(memory_.Take(sizeof(uint32_t) * combine::TableWords(shape, workers))),
         mail_(memory_, combine::MostChunks(shape, workers),
-              (shape.ranks - 1) * combine::MostWords(shape, workers)) {}
+              combine::MostChunks(shape, workers) * combine::PartWords::kMost) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
 

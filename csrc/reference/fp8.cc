@@ -61,14 +61,61 @@ const std::array<Interval, 128>& E4m3Intervals() {
   return kIntervals;
 }
 
-GroupScale ScaleOf(const uint16_t* channels) {
-  double amax = 0;
-  for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
-    amax = std::max(amax, std::fabs(Bf16Value(channels[c])));  // max(a, NaN) is a
+namespace {
+
+// Channels of a group that are looked at side by side.
+constexpr uint32_t kLanes = 32;
+static_assert(kChannelsPerScale % kLanes == 0, "a group is whole steps of all lanes");
+
+inline float Widen(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
+inline GroupScale ScaleOfGroup(const uint16_t* channels) {
+  float largest[kLanes] = {};
+  for (uint32_t c = 0; c < kChannelsPerScale; c += kLanes) {
+    for (uint32_t lane = 0; lane < kLanes; ++lane) {
+      const float magnitude = std::fabs(Widen(channels[c + lane]));
+      largest[lane] = magnitude > largest[lane] ? magnitude : largest[lane];  // no NaN is larger
+    }
   }
-  amax = std::max(amax, static_cast<double>(1e-4f));
+  const double amax = std::max(*std::max_element(largest, largest + kLanes), 1e-4f);
   // A quotient of two floats in double, rounded to float, is the correctly rounded float quotient.
   return {static_cast<float>(amax / 448.0), static_cast<float>(448.0 / amax)};
+}
+
+inline uint8_t Round(float value) {
+  constexpr float kBeyond = 512.0f;
+  constexpr uint32_t kExponent = 0x7F800000;
+  constexpr uint32_t kLeastNormal = 121u << 23;  // 2^-6, in whose grid smaller values lie, too
+  const float magnitude = std::fabs(value);
+  const float clamped = magnitude > kBeyond ? kBeyond : magnitude;  // a NaN stays one
+  const uint32_t exponent = std::max(std::bit_cast<uint32_t>(clamped) & kExponent, kLeastNormal);
+  // The grid's unit is an eighth of the value's power of two, and 2^23 units are a float whose last
+  // bit is one unit: the sum is rounded to it, ties to even.
+  const uint32_t many_units = exponent + (20u << 23);
+  const uint32_t units =
+      std::bit_cast<uint32_t>(clamped + std::bit_cast<float>(many_units)) - many_units;
+  const uint32_t code = std::min<uint32_t>(((exponent - kLeastNormal) >> 20) + units, kLargest);
+  const uint32_t sign = std::bit_cast<uint32_t>(value) >> 24 & 0x80;
+  return static_cast<uint8_t>(magnitude <= std::numeric_limits<float>::infinity() ? code | sign
+                                                                                  : 0x7F);
+}
+
+}  // namespace
+
+GroupScale ScaleOf(const uint16_t* channels) { return ScaleOfGroup(channels); }
+
+uint8_t RoundToE4m3(float value) { return Round(value); }
+
+EP_CPU_VERSIONS
+void EncodeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales) {
+  for (uint32_t begin = 0; begin < hidden; begin += kChannelsPerScale) {
+    const GroupScale scale = ScaleOfGroup(channels + begin);
+    const uint16_t* group = channels + begin;
+    uint8_t* to = codes + begin;
+    for (uint32_t c = 0; c < kChannelsPerScale; ++c)
+      to[c] = Round(Widen(group[c]) * scale.multiplier);
+    *scales++ = scale.scale;
+  }
 }
 
 EP_CPU_VERSIONS
@@ -77,7 +124,7 @@ uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_
   uint32_t wrong[kChannelsPerScale];
   uint32_t any = 0;
   for (uint32_t c = 0; c < kChannelsPerScale; ++c) {
-    const float value = std::bit_cast<float>(uint32_t{channels[c]} << 16) * multiplier;
+    const float value = Widen(channels[c]) * multiplier;
     const float magnitude = std::fabs(value);
     const Interval interval = intervals[codes[c] & 0x7F];
     const bool inside = magnitude >= interval.lowest && magnitude <= interval.highest;

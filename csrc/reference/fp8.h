@@ -31,8 +31,15 @@ struct GroupScale {
 };
 GroupScale ScaleOf(const uint16_t* channels);
 
-// The first of 128 channels whose code is not the nearest, or 128.
+// The first of 128 channels whose code is not the nearest, or 128. This is the definition.
 uint32_t FirstWrongCode(const uint16_t* channels, float multiplier, const uint8_t* codes);
+
+// The nearest code by the rounding of the float unit, which is quick: what an addition makes of a
+// value lies on the grid of its sum. Tests hold it against NearestE4m3.
+uint8_t RoundToE4m3(float value);
+
+// A whole row's codes and scales, by it. Channels are finite or NaN.
+void EncodeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales);
 
 }  // namespace ep::reference
 

@@ -32,7 +32,7 @@ TEST(Oracle, KnowsWhoReceivesWhatInWhichOrder) {
 }
 
 TEST(Oracle, AcceptsTheRightBf16RowAndNamesAWrongChannel) {
-  Oracle oracle(TwoRanks(Dtype::kBf16), 0);
+  const Oracle oracle(TwoRanks(Dtype::kBf16), 0);
   std::vector<uint16_t> row(kHidden);
   TokenRow(5, 2, 0, 1, kHidden, row.data());
   auto* bytes = reinterpret_cast<uint8_t*>(row.data());
@@ -47,7 +47,7 @@ TEST(Oracle, AcceptsTheRightBf16RowAndNamesAWrongChannel) {
 }
 
 TEST(Oracle, AcceptsOnlyTheNearestFp8Codes) {
-  Oracle oracle(TwoRanks(Dtype::kFp8), 0);
+  const Oracle oracle(TwoRanks(Dtype::kFp8), 0);
   std::vector<uint16_t> row(kHidden);
   std::vector<uint8_t> codes;
   TokenRow(5, 0, 1, 0, kHidden, row.data());
@@ -69,9 +69,25 @@ TEST(Oracle, AcceptsOnlyTheNearestFp8Codes) {
   EXPECT_EQ(oracle.CompareDispatched({1, 0}, 0, codes.data(), &other)->part, Difference::kScale);
 }
 
+TEST(Oracle, ExpectsWhatItAcceptsByDefinition) {
+  for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
+    const Routing routing = TwoRanks(dtype);
+    const Oracle oracle(routing, 0);
+    DispatchedRow row(routing.shape);
+    for (uint32_t set = 0; set < kSets; ++set) {
+      for (const Token token : {Token{0, 0}, Token{0, 1}, Token{1, 0}}) {
+        oracle.ExpectDispatched(token, set, &row);
+        EXPECT_FALSE(oracle.CompareDispatched(token, set, row.payload.data(), row.scales.data()));
+        row.payload[99] ^= 1;
+        EXPECT_TRUE(oracle.CompareDispatched(token, set, row.payload.data(), row.scales.data()));
+      }
+    }
+  }
+}
+
 TEST(Oracle, SumsInFloat64WithinAHandfulOfRoundings) {
   // Token 0 of rank 0: expert 0 on its own rank, expert 2 on the other.
-  Oracle oracle(TwoRanks(Dtype::kBf16), 0);
+  const Oracle oracle(TwoRanks(Dtype::kBf16), 0);
   const float weights[] = {0.25f, 0.75f};
   std::vector<uint16_t> a(kHidden), b(kHidden), row(kHidden);
   ExpertRow(5, 1, 0, 0, 0, kHidden, a.data());
@@ -85,9 +101,11 @@ TEST(Oracle, SumsInFloat64WithinAHandfulOfRoundings) {
                     Bf16Value(narrow(0.75 * Bf16Value(b[c]))));
   }
   EXPECT_FALSE(oracle.CompareCombined(0, 1, weights, row.data()));
+  EXPECT_FALSE(oracle.CompareCombinedExactly(0, 1, weights, row.data()));
   EXPECT_TRUE(oracle.CompareCombined(0, 2, weights, row.data())) << "another set";
   row[5] ^= 1;
   EXPECT_EQ(oracle.CompareCombined(0, 1, weights, row.data())->channel, 5u);
+  EXPECT_EQ(oracle.CompareCombinedExactly(0, 1, weights, row.data())->channel, 5u);
 }
 
 TEST(Oracle, KnowsWhichTokensComeFromWhomOnce) {
@@ -104,7 +122,7 @@ TEST(Oracle, KnowsWhichTokensComeFromWhomOnce) {
 TEST(Oracle, SumsByExpertWithOneRounding) {
   Routing routing = TwoRanks(Dtype::kBf16);
   routing.shape.sum = CombineSum::kExpert;
-  Oracle oracle(routing, 0);
+  const Oracle oracle(routing, 0);
   const float weights[] = {0.25f, 0.7f};
   std::vector<uint16_t> a(kHidden), b(kHidden), row(kHidden);
   ExpertRow(5, 1, 0, 0, 0, kHidden, a.data());

@@ -1,5 +1,6 @@
 #include "csrc/abi/create.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -23,6 +24,7 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
     return {Code::kInvalid, std::string("create a rank: ") + problem};
   }
   if (from.rank >= shape.ranks) return {Code::kInvalid, "create a rank: no such rank"};
+  if (from.ranks_on_host < 1) return {Code::kInvalid, "create a rank: nobody is on its host"};
   for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
     if (from.tokens_of_rank[rank] > shape.tokens) {
       return {Code::kInvalid,
@@ -38,6 +40,7 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
                   .tokens_of_rank = {from.tokens_of_rank, from.tokens_of_rank + shape.ranks},
                   .topk_idx = {from.topk_idx, from.topk_idx + ids}},
       .weights = from.topk_weights,
+      .host_threads = std::max(from.cpus / from.ranks_on_host, 1u),
   };
   if (from.all_weights != nullptr) {
     config->routing.weights.assign(from.all_weights, from.all_weights + kSets * ids);

@@ -84,11 +84,12 @@ typedef struct ep_config {
   const char* nixl_candidate;
   const char* run_id;  // names this run's ranks to NIXL
   uint32_t rank;
-  uint32_t cpus;          // CPU: that all ranks' workers share; fewer than workers: waits yield
-  uint32_t threads;       // CPU: workers of this rank, 1 or more
-  uint32_t gpu;           // CUDA: this rank's, as ep_describe_gpu counts
-  uint32_t ranks_on_gpu;  // CUDA: that share it, 1 or more
-  uint64_t seed;          // of rows and expert outputs
+  uint32_t cpus;           // that this host's ranks share; CPU: fewer than workers, and waits yield
+  uint32_t ranks_on_host;  // this one included: while nothing is timed each has its share of cpus
+  uint32_t threads;        // CPU: workers of this rank, 1 or more
+  uint32_t gpu;            // CUDA: this rank's, as ep_describe_gpu counts
+  uint32_t ranks_on_gpu;   // CUDA: that share it, 1 or more
+  uint64_t seed;           // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]
   const int32_t* topk_idx;         // [ranks, tokens, topk]; -1 selects nothing

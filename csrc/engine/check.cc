@@ -5,7 +5,11 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <mutex>
+#include <span>
 #include <utility>
+
+#include "csrc/base/ranges.h"
 
 namespace ep {
 namespace {
@@ -44,6 +48,16 @@ class Checker::Found {
     findings_.rows = counted.rows;
     findings_.wrong = counted.wrong;
   }
+  // Adds what is found of other rows.
+  void Merge(const Found& other) {
+    const Findings& first = other.first_ < first_ ? other.findings_ : findings_;
+    const uint64_t rows = findings_.rows + other.findings_.rows;
+    const uint64_t wrong = findings_.wrong + other.findings_.wrong;
+    findings_ = first;
+    findings_.rows = rows;
+    findings_.wrong = wrong;
+    first_ = std::min(first_, other.first_);
+  }
   // Adds what is found to what was found before.
   void AddTo(Findings* findings) const {
     const uint64_t rows = findings->rows + findings_.rows;
@@ -58,9 +72,10 @@ class Checker::Found {
   uint64_t first_ = std::numeric_limits<uint64_t>::max();
 };
 
-Checker::Checker(reference::Routing routing, uint32_t rank, Tensors* tensors)
+Checker::Checker(reference::Routing routing, uint32_t rank, Tensors* tensors, uint32_t threads)
     : shape_(routing.shape),
       rank_(rank),
+      threads_(threads),
       tensors_(tensors),
       oracle_(std::move(routing), rank),
       held_(uint64_t{kSets} * kSets * tensors->tokens()) {
@@ -111,12 +126,21 @@ void Checker::PlaceCopies() {
       received_.push_back({token, begin, static_cast<uint32_t>(copies_.size())});
     }
   }
+  for (uint32_t b = 0; b < blocks_.size(); ++b) {
+    for (int64_t i = 0; i < blocks_[b].padding; ++i) {
+      padding_.push_back({b, static_cast<uint32_t>(rows[b] + i)});
+    }
+  }
 }
 
-uint64_t Checker::PaddingRows() const {
-  int64_t rows = 0;
-  for (const Block& block : blocks_) rows += block.padding;
-  return static_cast<uint64_t>(rows);
+void Checker::Share(uint64_t count, uint64_t row_bytes, Found* all, const CheckRange& check) const {
+  std::mutex mutex;
+  ForRanges(threads_, count, RowsWorthAThread(row_bytes), [&](uint64_t begin, uint64_t end) {
+    Found found;
+    check(begin, end, &found);
+    const std::lock_guard lock(mutex);
+    all->Merge(found);
+  });
 }
 
 // The rows before each block and behind it, but for those that another block has.
@@ -167,9 +191,21 @@ void Checker::ForEachTouched(Operations operations, const Touch& touch) const {
 }
 
 void Checker::Poison() {
-  ForEachTouched({.dispatch = true, .combine = true}, [](const GuardedRows& rows, int64_t first,
-                                                         int64_t count) {
-    std::memset(rows.Row(first), kPoison, static_cast<size_t>(count) * rows.row_bytes());
+  std::vector<std::span<uint8_t>> touched;
+  uint64_t bytes = 0;
+  ForEachTouched({.dispatch = true, .combine = true}, [&](const GuardedRows& rows, int64_t first,
+                                                          int64_t count) {
+    touched.emplace_back(rows.Row(first), static_cast<size_t>(count) * rows.row_bytes());
+    bytes += touched.back().size();
+  });
+  ForRanges(threads_, bytes, RowsWorthAThread(1), [&](uint64_t begin, uint64_t end) {
+    uint64_t first = 0;  // byte of a span among those of all
+    for (const std::span<uint8_t> span : touched) {
+      const uint64_t from = std::clamp(begin, first, first + span.size()) - first;
+      const uint64_t to = std::clamp(end, first, first + span.size()) - first;
+      if (from < to) std::memset(span.data() + from, kPoison, to - from);
+      first += span.size();
+    }
   });
 }
 
@@ -198,12 +234,14 @@ void Checker::CheckCounts(Findings* findings) const {
 void Checker::CheckDispatch(uint32_t set, Findings* findings) {
   CheckCounts(findings);
   Found found;
-  CheckTokens(set, 0, received_.size(), &found);
-  for (uint32_t b = 0; b < blocks_.size(); ++b) {
-    for (int64_t row = blocks_[b].PaddingBegin(); row < blocks_[b].End(); ++row) {
-      CheckPadding(b, row, &found);
-    }
-  }
+  const uint64_t token_bytes = sizeof(Bf16) * shape_.hidden;
+  Share(received_.size(), token_bytes, &found, [&](uint64_t begin, uint64_t end, Found* of_range) {
+    CheckTokens(set, begin, end, of_range);
+  });
+  Share(padding_.size(), tensors_->received.row_bytes(), &found,
+        [&](uint64_t begin, uint64_t end, Found* of_range) {
+          for (uint64_t i = begin; i < end; ++i) CheckPadding(padding_[i], of_range);
+        });
   found.AddTo(findings);
   for (const Guard& guard : guards_) {
     for (const GuardedRows* output : Outputs()) CheckGuard(*output, guard, findings);
@@ -223,11 +261,11 @@ void Checker::CheckTokens(uint32_t set, uint64_t begin, uint64_t end, Found* fou
 void Checker::CheckCopy(uint32_t set, const Received& received, Copy copy,
                         const reference::DispatchedRow& want, Found* found) const {
   found->Count();
-  const Block& block = blocks_[copy.block];
-  const int64_t row = block.first + copy.index;
-  const uint64_t order = OrderOf(copy.block, row);
+  const int64_t row = RowOf(copy);
+  const uint64_t order = OrderOf(copy);
   const reference::Token from = received.token;
-  Findings wrong = {.source_rank = from.rank, .token = from.token, .expert = block.expert};
+  Findings wrong = {
+      .source_rank = from.rank, .token = from.token, .expert = blocks_[copy.block].expert};
   const Source source = *reinterpret_cast<const Source*>(tensors_->sources.Row(row));
   if (source.rank != from.rank || source.token != from.token) {
     wrong.kind = WrongKind::kDispatchSource;
@@ -276,11 +314,12 @@ void Checker::CheckDescription(uint32_t set, int64_t row, uint64_t order, Findin
   }
 }
 
-void Checker::CheckPadding(uint32_t block, int64_t row, Found* found) const {
-  const uint64_t order = OrderOf(block, row);
+void Checker::CheckPadding(Copy padding, Found* found) const {
+  const int64_t row = RowOf(padding);
+  const uint64_t order = OrderOf(padding);
   Findings wrong = {.kind = WrongKind::kPadding,
                     .source_rank = rank_,
-                    .expert = blocks_[block].expert,
+                    .expert = blocks_[padding.block].expert,
                     .want = 0};
   for (const GuardedRows* zeroed : {&tensors_->received, &tensors_->scales}) {
     if (zeroed == &tensors_->scales && shape_.dtype != Dtype::kFp8) continue;
@@ -300,17 +339,20 @@ void Checker::CheckPadding(uint32_t block, int64_t row, Found* found) const {
 void Checker::CheckCombine(uint32_t set, uint32_t weight_set, Findings* findings) {
   if (!shape_.FansOut()) weight_set = set;
   Found found;
-  CheckSums(set, weight_set, 0, tensors_->tokens(), &found);
+  Share(tensors_->tokens(), sizeof(Bf16) * shape_.hidden, &found,
+        [&](uint64_t begin, uint64_t end, Found* of_range) {
+          CheckSums(set, weight_set, begin, end, of_range);
+        });
   found.AddTo(findings);
   for (const int64_t guard : {int64_t{-1}, int64_t{tensors_->tokens()}}) {
     CheckGuard(tensors_->combined, {guard, -1}, findings);
   }
 }
 
-void Checker::CheckSums(uint32_t set, uint32_t weight_set, uint32_t begin, uint32_t end,
+void Checker::CheckSums(uint32_t set, uint32_t weight_set, uint64_t begin, uint64_t end,
                         Found* found) {
   const uint64_t sets = set * kSets + weight_set;
-  for (uint32_t token = begin; token < end; ++token) {
+  for (auto token = static_cast<uint32_t>(begin); token < end; ++token) {
     found->Count();
     const float* weights = tensors_->Weights(weight_set, token);
     const auto* row = reinterpret_cast<const Bf16*>(tensors_->combined.Row(token));

@@ -57,8 +57,9 @@ inline constexpr uint8_t kPoison = 0xA5;
 
 class Checker {
  public:
-  // `tensors` outlives the checker.
-  Checker(reference::Routing routing, uint32_t rank, Tensors* tensors);
+  // `tensors` outlives the checker. Up to `threads` threads share what it has to do; what it finds
+  // does not depend on how many.
+  Checker(reference::Routing routing, uint32_t rank, Tensors* tensors, uint32_t threads = 1);
 
   // Calls touch(rows, first, count) for all ranges of rows that the operations of each kind must
   // write, guards included. Negative rows are guards, too. No two ranges touch each other.
@@ -76,7 +77,7 @@ class Checker {
   // Rows that this rank must receive.
   uint64_t ReceivedRows() const { return oracle_.ReceivedRows(); }
   // Rows of zeros that a dispatch must write besides.
-  uint64_t PaddingRows() const;
+  uint64_t PaddingRows() const { return padding_.size(); }
 
   // Rows [first, first + rows.size()) are those of an expert or a source; then come rows of zeros.
   struct Block {
@@ -105,7 +106,7 @@ class Checker {
     uint32_t begin;
     uint32_t end;
   };
-  // Row `index` of a block.
+  // Row `index` of a block, padding counted on.
   struct Copy {
     uint32_t block;
     uint32_t index;
@@ -118,22 +119,25 @@ class Checker {
   void PlaceCopies();
   // The tensors that a dispatch fills row by row.
   std::vector<const GuardedRows*> Outputs() const;
-  // Where a row of a block stands among those of all blocks, padding included.
-  uint64_t OrderOf(uint32_t block, int64_t row) const {
-    return order_of_block_[block] + static_cast<uint64_t>(row - blocks_[block].first);
-  }
+  int64_t RowOf(Copy copy) const { return blocks_[copy.block].first + copy.index; }
+  // Where a row stands among those of all blocks, padding included.
+  uint64_t OrderOf(Copy copy) const { return order_of_block_[copy.block] + copy.index; }
+  using CheckRange = std::function<void(uint64_t begin, uint64_t end, Found* found)>;
+  // Lets threads share [0, count), which is of rows of so many bytes; adds what they find to `all`.
+  void Share(uint64_t count, uint64_t row_bytes, Found* all, const CheckRange& check) const;
   void CheckCounts(Findings* findings) const;
   void CheckTokens(uint32_t set, uint64_t begin, uint64_t end, Found* found) const;
   void CheckCopy(uint32_t set, const Received& received, Copy copy,
                  const reference::DispatchedRow& want, Found* found) const;
   void CheckDescription(uint32_t set, int64_t row, uint64_t order, Findings wrong,
                         Found* found) const;
-  void CheckPadding(uint32_t block, int64_t row, Found* found) const;
+  void CheckPadding(Copy padding, Found* found) const;
   void CheckGuard(const GuardedRows& rows, const Guard& guard, Findings* findings) const;
-  void CheckSums(uint32_t set, uint32_t weight_set, uint32_t begin, uint32_t end, Found* found);
+  void CheckSums(uint32_t set, uint32_t weight_set, uint64_t begin, uint64_t end, Found* found);
 
   const Shape shape_;
   const uint32_t rank_;
+  const uint32_t threads_;
   Tensors* const tensors_;
   const reference::Oracle oracle_;
   std::vector<Block> blocks_;
@@ -142,6 +146,7 @@ class Checker {
   // In the order of source ranks and their tokens.
   std::vector<Received> received_;
   std::vector<Copy> copies_;
+  std::vector<Copy> padding_;
   // [kSets, kSets, tokens]: whether the sum that is specified for a token, with outputs and weights
   // of these sets, was held against the exact one.
   std::vector<uint8_t> held_;

@@ -2,12 +2,14 @@
 
 #include <utility>
 
+#include "csrc/base/ranges.h"
 #include "csrc/reference/inputs.h"
 
 namespace ep {
 
 Status Engine::Prepare(RankConfig config, uint32_t workers) {
   rank_ = config.rank;
+  host_threads_ = config.host_threads;
   const uint64_t seed = config.routing.seed;
   const Shape shape = config.routing.shape;
   const uint64_t all_weights = uint64_t{shape.ranks} * kSets * shape.tokens * shape.topk;
@@ -21,12 +23,15 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
   if (!status.ok()) return status;
   for (uint32_t set = 0; set < kSets; ++set) {
     Bf16* rows = tensors_.token_rows[set].As<Bf16>();
-    for (uint32_t token = 0; token < tokens; ++token) {
-      reference::TokenRow(seed, set, rank_, token, shape.hidden,
-                          rows + uint64_t{token} * shape.hidden);
-    }
+    ForRanges(host_threads_, tokens, RowsWorthAThread(sizeof(Bf16) * shape.hidden),
+              [&](uint64_t begin, uint64_t end) {
+                for (uint64_t token = begin; token < end; ++token) {
+                  reference::TokenRow(seed, set, rank_, static_cast<uint32_t>(token), shape.hidden,
+                                      rows + token * shape.hidden);
+                }
+              });
   }
-  checker_ = std::make_unique<Checker>(std::move(config.routing), rank_, &tensors_);
+  checker_ = std::make_unique<Checker>(std::move(config.routing), rank_, &tensors_, host_threads_);
   return {};
 }
 
@@ -54,18 +59,28 @@ Status Engine::MakeExpertRows() {
   Status status = Fetch({.dispatch = true, .combine = false});
   if (!status.ok()) return status;
   const std::vector<Block> blocks = tensors_.Blocks();
-  for (size_t b = 0; b < blocks.size(); ++b) {
-    for (uint64_t row = blocks[b].first; row < blocks[b].first + blocks[b].rows; ++row) {
-      const Source from = tensors_.sources.As<Source>()[row];
-      for (uint32_t set = 0; set < kSets; ++set) {
-        Bf16* rows = tensors_.expert_rows[set].As<Bf16>();
-        checker_->MakeExpertRow(set, b, {from.rank, from.token},
-                                rows + row * tensors_.shape().hidden);
-      }
-    }
-  }
+  uint64_t count = 0;
+  for (const Block& block : blocks) count += block.rows;
+  ForRanges(host_threads_, count, RowsWorthAThread(sizeof(Bf16) * tensors_.shape().hidden),
+            [&](uint64_t begin, uint64_t end) {
+              size_t b = 0;
+              uint64_t before = 0;  // rows of the blocks before
+              for (uint64_t i = begin; i < end; ++i) {
+                while (i - before >= blocks[b].rows) before += blocks[b++].rows;
+                MakeExpertRow(b, blocks[b].first + (i - before));
+              }
+            });
   has_expert_rows_ = true;
   return PutExpertRows();
+}
+
+void Engine::MakeExpertRow(size_t block, uint64_t row) {
+  const Source from = tensors_.sources.As<Source>()[row];
+  for (uint32_t set = 0; set < kSets; ++set) {
+    Bf16* rows = tensors_.expert_rows[set].As<Bf16>();
+    checker_->MakeExpertRow(set, block, {from.rank, from.token},
+                            rows + row * tensors_.shape().hidden);
+  }
 }
 
 Status Engine::RunFresh(Operations operations, uint64_t iterations, uint64_t* duration_ns) {

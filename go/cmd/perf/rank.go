@@ -134,6 +134,7 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int, nixl native.N
 		NIXL:        nixl,
 		RunID:       p.GetRunId(),
 		CPUs:        cpus,
+		RanksOnHost: plan.RanksOnHost(p),
 		Threads:     max(1, int(p.GetThreadsPerRank())),
 		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
 		Routing:     routing,

@@ -37,7 +37,7 @@ func open(t *testing.T, c *epperfv1.Case, rank int, waitTimeout time.Duration) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: rank, CPUs: 1, Threads: 1, WaitTimeout: waitTimeout, Routing: routing})
+	engine, err := native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: rank, CPUs: 1, RanksOnHost: 1, Threads: 1, WaitTimeout: waitTimeout, Routing: routing})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func runs(t *testing.T, c *epperfv1.Case) {
 			Group: g,
 			Sink:  g,
 			Open: func(c *epperfv1.Case) (measure.Engine, error) {
-				return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, Threads: 2, WaitTimeout: 10 * time.Second, Routing: routing})
+				return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, RanksOnHost: 1, Threads: 2, WaitTimeout: 10 * time.Second, Routing: routing})
 			},
 		}
 		running.Go(func() {
@@ -278,7 +278,7 @@ func TestACalibrationRunsAndIsRight(t *testing.T) {
 			err := measure.Rank{
 				Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{c}}, Rank: r, Group: g, Sink: g,
 				OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
-					return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
+					return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, RanksOnHost: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
 				},
 			}.Run(t.Context())
 			if err != nil {

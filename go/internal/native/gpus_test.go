@@ -47,7 +47,7 @@ func TestARankOfNoDeviceIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = native.Open(native.Config{Case: c, CPUs: 1, Threads: 1, WaitTimeout: time.Second, Routing: routing})
+	_, err = native.Open(native.Config{Case: c, CPUs: 1, RanksOnHost: 1, Threads: 1, WaitTimeout: time.Second, Routing: routing})
 	var failed *native.Error
 	if !errors.As(err, &failed) || failed.Kind != native.KindInvalid {
 		t.Errorf("Open = %v, want a refusal", err)

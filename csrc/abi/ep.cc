@@ -19,6 +19,7 @@
 #include "csrc/engine/landing.h"
 #include "csrc/engine/messages.h"
 #include "csrc/engine/sections.h"
+#include "csrc/engine/tensors.h"
 
 struct ep_engine : ep::abi::Rank {
   std::string last_error;
@@ -107,6 +108,10 @@ ep_check_result ToResult(const ep::Findings& found) {
   };
 }
 
+uint64_t OutputBytes(const ep::Shape& shape) {
+  return ep::Tensors::OutputRows(shape) * ep::Tensors::OutputRowBytes(shape);
+}
+
 }  // namespace
 
 ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity) {
@@ -136,7 +141,11 @@ ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t r
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const uint64_t images = backend == EP_IPC ? 0 : ep::ImageBytes(checked);
   *memory = {ep::Layout(checked).SizeBytes(),
-             ep::PrivateBytes(checked, received_selections) + images, ep::kFlushBytes, images};
+             ep::PrivateBytes(checked, received_selections) + images,
+             ep::kFlushBytes,
+             images,
+             ep::Tensors::OutputRows(checked),
+             OutputBytes(checked)};
   return EP_OK;
 }
 
@@ -145,7 +154,8 @@ ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_backend backend, ep_mem
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const uint64_t region = ep::Layout(checked).SizeBytes();
   const uint64_t images = backend == EP_NIXL_PUT ? checked.ranks * region : 0;
-  *memory = {region, ep::GpuPrivateBytes(checked) + images, ep::kFlushBytes, images};
+  *memory = {region, ep::GpuPrivateBytes(checked) + images, ep::kFlushBytes,
+             images, ep::Tensors::OutputRows(checked),      OutputBytes(checked)};
   return EP_OK;
 }
 
@@ -153,7 +163,7 @@ ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_mem
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0, 0};
+  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0, 0, 0, 0};
   return EP_OK;
 }
 
@@ -161,7 +171,7 @@ ep_status ep_gpu_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0, 0};
+  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0, 0, 0, 0};
   return EP_OK;
 }
 

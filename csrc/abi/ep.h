@@ -125,6 +125,10 @@ typedef struct ep_memory {
   uint64_t private_bytes;
   uint64_t flush_bytes;  // of private_bytes, for as long as ep_flush_caches runs
   uint64_t image_bytes;  // of private_bytes, what is exchanged with peers that are not mapped
+  // Rows of outputs that any routing could fill, and what they take with the experts' outputs of
+  // all sets. On a host, only rows that are received are of private_bytes; on a GPU, all are.
+  uint64_t output_rows;
+  uint64_t output_bytes;
 } ep_memory;
 ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t received_selections,
                            ep_memory* memory);

@@ -2,8 +2,12 @@
 #include "csrc/engine/check.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include <cstring>
+#include <algorithm>
+#include <fstream>
+#include <string>
 #include <vector>
 
 #include "csrc/engine/world_test_util.h"
@@ -159,6 +163,39 @@ TEST(Check, PoisonsEveryByteWithAnyNumberOfThreads) {
       EXPECT_TRUE(poisoned(tensors.combined, -1, kShape.tokens + 2));
     }
   }
+}
+
+// Bytes of memory behind [begin, begin + bytes) that are there.
+uint64_t ResidentBytes(const uint8_t* begin, uint64_t bytes) {
+  const auto page = static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> there((bytes + page - 1) / page);
+  EXPECT_EQ(mincore(const_cast<uint8_t*>(begin), bytes, there.data()), 0);
+  return page * static_cast<uint64_t>(
+                    std::ranges::count_if(there, [](unsigned char flags) { return flags & 1; }));
+}
+
+TEST(Check, TouchesNoMoreOfWhatIsReservedThanIsReceived) {
+  std::string huge_pages;
+  std::getline(std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled"), huge_pages);
+  if (huge_pages.find("[always]") != std::string::npos) {
+    GTEST_SKIP() << "this kernel rounds all that is touched to huge pages";
+  }
+  HostWorld world({.shape = kShape, .host_threads = 2});
+  world.Begin();
+  world.RunChecked(kBoth);
+  const Tensors& tensors = world.engine(0).tensors();
+  uint64_t rows = 0;
+  for (const Block& block : tensors.Blocks()) rows += block.rows + 2;  // and the guards around it
+  const uint64_t whole_pages =
+      2 * tensors.Blocks().size() * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  const GuardedRows& received = tensors.received;
+  EXPECT_LE(ResidentBytes(received.Row(-1), received.bytes()),
+            rows * received.row_bytes() + whole_pages);
+  for (const Mapping& outputs : tensors.expert_rows) {
+    EXPECT_LE(ResidentBytes(outputs.data(), outputs.size()),
+              rows * sizeof(Bf16) * kShape.hidden + whole_pages);
+  }
+  EXPECT_GT(received.bytes(), 3 * rows * received.row_bytes()) << "there is more to touch";
 }
 
 }  // namespace

@@ -56,7 +56,7 @@ Status Engine::CheckHeader(const RegionHeader& header, uint32_t peer) const {
 
 Status Engine::MakeExpertRows() {
   if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
-  Status status = Fetch({.dispatch = true, .combine = false});
+  Status status = FetchCounts(true);
   if (!status.ok()) return status;
   const std::vector<Block> blocks = tensors_.Blocks();
   uint64_t count = 0;
@@ -113,7 +113,7 @@ Status Engine::Check(Operations operations, Findings* findings) {
 
 Status Engine::CountTraffic(TrafficCounts* counts) {
   if (dispatches_ == 0) return {Code::kState, "count rows: nothing was dispatched yet"};
-  Status status = Fetch({.dispatch = true, .combine = false});
+  Status status = FetchCounts(false);
   if (!status.ok()) return status;
   *counts = {};
   counts->rows_to_rank = tensors_.CountRowsToRanks();

@@ -95,6 +95,9 @@ class Engine {
 
   // Brings what the last operations left behind to tensors_.
   virtual Status Fetch(Operations) { return {}; }
+  // Of what the last dispatch left behind, brings its counts and the handle; of its rows, with
+  // `sources`, where they come from.
+  virtual Status FetchCounts(bool /*sources*/) { return {}; }
   // Brings tensors_.expert_rows to where combines read them.
   virtual Status PutExpertRows() { return {}; }
 

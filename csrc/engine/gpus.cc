@@ -61,9 +61,6 @@ uint64_t GpuPrivateBytes(const Shape& shape) {
   const Layout layout(shape);
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   const uint64_t packed = Tensors::OutputRows(shape) + 1;
-  uint64_t per_packed =
-      layout.RowBytes() + sizeof(float) * shape.ScalesPerRow() + sizeof(Source) + kSets * bf16_row;
-  if (!shape.FansOut()) per_packed += layout.MetaStride();
   uint64_t per_token = (kSets + 1) * bf16_row +
                        (kSets * sizeof(float) + sizeof(int32_t)) * shape.topk +
                        sizeof(Destination) * shape.MaxDestinations();
@@ -71,7 +68,8 @@ uint64_t GpuPrivateBytes(const Shape& shape) {
   const uint64_t metas =
       shape.FansOut() ? uint64_t{shape.ranks} * shape.tokens * layout.MetaStride() : 0;
   const uint64_t plan = sizeof(uint32_t) * TilesOf(shape.tokens) * TileCounts(shape);
-  return packed * per_packed + shape.tokens * per_token + metas + plan + kFlushBytes;
+  return packed * Tensors::OutputRowBytes(shape) + shape.tokens * per_token + metas + plan +
+         kFlushBytes;
 }
 
 }  // namespace ep

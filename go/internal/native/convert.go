@@ -53,6 +53,9 @@ type Memory struct {
 	FlushBytes uint64
 	// ImageBytes are, of PrivateBytes, for what is exchanged with peers that are not mapped.
 	ImageBytes uint64
+	// OutputRows are those that any routing could fill, and OutputBytes what they take with the
+	// experts' outputs of all sets. PrivateBytes of a host has those that are received, of a GPU all.
+	OutputRows, OutputBytes uint64
 }
 
 // MemoryNeeded returns what a rank of the case needs where it reaches its peers by backend and
@@ -69,6 +72,8 @@ func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, receivedSele
 			PrivateBytes: uint64(memory.private_bytes),
 			FlushBytes:   uint64(memory.flush_bytes),
 			ImageBytes:   uint64(memory.image_bytes),
+			OutputRows:   uint64(memory.output_rows),
+			OutputBytes:  uint64(memory.output_bytes),
 		}, nil
 	}
 	if C.ep_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {

@@ -61,5 +61,7 @@ func GPUMemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend) (Memory, 
 		PrivateBytes: uint64(memory.private_bytes + landing.private_bytes),
 		FlushBytes:   uint64(memory.flush_bytes),
 		ImageBytes:   uint64(memory.image_bytes),
+		OutputRows:   uint64(memory.output_rows),
+		OutputBytes:  uint64(memory.output_bytes),
 	}, nil
 }

@@ -277,10 +277,7 @@ void Checker::CheckCopy(uint32_t set, const Received& received, Copy copy,
   if (!shape_.FansOut()) CheckDescription(set, row, order, wrong, found);
   const uint8_t* payload = tensors_->received.Row(row);
   const auto* scales = reinterpret_cast<const float*>(tensors_->scales.Row(row));
-  if (std::memcmp(payload, want.payload.data(), want.payload.size()) == 0 &&
-      std::memcmp(scales, want.scales.data(), sizeof(float) * want.scales.size()) == 0) {
-    return;
-  }
+  if (want.Equals(payload, scales)) return;
   const auto difference = oracle_.CompareDispatched(from, set, payload, scales);
   if (!difference) return;  // the definition decides
   wrong.kind = difference->part == reference::Difference::kScale ? WrongKind::kDispatchScale

@@ -72,6 +72,12 @@ DispatchedRow::DispatchedRow(const Shape& shape) : channels(shape.hidden) {
   if (shape.dtype == Dtype::kFp8) scales.resize(shape.ScalesPerRow());
 }
 
+bool DispatchedRow::Equals(const uint8_t* other, const float* other_scales) const {
+  if (std::memcmp(other, payload.data(), payload.size()) != 0) return false;
+  return scales.empty() ||
+         std::memcmp(other_scales, scales.data(), sizeof(float) * scales.size()) == 0;
+}
+
 Oracle::Oracle(Routing routing, uint32_t rank)
     : routing_(std::move(routing)),
       rank_(rank),

@@ -57,6 +57,8 @@ struct Difference {
 // A row as a dispatch delivers it.
 struct DispatchedRow {
   explicit DispatchedRow(const Shape& shape);
+  // Bit for bit. `other_scales` is used for FP8 only.
+  bool Equals(const uint8_t* other, const float* other_scales) const;
 
   std::vector<uint8_t> payload;  // E4M3 codes, or BF16
   std::vector<float> scales;     // FP8 only

@@ -60,6 +60,20 @@ void NarrowAll(const float* sum, uint32_t count, uint16_t* row) {
   for (uint32_t c = 0; c < count; ++c) row[c] = Narrow(sum[c]);
 }
 
+bool Near(uint16_t sum, double exact, double magnitude, double tolerance) {
+  return std::fabs(static_cast<double>(Widen(sum)) - exact) <= magnitude * tolerance;
+}
+
+EP_CPU_VERSIONS
+bool AllNear(const uint16_t* sum, const double* exact, const double* magnitude, double tolerance,
+             uint32_t count) {
+  uint64_t far = 0;
+  for (uint32_t c = 0; c < count; ++c) {
+    far |= Near(sum[c], exact[c], magnitude[c], tolerance) ? 0 : 1;
+  }
+  return far == 0;
+}
+
 uint32_t FirstDifferent(const uint16_t* a, const uint16_t* b, uint32_t count) {
   if (std::memcmp(a, b, sizeof(*a) * count) == 0) return count;
   return static_cast<uint32_t>(std::mismatch(a, a + count, b).first - a);
@@ -223,10 +237,10 @@ uint32_t Oracle::FirstFarFromExact(const Terms& terms, uint32_t begin, uint32_t 
   // doubled for the fp32 steps between.
   const int partials = routing_.shape.sum == CombineSum::kExpert ? 0 : std::popcount(terms.ranks);
   const double tolerance = std::ldexp(partials + 1, -8);
-  for (uint32_t c = 0; c < count; ++c) {
-    if (!(std::fabs(Bf16Value(sum[c]) - exact[c]) <= magnitude[c] * tolerance)) return c;
-  }
-  return count;
+  if (AllNear(sum, exact, magnitude, tolerance, count)) return count;
+  uint32_t c = 0;
+  while (Near(sum[c], exact[c], magnitude[c], tolerance)) ++c;
+  return c;
 }
 
 std::optional<Difference> Oracle::Compare(uint32_t token, uint32_t set, const float* weights,

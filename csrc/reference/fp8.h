@@ -40,8 +40,8 @@ uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multipli
 // value lies on the grid of its sum. Tests hold it against NearestE4m3.
 uint8_t RoundToE4m3(float value);
 
-// Quantises a row by it: a code for each channel, and a scale for each 128 of them or the fewer that
-// are left. Channels are finite or NaN.
+// Quantises a row by it: a code for each channel, and a scale for each 128 of them or the fewer
+// that are left. Channels are finite or NaN.
 void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales);
 
 }  // namespace ep::reference

@@ -105,6 +105,13 @@ inline uint8_t Round(float value) {
                                                                                   : 0x7F);
 }
 
+// Returns the scale. A constant `count` makes it quicker.
+inline float QuantizeGroup(const uint16_t* channels, uint32_t count, uint8_t* codes) {
+  const GroupScale scale = ScaleOfGroup(channels, count);
+  for (uint32_t c = 0; c < count; ++c) codes[c] = Round(Widen(channels[c]) * scale.multiplier);
+  return scale.scale;
+}
+
 }  // namespace
 
 GroupScale ScaleOf(const uint16_t* channels, uint32_t count) {
@@ -115,14 +122,11 @@ uint8_t RoundToE4m3(float value) { return Round(value); }
 
 EP_CPU_VERSIONS
 void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales) {
-  for (uint32_t begin = 0; begin < hidden; begin += kChannelsPerScale) {
-    const uint32_t count = std::min(kChannelsPerScale, hidden - begin);
-    const uint16_t* group = channels + begin;
-    const GroupScale scale = ScaleOfGroup(group, count);
-    uint8_t* to = codes + begin;
-    for (uint32_t c = 0; c < count; ++c) to[c] = Round(Widen(group[c]) * scale.multiplier);
-    *scales++ = scale.scale;
+  uint32_t begin = 0;
+  for (; begin + kChannelsPerScale <= hidden; begin += kChannelsPerScale) {
+    *scales++ = QuantizeGroup(channels + begin, kChannelsPerScale, codes + begin);
   }
+  if (begin < hidden) *scales = QuantizeGroup(channels + begin, hidden - begin, codes + begin);
 }
 
 EP_CPU_VERSIONS

@@ -38,8 +38,8 @@ func rankCommand() *cli.Command {
 }
 
 // rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty, with progress
-// rank 0 says how far a soak is, and nixl is where that may be. What goes wrong while it measures is in the result that it sends; the rest it
-// prints.
+// rank 0 says how far a soak is, and nixl is where that may be. What goes wrong while it measures is
+// in the result that it sends; the rest it prints.
 func rank(dumpTo string, progress bool, nixl native.NIXL) error {
 	// Its Go does one thing at a time, and the core has threads of its own. With more, Go would wake
 	// a second thread for each message, which takes CPU time from the rank beside it.

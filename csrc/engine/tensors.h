@@ -74,6 +74,8 @@ class Tensors {
   uint32_t ExpertStride() const { return shape_.MaxRowsPerExpert() + 1; }
   // Rows that row tensors have from row 0 on, guards included.
   static uint64_t OutputRows(const Shape& shape);
+  // What one of them takes in all row tensors together, experts' outputs of all sets included.
+  static uint64_t OutputRowBytes(const Shape& shape);
   // Where the last dispatch put rows, as it says itself.
   std::vector<Block> Blocks() const;
   const Shape& shape() const { return shape_; }

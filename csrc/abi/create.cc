@@ -1,8 +1,10 @@
 #include "csrc/abi/create.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/cpu.h"
 #include "csrc/engine/cpu_calibrate.h"
 #include "csrc/engine/cuda.h"
@@ -24,6 +26,7 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
     return {Code::kInvalid, std::string("create a rank: ") + problem};
   }
   if (from.rank >= shape.ranks) return {Code::kInvalid, "create a rank: no such rank"};
+  if (from.ranks_on_host < 1) return {Code::kInvalid, "create a rank: nobody is on its host"};
   for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
     if (from.tokens_of_rank[rank] > shape.tokens) {
       return {Code::kInvalid,
@@ -39,6 +42,7 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
                   .tokens_of_rank = {from.tokens_of_rank, from.tokens_of_rank + shape.ranks},
                   .topk_idx = {from.topk_idx, from.topk_idx + ids}},
       .weights = from.topk_weights,
+      .host_threads = std::max(from.cpus / from.ranks_on_host, 1u),
   };
   if (from.all_weights != nullptr) {
     config->routing.weights.assign(from.all_weights, from.all_weights + kSets * ids);
@@ -64,6 +68,8 @@ NixlLinkConfig ToNixlConfig(const ep_config& from, const RankConfig& rank,
 }
 
 Status CreateOverNixl(const ep_config& from, const CpuConfig& cpu, RankConfig rank, Rank* made) {
+  // As the engine does it: a link's images look like its region.
+  rank.routing.shape = ChunkedForThreads(rank.routing.shape, cpu.threads);
   std::unique_ptr<NixlLink> link;
   Status status = NixlLink::Create(ToNixlConfig(from, rank, kTcp), &link);
   if (!status.ok()) return status;
@@ -135,6 +141,7 @@ Shape ToShape(const ep_shape& shape) {
           static_cast<Dtype>(shape.dtype),
           static_cast<OutputLayout>(shape.layout),
           static_cast<CombineSum>(shape.sum),
+          kMaxTokens,  // engines cut tokens into chunks themselves
           static_cast<Quantize>(shape.quantize)};
 }
 

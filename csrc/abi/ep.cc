@@ -13,12 +13,14 @@
 
 #include "csrc/abi/create.h"
 #include "csrc/engine/calibrate.h"
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/cuda_calibrate.h"
 #include "csrc/engine/engine.h"
 #include "csrc/engine/gpus.h"
 #include "csrc/engine/landing.h"
 #include "csrc/engine/messages.h"
 #include "csrc/engine/sections.h"
+#include "csrc/engine/tensors.h"
 
 struct ep_engine : ep::abi::Rank {
   std::string last_error;
@@ -107,6 +109,25 @@ ep_check_result ToResult(const ep::Findings& found) {
   };
 }
 
+// The shape of a rank's engine: what C gives, cut into chunks as engines of this device cut it.
+// Returns whether there is such an engine.
+bool ToChunked(const ep_shape& given, ep_device device, uint32_t threads, ep::Shape* shape) {
+  *shape = ToShape(given);
+  if (ep::Problem(*shape) != nullptr) return false;
+  switch (device) {
+    case EP_CPU:
+      if (threads < 1) return false;
+      *shape = ep::ChunkedForThreads(*shape, threads);
+      return true;
+    case EP_CUDA: *shape = ep::ChunkedForGpu(*shape); return true;
+  }
+  return false;
+}
+
+uint64_t OutputBytes(const ep::Shape& shape) {
+  return ep::Tensors::OutputRows(shape) * ep::Tensors::OutputRowBytes(shape);
+}
+
 }  // namespace
 
 ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity) {
@@ -130,20 +151,25 @@ ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described) {
   return EP_OK;
 }
 
-ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t received_selections,
-                           ep_memory* memory) {
-  const ep::Shape checked = ToShape(*shape);
-  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint32_t threads,
+                           uint64_t received_selections, ep_memory* memory) {
+  ep::Shape checked;
+  if (!ToChunked(*shape, EP_CPU, threads, &checked)) return EP_INVALID;
   const uint64_t images = backend == EP_IPC ? 0 : ep::ImageBytes(checked);
   *memory = {ep::Layout(checked).SizeBytes(),
-             ep::PrivateBytes(checked, received_selections) + images, ep::kFlushBytes, images};
+             ep::PrivateBytes(checked, received_selections) + images,
+             ep::kFlushBytes,
+             images,
+             ep::Tensors::OutputRows(checked),
+             OutputBytes(checked)};
   return EP_OK;
 }
 
 ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
-  const ep::Shape checked = ToShape(*shape);
-  if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  *memory = {ep::Layout(checked).SizeBytes(), ep::GpuPrivateBytes(checked), ep::kFlushBytes, 0};
+  ep::Shape checked;
+  if (!ToChunked(*shape, EP_CUDA, 0, &checked)) return EP_INVALID;
+  *memory = {ep::Layout(checked).SizeBytes(),  ep::GpuPrivateBytes(checked), ep::kFlushBytes, 0,
+             ep::Tensors::OutputRows(checked), OutputBytes(checked)};
   return EP_OK;
 }
 
@@ -151,7 +177,7 @@ ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_mem
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0, 0};
+  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0, 0, 0, 0};
   return EP_OK;
 }
 
@@ -159,13 +185,14 @@ ep_status ep_gpu_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep
   const ep::Shape checked = ToShape(*shape);
   if (ep::Problem(checked) != nullptr) return EP_INVALID;
   const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0, 0};
+  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0, 0, 0, 0};
   return EP_OK;
 }
 
-ep_status ep_region_sections(const ep_shape* shape, ep_section sections[EP_SECTIONS]) {
-  const ep::Shape checked = ToShape(*shape);
-  if (ep::Problem(checked) != nullptr) return EP_INVALID;
+ep_status ep_region_sections(const ep_shape* shape, ep_device device, uint32_t threads,
+                             ep_section sections[EP_SECTIONS]) {
+  ep::Shape checked;
+  if (!ToChunked(*shape, device, threads, &checked)) return EP_INVALID;
   for (const ep::Section& section : ep::Sections(ep::Layout(checked))) {
     *sections++ = {section.name, section.bytes};
   }

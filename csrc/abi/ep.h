@@ -90,12 +90,13 @@ typedef struct ep_config {
   const char* nixl_candidate;
   const char* run_id;  // names this run's ranks to NIXL
   uint32_t rank;
-  uint32_t cpus;          // CPU: that all ranks' workers share; fewer than workers: waits yield
-  uint32_t threads;       // CPU: workers of this rank, 1 or more
-  uint32_t gpu;           // CUDA: this rank's, as ep_describe_gpu counts
-  uint32_t ranks_on_gpu;  // CUDA: that share it, 1 or more
-  uint32_t sms;           // CUDA: multiprocessors that operations may use; 0: all
-  uint64_t seed;          // of rows and expert outputs
+  uint32_t cpus;           // that this host's ranks share; CPU: fewer than workers, and waits yield
+  uint32_t ranks_on_host;  // this one included: while nothing is timed each has its share of cpus
+  uint32_t threads;        // CPU: workers of this rank, 1 or more
+  uint32_t gpu;            // CUDA: this rank's, as ep_describe_gpu counts
+  uint32_t ranks_on_gpu;   // CUDA: that share it, 1 or more
+  uint32_t sms;            // CUDA: multiprocessors that operations may use; 0: all
+  uint64_t seed;           // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]
   const int32_t* topk_idx;         // [ranks, tokens, topk]; -1 selects nothing
@@ -125,15 +126,19 @@ ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity);
 ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described);
 
 // Bytes that one rank needs: what peers reach of it, and what is its own, the cache flush included,
-// where it receives `received_selections` rows.
+// where it has `threads` workers and receives `received_selections` rows.
 typedef struct ep_memory {
   uint64_t region_bytes;
   uint64_t private_bytes;
   uint64_t flush_bytes;  // of private_bytes, for as long as ep_flush_caches runs
   uint64_t image_bytes;  // of private_bytes, what is exchanged with peers that are not mapped
+  // Rows of outputs that any routing could fill, and what they take with the experts' outputs of
+  // all sets. On a host, only rows that are received are of private_bytes; on a GPU, all are.
+  uint64_t output_rows;
+  uint64_t output_bytes;
 } ep_memory;
-ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint64_t received_selections,
-                           ep_memory* memory);
+ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint32_t threads,
+                           uint64_t received_selections, ep_memory* memory);
 
 // Bytes of a GPU's memory that one rank on it needs, in the same parts. Tensors have their full
 // size there.
@@ -149,8 +154,10 @@ typedef struct ep_section {
   uint64_t bytes;
 } ep_section;
 enum { EP_SECTIONS = 8 };
-// The parts of a region of this shape, in their order; together they are region_bytes.
-ep_status ep_region_sections(const ep_shape* shape, ep_section sections[EP_SECTIONS]);
+// The parts of a rank's region on this device, in their order; together they are region_bytes.
+// `threads` is used on CPUs only.
+ep_status ep_region_sections(const ep_shape* shape, ep_device device, uint32_t threads,
+                             ep_section sections[EP_SECTIONS]);
 
 // Makes the engine and its memory. On failure *engine is null and the reason is in `error`
 // (capacity bytes, always terminated).

@@ -229,20 +229,35 @@ Status CudaEngine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   return status;
 }
 
+Status CudaEngine::CopyCountsOut() {
+  const Shape& shape = context_.shape;
+  Status status =
+      CopyOut(handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations());
+  if (status.ok()) {
+    status = CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank);
+  }
+  if (status.ok()) status = CopyOut(handle_.places.rows_from, sizeof(uint32_t) * shape.ranks);
+  if (status.ok()) {
+    status = CopyOut(handle_.places.begin, sizeof(uint32_t) * (shape.Blocks() + 1));
+  }
+  return status;
+}
+
+Status CudaEngine::FetchCounts(bool sources) {
+  Status status = Use();
+  if (status.ok()) status = CopyCountsOut();
+  checker_->ForEachTouched({.dispatch = sources, .combine = false},
+                           [&](const GuardedRows& rows, int64_t first, int64_t count) {
+                             if (!status.ok() || &rows != &tensors_.sources) return;
+                             status = CopyOut(rows.Row(first),
+                                              static_cast<size_t>(count) * rows.row_bytes());
+                           });
+  return status.ok() ? Finish() : status;
+}
+
 Status CudaEngine::Fetch(Operations operations) {
   Status status = Use();
-  if (operations.dispatch && status.ok()) {
-    const Shape& shape = context_.shape;
-    status =
-        CopyOut(handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations());
-    if (status.ok()) {
-      status = CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank);
-    }
-    if (status.ok()) status = CopyOut(handle_.places.rows_from, sizeof(uint32_t) * shape.ranks);
-    if (status.ok()) {
-      status = CopyOut(handle_.places.begin, sizeof(uint32_t) * (shape.Blocks() + 1));
-    }
-  }
+  if (operations.dispatch && status.ok()) status = CopyCountsOut();
   checker_->ForEachTouched(operations, [&](const GuardedRows& rows, int64_t first, int64_t count) {
     if (status.ok())
       status = CopyOut(rows.Row(first), static_cast<size_t>(count) * rows.row_bytes());

@@ -75,6 +75,7 @@ class CudaEngine : public Engine {
 
  protected:
   Status Fetch(Operations operations) override;
+  Status FetchCounts(bool sources) override;
   Status PutExpertRows() override;
 
  private:
@@ -112,6 +113,7 @@ class CudaEngine : public Engine {
   T* OnGpuAs(const T* host) const {
     return reinterpret_cast<T*>(OnGpu(host));
   }
+  Status CopyCountsOut();
   Status CopyIn(const void* host, size_t bytes);
   Status CopyOut(void* host, size_t bytes);
 

@@ -122,7 +122,7 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  const kernels::BlockShape& block = kernels::BlockOf(shape_, blocks);
+  const kernels::BlockShape& block = kernels::DispatchBlock(shape_, blocks);
   cudaKernel_t kernel = &block == &kernels::kShort ? dispatch_short_ : dispatch_;
   return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
 }
@@ -130,7 +130,7 @@ Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  const kernels::BlockShape& block = kernels::BlockOf(shape_, blocks);
+  const kernels::BlockShape& block = kernels::CombineBlock(shape_, blocks);
   cudaKernel_t kernel = &block == &kernels::kShort ? combine_short_ : combine_;
   return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
 }

@@ -53,7 +53,7 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
   return kernels_->Launch(
       kernels::DispatchArguments{.context = context_,
                                  .memory = {context_.shape, blocks,
-                                           kernels::BlockOf(context_.shape, blocks)},
+                                           kernels::DispatchBlock(context_.shape, blocks)},
                                  .input = input,
                                  .output = output,
                                  .handle = gpu_handle_,
@@ -69,7 +69,7 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
   return kernels_->Launch(
       kernels::CombineArguments{.context = context_,
                                 .memory = {context_.shape, blocks,
-                                           kernels::BlockOf(context_.shape, blocks)},
+                                           kernels::CombineBlock(context_.shape, blocks)},
                                 .handle = gpu_handle_,
                                 .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
                                 .combined = OnGpuAs(tensors_.combined.As<Bf16>()),

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "csrc/base/ranges.h"
 #include "csrc/reference/fp8.h"
 #include "csrc/reference/inputs.h"
 
@@ -9,6 +10,7 @@ namespace ep {
 
 Status Engine::Prepare(RankConfig config, uint32_t workers) {
   rank_ = config.rank;
+  host_threads_ = config.host_threads;
   const uint64_t seed = config.routing.seed;
   const Shape shape = config.routing.shape;
   const uint64_t all_weights = uint64_t{shape.ranks} * kSets * shape.tokens * shape.topk;
@@ -21,18 +23,26 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
       tensors_.Allocate(shape, workers, tokens, config.routing.Selected(rank_, 0), config.weights);
   if (!status.ok()) return status;
   for (uint32_t set = 0; set < kSets; ++set) {
-    for (uint32_t token = 0; token < tokens; ++token) {
-      const uint64_t first = uint64_t{token} * shape.hidden;
-      Bf16* row = tensors_.token_rows[set].As<Bf16>() + first;
-      reference::TokenRow(seed, set, rank_, token, shape.hidden, row);
-      if (shape.quantize != Quantize::kOutside) continue;
-      reference::QuantizeRow(
-          row, shape.hidden, tensors_.token_codes[set].As<E4m3>() + first,
-          tensors_.token_scales[set].As<float>() + uint64_t{token} * shape.ScalesPerRow());
-    }
+    ForRanges(host_threads_, tokens, RowsWorthAThread(sizeof(Bf16) * shape.hidden),
+              [&](uint64_t begin, uint64_t end) {
+                for (uint64_t token = begin; token < end; ++token) {
+                  MakeTokenRow(seed, set, static_cast<uint32_t>(token));
+                }
+              });
   }
-  checker_ = std::make_unique<Checker>(std::move(config.routing), rank_, &tensors_);
+  checker_ = std::make_unique<Checker>(std::move(config.routing), rank_, &tensors_, host_threads_);
   return {};
+}
+
+void Engine::MakeTokenRow(uint64_t seed, uint32_t set, uint32_t token) {
+  const Shape& shape = tensors_.shape();
+  const uint64_t first = uint64_t{token} * shape.hidden;
+  Bf16* row = tensors_.token_rows[set].As<Bf16>() + first;
+  reference::TokenRow(seed, set, rank_, token, shape.hidden, row);
+  if (shape.quantize != Quantize::kOutside) return;
+  reference::QuantizeRow(
+      row, shape.hidden, tensors_.token_codes[set].As<E4m3>() + first,
+      tensors_.token_scales[set].As<float>() + uint64_t{token} * shape.ScalesPerRow());
 }
 
 Status Engine::Ready(bool wants_expert_rows) const {
@@ -56,21 +66,31 @@ Status Engine::CheckHeader(const RegionHeader& header, uint32_t peer) const {
 
 Status Engine::MakeExpertRows() {
   if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
-  Status status = Fetch({.dispatch = true, .combine = false});
+  Status status = FetchCounts(true);
   if (!status.ok()) return status;
   const std::vector<Block> blocks = tensors_.Blocks();
-  for (size_t b = 0; b < blocks.size(); ++b) {
-    for (uint64_t row = blocks[b].first; row < blocks[b].first + blocks[b].rows; ++row) {
-      const Source from = tensors_.sources.As<Source>()[row];
-      for (uint32_t set = 0; set < kSets; ++set) {
-        Bf16* rows = tensors_.expert_rows[set].As<Bf16>();
-        checker_->MakeExpertRow(set, b, {from.rank, from.token},
-                                rows + row * tensors_.shape().hidden);
-      }
-    }
-  }
+  uint64_t count = 0;
+  for (const Block& block : blocks) count += block.rows;
+  ForRanges(host_threads_, count, RowsWorthAThread(sizeof(Bf16) * tensors_.shape().hidden),
+            [&](uint64_t begin, uint64_t end) {
+              size_t b = 0;
+              uint64_t before = 0;  // rows of the blocks before
+              for (uint64_t i = begin; i < end; ++i) {
+                while (i - before >= blocks[b].rows) before += blocks[b++].rows;
+                MakeExpertRow(b, blocks[b].first + (i - before));
+              }
+            });
   has_expert_rows_ = true;
   return PutExpertRows();
+}
+
+void Engine::MakeExpertRow(size_t block, uint64_t row) {
+  const Source from = tensors_.sources.As<Source>()[row];
+  for (uint32_t set = 0; set < kSets; ++set) {
+    Bf16* rows = tensors_.expert_rows[set].As<Bf16>();
+    checker_->MakeExpertRow(set, block, {from.rank, from.token},
+                            rows + row * tensors_.shape().hidden);
+  }
 }
 
 Status Engine::RunFresh(Operations operations, uint64_t iterations, uint64_t* duration_ns) {
@@ -103,7 +123,7 @@ Status Engine::Check(Operations operations, Findings* findings) {
 
 Status Engine::CountTraffic(TrafficCounts* counts) {
   if (dispatches_ == 0) return {Code::kState, "count rows: nothing was dispatched yet"};
-  Status status = Fetch({.dispatch = true, .combine = false});
+  Status status = FetchCounts(false);
   if (!status.ok()) return status;
   *counts = {};
   counts->rows_to_rank = tensors_.CountRowsToRanks();

@@ -38,6 +38,8 @@ struct RankConfig {
   reference::Routing routing;
   // [kSets, shape.tokens, topk], this rank's.
   const float* weights;
+  // That make, poison and check rows on the host while nothing is timed; 1 or more.
+  uint32_t host_threads = 1;
 };
 
 class Engine {
@@ -93,6 +95,9 @@ class Engine {
 
   // Brings what the last operations left behind to tensors_.
   virtual Status Fetch(Operations) { return {}; }
+  // Of what the last dispatch left behind, brings its counts and the handle; of its rows, with
+  // `sources`, where they come from.
+  virtual Status FetchCounts(bool /*sources*/) { return {}; }
   // Brings tensors_.expert_rows to where combines read them.
   virtual Status PutExpertRows() { return {}; }
 
@@ -109,10 +114,15 @@ class Engine {
   bool connected_ = false;
 
  private:
+  // Makes a row to send, quantised as well where rows are quantised before.
+  void MakeTokenRow(uint64_t seed, uint32_t set, uint32_t token);
+  // Makes a row of a block in all sets.
+  void MakeExpertRow(size_t block, uint64_t row);
   uint32_t LastDispatchSet() const { return (dispatches_ + kSets - 1) % kSets; }
   uint32_t LastCombineSet() const { return (combines_ + kSets - 1) % kSets; }
 
   uint32_t rank_ = 0;
+  uint32_t host_threads_ = 1;
   bool has_expert_rows_ = false;
   // Operations begun; the n-th uses set n % kSets.
   uint64_t dispatches_ = 0;

@@ -64,9 +64,6 @@ uint64_t GpuPrivateBytes(const Shape& of) {
   const Layout layout(shape);
   const uint64_t bf16_row = sizeof(Bf16) * shape.hidden;
   const uint64_t packed = Tensors::OutputRows(shape) + 1;
-  uint64_t per_packed =
-      layout.RowBytes() + sizeof(float) * shape.ScalesPerRow() + sizeof(Source) + kSets * bf16_row;
-  if (!shape.FansOut()) per_packed += layout.MetaStride();
   const uint64_t input_row = shape.quantize == Quantize::kOutside
                                  ? shape.hidden + sizeof(float) * shape.ScalesPerRow()
                                  : bf16_row;
@@ -78,7 +75,8 @@ uint64_t GpuPrivateBytes(const Shape& of) {
       shape.FansOut() ? uint64_t{shape.ranks} * shape.tokens * layout.MetaStride() : 0;
   const uint32_t tiles = Tiling(shape, kernels::kLong.tile_tokens).Count(shape.tokens);
   const uint64_t plan = sizeof(uint32_t) * (2 * tiles + 1) * Entries(shape);
-  return packed * per_packed + shape.tokens * per_token + copies + plan + kFlushBytes;
+  return packed * Tensors::OutputRowBytes(shape) + shape.tokens * per_token + copies + plan +
+         kFlushBytes;
 }
 
 }  // namespace ep

@@ -69,6 +69,13 @@ uint64_t Tensors::OutputRows(const Shape& shape) {
   return uint64_t{shape.ranks} * shape.tokens + 1;
 }
 
+uint64_t Tensors::OutputRowBytes(const Shape& shape) {
+  const Layout layout(shape);
+  const uint64_t description = shape.FansOut() ? 0 : layout.MetaStride();
+  return layout.RowBytes() + sizeof(float) * shape.ScalesPerRow() + sizeof(Source) + description +
+         kSets * sizeof(Bf16) * shape.hidden;
+}
+
 std::vector<Block> Tensors::Blocks() const {
   std::vector<Block> blocks;
   const uint32_t* rows = shape_.FansOut() ? counts() : rows_from();

@@ -12,6 +12,7 @@
 
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
+#include "csrc/protocol/combine.h"
 #include "csrc/protocol/dispatch.h"
 #include "csrc/protocol/layout.h"
 #include "csrc/protocol/rank.h"
@@ -73,6 +74,8 @@ class Tensors {
   uint32_t ExpertStride() const { return shape_.MaxRowsPerExpert() + 1; }
   // Rows that row tensors have from row 0 on, guards included.
   static uint64_t OutputRows(const Shape& shape);
+  // What one of them takes in all row tensors together, experts' outputs of all sets included.
+  static uint64_t OutputRowBytes(const Shape& shape);
   // Where the last dispatch put rows, as it says itself.
   std::vector<Block> Blocks() const;
   const Shape& shape() const { return shape_; }
@@ -128,7 +131,7 @@ class Tensors {
   std::vector<uint16_t> selections_of_expert_;
   struct WorkerMemory {
     explicit WorkerMemory(const Shape& shape)
-        : places(shape), sum(shape.hidden), tables(4 * shape.ranks) {}
+        : places(shape), sum(shape.hidden), tables(combine::TableWords(shape, shape.Chunks())) {}
 
     PlacesMemory places;
     CrewMemory crew = {};

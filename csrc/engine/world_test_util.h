@@ -27,6 +27,8 @@ struct WorldConfig {
   uint64_t seed = 7;
   // Workers of each rank.
   uint32_t threads = 1;
+  // Threads of each that make, poison and check rows.
+  uint32_t host_threads = 1;
 };
 
 inline constexpr Operations kDispatch = {.dispatch = true, .combine = false};
@@ -98,7 +100,8 @@ class World {
       const RankConfig of_rank = {.rank = rank,
                                   .wait_timeout_ns = config.wait_timeout_ns,
                                   .routing = routing,
-                                  .weights = routing.Weights(rank, 0, 0)};
+                                  .weights = routing.Weights(rank, 0, 0),
+                                  .host_threads = config.host_threads};
       const CpuConfig cpu = {.threads = config.threads, .oversubscribed = true};
       std::unique_ptr<Engine> engine;
       Status status;

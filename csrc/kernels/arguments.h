@@ -33,6 +33,13 @@ inline constexpr BlockShape kLong = {.crews = 11,
                                      .piece_channels = 8192,
                                      .sum_channels = 3584,
                                      .tile_tokens = 512};
+// The same in a combine, which waits for several rows at once: more crews that hold less.
+inline constexpr BlockShape kLongSums = {.crews = 15,
+                                         .held_units = 4,
+                                         .unit_channels = kUnitChannels,
+                                         .piece_channels = 8192,
+                                         .sum_channels = 3584,
+                                         .tile_tokens = 512};
 // Where a block has a few rows: many crews with a unit of a row each, and short code, which is soon
 // there.
 inline constexpr BlockShape kShort = {.crews = 15,
@@ -42,8 +49,11 @@ inline constexpr BlockShape kShort = {.crews = 15,
                                       .sum_channels = 3584,
                                       .tile_tokens = 512};
 // What the blocks of an operation are like, of which there are so many.
-constexpr const BlockShape& BlockOf(const Shape& shape, uint32_t blocks) {
+constexpr const BlockShape& DispatchBlock(const Shape& shape, uint32_t blocks) {
   return shape.Chunks() <= blocks ? kShort : kLong;
+}
+constexpr const BlockShape& CombineBlock(const Shape& shape, uint32_t blocks) {
+  return shape.Chunks() <= blocks ? kShort : kLongSums;
 }
 // Of a block of ep_count_tiles.
 inline constexpr uint32_t kCountThreads = 512;
@@ -101,7 +111,7 @@ class DispatchMemory {
                          TokensOf(shape, workers), block.crews)),
         in_(Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
                         TokensOf(shape, workers) * shape.ranks, block.crews)),
-        senders_(Senders(shape, block)),
+        senders_(Senders(shape, workers, block)),
         crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
         plans_(memory_.Take(sizeof(TokenPlan) * block.crews)),
         words_(memory_.Take(sizeof(uint32_t) * Entries(shape) * tiling_.Words(shape))),
@@ -132,10 +142,12 @@ class DispatchMemory {
   static constexpr uint32_t ChunksOf(const Shape& shape, uint32_t workers) {
     return (shape.Chunks() + workers - 1) / workers;
   }
-  // Who sends also packs, and lands this rank's own rows. As measured on two H100s.
-  static constexpr uint32_t Senders(const Shape& shape, const BlockShape& block) {
-    const uint32_t of_15 = shape.dtype == Dtype::kFp8 ? 13 : shape.FansOut() ? 10 : 8;
-    return (block.crews * of_15 + 14) / 15;
+  // Who sends also packs, and lands this rank's own rows. As measured on two H100s: packing needs
+  // most crews, but where the link is the limit, which are few rows of a block in a flat layout.
+  static constexpr uint32_t Senders(const Shape& shape, uint32_t workers, const BlockShape& block) {
+    const bool packs = shape.dtype == Dtype::kFp8 && shape.quantize == Quantize::kInside;
+    const bool many = shape.FansOut() || TokensOf(shape, workers) > 64;
+    return (block.crews * (packs && many ? 10 : 8) + 5) / 11;
   }
   static constexpr uint32_t TokensOf(const Shape& shape, uint32_t workers) {
     const uint32_t tokens = ChunksOf(shape, workers) * shape.chunk_tokens;
@@ -171,9 +183,9 @@ class CombineMemory {
         sums_(memory_.Take(sizeof(Bf16) * block.sum_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
-        tables_(memory_.Take(4 * sizeof(uint32_t) * shape.ranks)),
+        tables_(memory_.Take(sizeof(uint32_t) * combine::TableWords(shape, workers))),
         mail_(memory_, combine::MostChunks(shape, workers),
-              (shape.ranks - 1) * combine::MostWords(shape, workers)) {}
+              combine::MostChunks(shape, workers) * combine::PartWords::kMost) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
 

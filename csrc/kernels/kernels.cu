@@ -66,14 +66,14 @@ extern "C" __global__ void __launch_bounds__(kLong.Threads(), 1)
   RunDispatch<Dtype::kBf16, kLong>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kLong.Threads(), 1)
+extern "C" __global__ void __launch_bounds__(kLongSums.Threads(), 1)
     ep_combine(const __grid_constant__ CombineArguments args) {
-  RunCombine<CombineSum::kRank, kLong>(args);
+  RunCombine<CombineSum::kRank, kLongSums>(args);
 }
 
-extern "C" __global__ void __launch_bounds__(kLong.Threads(), 1)
+extern "C" __global__ void __launch_bounds__(kLongSums.Threads(), 1)
     ep_combine_by_expert(const __grid_constant__ CombineArguments args) {
-  RunCombine<CombineSum::kExpert, kLong>(args);
+  RunCombine<CombineSum::kExpert, kLongSums>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kShort.Threads(), 1)

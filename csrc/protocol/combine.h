@@ -35,9 +35,8 @@ EP_INLINE bool Move(Device& device, SumSender<Device, kSum>& sender, HomeSummer<
                     Waiting& waiting, bool sends) {
   EP_ROLLED
   while (sends && sender.Left(device)) sender.Send(device);
-  home.Begin(device);
   EP_ROLLED
-  while (home.Left()) {
+  while (home.Left(device)) {
     home.Prepare(device);
     if (!home.Await(device, waiting)) return false;
     home.Sum(device);
@@ -57,7 +56,7 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   const Epoch epoch = Next(context.epochs->combine);
   const combine::Step step = {context,     epoch,    BankOf(epoch), handle,
                               expert_rows, combined, working};
-  combine::SumSender<Device, kSum> sender(step);
+  combine::SumSender<Device, kSum> sender(device, step);
   combine::HomeSummer<Device, kSum> home(device, step);
   Waiting waiting = {Op::kCombine, epoch};
   EP_ROLLED
@@ -70,7 +69,7 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
   home.FindWords(device);
   if (!EnterOperation(device, context, working.mail,
                       combine::MostChunks(context.shape, device.Workers()),
-                      (context.shape.ranks - 1) * combine::MostWords(context.shape, device.Workers()))) {
+                      home.arrivals().list().Size())) {
     return false;
   }
   if (device.EnterLast(&context.tickets->entered)) context.epochs->combine = epoch;

@@ -7,6 +7,16 @@
 
 namespace ep::combine {
 
+// Chunks are dealt out to workers in turn, so that all work on neighbouring rows at a time. A worker
+// has so many of a pair's at most.
+constexpr uint32_t MostChunksOfWorker(const Shape& shape, uint32_t workers) {
+  return (shape.Chunks() + workers - 1) / workers;
+}
+// Words of fast memory for a worker's tables: of what it sends to each peer, and of what it awaits.
+constexpr uint32_t TableWords(const Shape& shape, uint32_t workers) {
+  return 2 * shape.ranks * (1 + MostChunksOfWorker(shape, workers));
+}
+
 // What goes where in one combine.
 struct Step {
   const RankContext& context;

@@ -141,7 +141,7 @@ struct Working {
   Mail mail;
   CrewMemory* crew;  // this crew's
   Bf16* sum;         // [channels of a piece], this crew's; combines only
-  uint32_t* tables;  // [4, ranks]: which chunks a worker sends and takes; combines only
+  uint32_t* tables;  // [combine::TableWords]: which chunks it sends and awaits; combines only
   Pieces out;        // how rows are cut that it sends
   Pieces in;         // and those that it takes
   // Crews that send before they take, where there is something to take meanwhile; the others only

@@ -11,18 +11,18 @@ namespace ep::combine {
 
 // How many chunks any worker can have.
 constexpr uint32_t MostChunks(const Shape& shape, uint32_t workers) {
-  return (shape.ranks - 1) * ((shape.Chunks() + workers - 1) / workers);
+  return (shape.ranks - 1) * MostChunksOfWorker(shape, workers);
 }
 
-// A crew's share of its worker's chunks: of each peer a worker has neighbouring ones, so that homes
-// get what they need in the order of their tokens.
+// A crew's share of its worker's chunks: of each peer's every n-th.
 template <class Device, CombineSum kSum>
 class SumSender {
  public:
-  explicit SumSender(const Step& step)
+  SumSender(const Device& device, const Step& step)
       : step_(step),
-        first_(step.working.tables + 2 * step.context.shape.ranks),
-        count_(step.working.tables + 3 * step.context.shape.ranks),
+        workers_(device.Workers()),
+        first_(step.working.tables),
+        count_(step.working.tables + step.context.shape.ranks),
         queue_(step.working.mail.taken) {}
 
   // Announces chunks without rows, by all lanes of all workers.
@@ -49,10 +49,9 @@ class SumSender {
     for (uint32_t p = device.Thread(); p < peers; p += device.Threads()) {
       uint32_t worker = device.Worker() + p * workers / peers;
       if (worker >= workers) worker -= workers;
-      const Share share =
-          Share::Of(ChunksOf(step_, step_.handle.places.rows_from[context.Peer(p)]), worker, workers);
-      first_[p] = share.begin;
-      count_[p] = share.Count();
+      const uint32_t chunks = ChunksOf(step_, step_.handle.places.rows_from[context.Peer(p)]);
+      first_[p] = worker;
+      count_[p] = (chunks + workers - 1 - worker) / workers;
     }
   }
   // To the first of them, once all lanes have found.
@@ -112,7 +111,7 @@ class SumSender {
     uint32_t chunk;
   };
   uint32_t Home(Place at) const { return step_.context.Peer(at.peer); }
-  uint32_t ChunkOf(Place at) const { return first_[at.peer] + at.chunk; }
+  uint32_t ChunkOf(Place at) const { return first_[at.peer] + at.chunk * workers_; }
   SlotRange Slots(Place at) const {
     const uint32_t rows = step_.working.places.rows_from[Home(at)];
     const uint32_t begin = ChunkOf(at) * step_.context.shape.chunk_tokens;
@@ -173,6 +172,7 @@ class SumSender {
   }
 
   const Step& step_;
+  const uint32_t workers_;
   // [peers], in fast memory: this worker's first chunk for each, and how many.
   uint32_t* const first_;
   uint32_t* const count_;

@@ -9,30 +9,40 @@
 
 namespace ep::combine {
 
-// A crew's share of its worker's tokens, which are those of some chunks.
+// A crew's share of its worker's tokens, which are those of every n-th chunk.
 template <class Device, CombineSum kSum>
 class HomeSummer {
  public:
   HomeSummer(Device& device, const Step& step)
       : step_(step),
-        share_(Share::Of(step.context.shape.Chunks(), device.Worker(), device.Workers())),
-        first_(Limited(share_.begin)),
-        tokens_(Limited(share_.end) - first_),
+        worker_(device.Worker()),
+        workers_(device.Workers()),
         queue_(step.working.mail.taken + 1),
         arrivals_(step.context, step.working,
-                  PartWords(step.context, step.bank,
-                            MostWords(step.context.shape, device.Workers()),
-                            step.working.tables, step.working.tables + step.context.shape.ranks)) {
+                  PartWords(step.context, step.bank, device.Worker(), device.Workers(),
+                            step.working.tables + 2 * step.context.shape.ranks,
+                            step.working.tables + step.context.shape.ranks *
+                                                      (2 + MostChunksOfWorker(step.context.shape,
+                                                                              device.Workers())))) {
   }
 
   Arrivals<Device, PartWords>& arrivals() { return arrivals_; }
   // Finds what this worker awaits, by all its lanes.
   EP_INLINE void FindWords(Device& device) {
-    arrivals_.list().Find(device, step_.handle.chunk_slots, share_);
+    arrivals_.list().Find(device, step_.handle.chunk_slots);
   }
 
-  EP_INLINE void Begin(Device& device) { queue_.Next(device); }
-  bool Left() const { return queue_.At() < tokens_ * step_.working.in.count; }
+  // Whether a piece is left for this crew.
+  EP_INLINE bool Left(Device& device) {
+    if (!begun_) queue_.Next(device);
+    begun_ = true;
+    EP_ROLLED
+    while (First() < step_.handle.tokens) {
+      if (Token() < step_.handle.tokens) return true;
+      queue_.SkipTo(device, (Chunk() + 1) * PerChunk());
+    }
+    return false;
+  }
 
   // Finds what the next piece is the sum of, and sums what this rank makes of it itself.
   EP_INLINE void Prepare(Device& device) {
@@ -54,7 +64,7 @@ class HomeSummer {
     for (; there_ < count_; ++there_) {
       const Destination from = step_.working.crew->from[there_];
       if (from.rank == step_.context.rank) continue;
-      const uint32_t word = arrivals_.list().Of(from.rank, from.slot / chunk_slots);
+      const uint32_t word = arrivals_.list().Of(Chunk(), from.rank, from.slot / chunk_slots);
       if (arrivals_.Look(device, waiting, word, true) != Verdict::kReady) return false;
       const SlotRange slots = arrivals_.Slots(device, word);
       if (slots.begin <= from.slot && from.slot < slots.end) continue;
@@ -79,11 +89,19 @@ class HomeSummer {
   }
 
  private:
-  uint32_t Limited(uint32_t chunk) const {
-    const uint32_t token = chunk * step_.context.shape.chunk_tokens;
-    return token < step_.handle.tokens ? token : step_.handle.tokens;
+  // Pieces are counted as if every chunk were full.
+  uint32_t PerChunk() const {
+    const Shape& shape = step_.context.shape;
+    const uint32_t tokens = shape.chunk_tokens < shape.tokens ? shape.chunk_tokens : shape.tokens;
+    return tokens * step_.working.in.count;
   }
-  uint32_t Token() const { return first_ + queue_.At() / step_.working.in.count; }
+  // The how manieth of this worker's the next piece's chunk is.
+  uint32_t Chunk() const { return queue_.At() / PerChunk(); }
+  uint32_t First() const {
+    return (worker_ + Chunk() * workers_) * step_.context.shape.chunk_tokens;
+  }
+  uint32_t Token() const { return First() + queue_.At() % PerChunk() / step_.working.in.count; }
+
   // Brings the token's destinations to the crew's memory, and what is to be awaited to its front.
   EP_INLINE void FindParts(Device& device) {
     const uint32_t token = Token();
@@ -135,9 +153,9 @@ class HomeSummer {
   }
 
   const Step& step_;
-  const Share share_;
-  const uint32_t first_;   // token of this worker
-  const uint32_t tokens_;  // of it
+  const uint32_t worker_;
+  const uint32_t workers_;
+  bool begun_ = false;
   Queue<Device> queue_;
   // Of the token of the next piece, once it is prepared.
   bool sums_own_ = false;

@@ -13,26 +13,6 @@ namespace {
 
 constexpr uint8_t kLargest = 0x7E;  // 448
 
-// The codes of all magnitudes, by the upper half of a float's bits and whether the lower half is
-// more than 0: no halfway point has so many significant bits that it lies between.
-using Codes = std::array<std::array<uint8_t, 2>, 0x8000>;
-
-Codes MakeCodes() {
-  constexpr uint32_t kInfinity = 0x7F800000;
-  Codes codes;
-  uint8_t code = 0;
-  for (uint32_t upper = 0; upper < codes.size(); ++upper) {
-    for (uint32_t more = 0; more < 2; ++more) {
-      const uint32_t bits = upper << 16 | more;
-      while (bits <= kInfinity && std::bit_cast<float>(bits) > E4m3Intervals()[code].highest) {
-        ++code;
-      }
-      codes[upper][more] = bits > kInfinity ? 0x7F : code;
-    }
-  }
-  return codes;
-}
-
 }  // namespace
 
 double Bf16Value(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
@@ -81,14 +61,72 @@ const std::array<Interval, 128>& E4m3Intervals() {
   return kIntervals;
 }
 
-GroupScale ScaleOf(const uint16_t* channels, uint32_t count) {
-  double amax = 0;
-  for (uint32_t c = 0; c < count; ++c) {
-    amax = std::max(amax, std::fabs(Bf16Value(channels[c])));  // max(a, NaN) is a
+namespace {
+
+// Channels of a group that are looked at side by side.
+constexpr uint32_t kLanes = 32;
+
+inline float Widen(uint16_t bits) { return std::bit_cast<float>(uint32_t{bits} << 16); }
+
+inline float Larger(float magnitude, uint16_t channel) {
+  const float other = std::fabs(Widen(channel));
+  return other > magnitude ? other : magnitude;  // no NaN is larger
+}
+
+inline GroupScale ScaleOfGroup(const uint16_t* channels, uint32_t count) {
+  float largest[kLanes] = {};
+  uint32_t c = 0;
+  for (; c + kLanes <= count; c += kLanes) {
+    for (uint32_t lane = 0; lane < kLanes; ++lane) {
+      largest[lane] = Larger(largest[lane], channels[c + lane]);
+    }
   }
-  amax = std::max(amax, static_cast<double>(1e-4f));
+  for (; c < count; ++c) largest[0] = Larger(largest[0], channels[c]);
+  const double amax = std::max(*std::max_element(largest, largest + kLanes), 1e-4f);
   // A quotient of two floats in double, rounded to float, is the correctly rounded float quotient.
   return {static_cast<float>(amax / 448.0), static_cast<float>(448.0 / amax)};
+}
+
+inline uint8_t Round(float value) {
+  constexpr float kBeyond = 512.0f;
+  constexpr uint32_t kExponent = 0x7F800000;
+  constexpr uint32_t kLeastNormal = 121u << 23;  // 2^-6, in whose grid smaller values lie, too
+  const float magnitude = std::fabs(value);
+  const float clamped = magnitude > kBeyond ? kBeyond : magnitude;  // a NaN stays one
+  const uint32_t exponent = std::max(std::bit_cast<uint32_t>(clamped) & kExponent, kLeastNormal);
+  // The grid's unit is an eighth of the value's power of two, and 2^23 units are a float whose last
+  // bit is one unit: the sum is rounded to it, ties to even.
+  const uint32_t many_units = exponent + (20u << 23);
+  const uint32_t units =
+      std::bit_cast<uint32_t>(clamped + std::bit_cast<float>(many_units)) - many_units;
+  const uint32_t code = std::min<uint32_t>(((exponent - kLeastNormal) >> 20) + units, kLargest);
+  const uint32_t sign = std::bit_cast<uint32_t>(value) >> 24 & 0x80;
+  return static_cast<uint8_t>(magnitude <= std::numeric_limits<float>::infinity() ? code | sign
+                                                                                  : 0x7F);
+}
+
+// Returns the scale. A constant `count` makes it quicker.
+inline float QuantizeGroup(const uint16_t* channels, uint32_t count, uint8_t* codes) {
+  const GroupScale scale = ScaleOfGroup(channels, count);
+  for (uint32_t c = 0; c < count; ++c) codes[c] = Round(Widen(channels[c]) * scale.multiplier);
+  return scale.scale;
+}
+
+}  // namespace
+
+GroupScale ScaleOf(const uint16_t* channels, uint32_t count) {
+  return ScaleOfGroup(channels, count);
+}
+
+uint8_t RoundToE4m3(float value) { return Round(value); }
+
+EP_CPU_VERSIONS
+void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales) {
+  uint32_t begin = 0;
+  for (; begin + kChannelsPerScale <= hidden; begin += kChannelsPerScale) {
+    *scales++ = QuantizeGroup(channels + begin, kChannelsPerScale, codes + begin);
+  }
+  if (begin < hidden) *scales = QuantizeGroup(channels + begin, hidden - begin, codes + begin);
 }
 
 EP_CPU_VERSIONS
@@ -98,7 +136,7 @@ uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multipli
   uint32_t wrong[kChannelsPerScale];
   uint32_t any = 0;
   for (uint32_t c = 0; c < count; ++c) {
-    const float value = std::bit_cast<float>(uint32_t{channels[c]} << 16) * multiplier;
+    const float value = Widen(channels[c]) * multiplier;
     const float magnitude = std::fabs(value);
     const Interval interval = intervals[codes[c] & 0x7F];
     const bool inside = magnitude >= interval.lowest && magnitude <= interval.highest;
@@ -111,22 +149,6 @@ uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multipli
     if (wrong[c] && !(std::isnan(Bf16Value(channels[c])) && codes[c] == 0x7F)) return c;
   }
   return count;
-}
-
-void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales) {
-  static const Codes kCodes = MakeCodes();
-  for (uint32_t begin = 0; begin < hidden; begin += kChannelsPerScale) {
-    const uint32_t count = std::min(kChannelsPerScale, hidden - begin);
-    const GroupScale group = ScaleOf(channels + begin, count);
-    *scales++ = group.scale;
-    for (uint32_t c = begin; c < begin + count; ++c) {
-      const float value = std::bit_cast<float>(uint32_t{channels[c]} << 16) * group.multiplier;
-      const uint32_t bits = std::bit_cast<uint32_t>(value);
-      const uint8_t magnitude = kCodes[bits >> 16 & 0x7FFF][(bits & 0xFFFF) != 0];
-      const bool negative = !std::isnan(value) && std::signbit(value);
-      codes[c] = negative ? magnitude | 0x80 : magnitude;
-    }
-  }
 }
 
 }  // namespace ep::reference

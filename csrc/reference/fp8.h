@@ -31,12 +31,17 @@ struct GroupScale {
 };
 GroupScale ScaleOf(const uint16_t* channels, uint32_t count);
 
-// The first of `count` channels, up to 128, whose code is not the nearest, or `count`.
+// The first of `count` channels, up to 128, whose code is not the nearest, or `count`. This is the
+// definition.
 uint32_t FirstWrongCode(const uint16_t* channels, uint32_t count, float multiplier,
                         const uint8_t* codes);
 
-// Quantises a row without infinities: a code for each channel, and a scale for each 128 of them or
-// the fewer that are left.
+// The nearest code by the rounding of the float unit, which is quick: what an addition makes of a
+// value lies on the grid of its sum. Tests hold it against NearestE4m3.
+uint8_t RoundToE4m3(float value);
+
+// Quantises a row by it: a code for each channel, and a scale for each 128 of them or the fewer
+// that are left. Channels are finite or NaN.
 void QuantizeRow(const uint16_t* channels, uint32_t hidden, uint8_t* codes, float* scales);
 
 }  // namespace ep::reference

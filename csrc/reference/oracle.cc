@@ -4,7 +4,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <set>
 #include <utility>
 
 #include "csrc/base/cpu_versions.h"
@@ -24,84 +23,140 @@ inline uint16_t Narrow(float value) {
   return static_cast<uint16_t>((bits >> 16) + up);
 }
 
+// Channels that are summed at a time: what they take stays in the first-level cache.
+constexpr uint32_t kTile = 1024;
+
+// Adds channels [begin, begin + count) of an expert's weighted output, which is made on the way.
 EP_CPU_VERSIONS
-void AddSelection(const uint16_t* row, float weight, uint32_t hidden, float* sum, double* exact,
-                  double* magnitude) {
-  for (uint32_t c = 0; c < hidden; ++c) {
-    sum[c] = __builtin_fmaf(weight, Widen(row[c]), sum[c]);
+void AddExpert(RowKey key, uint32_t begin, uint32_t count, float weight, float* sum) {
+  Channels channels(key, begin);
+  for (uint32_t c = 0; c < count; ++c) {
+    sum[c] = __builtin_fmaf(weight, Widen(channels.NextOfExpert()), sum[c]);
   }
-  for (uint32_t c = 0; c < hidden; ++c) {
-    const double product = static_cast<double>(weight) * static_cast<double>(Widen(row[c]));
+}
+
+EP_CPU_VERSIONS
+void AddExpertExactly(RowKey key, uint32_t begin, uint32_t count, float weight, double* exact,
+                      double* magnitude) {
+  Channels channels(key, begin);
+  for (uint32_t c = 0; c < count; ++c) {
+    const double product =
+        static_cast<double>(weight) * static_cast<double>(Widen(channels.NextOfExpert()));
     exact[c] += product;
     magnitude[c] += std::fabs(product);
   }
 }
 
 EP_CPU_VERSIONS
-void AddRank(const float* rank_sum, bool first, uint32_t hidden, float* sum) {
-  for (uint32_t c = 0; c < hidden; ++c) {
+void AddRank(const float* rank_sum, bool first, uint32_t count, float* sum) {
+  for (uint32_t c = 0; c < count; ++c) {
     const float partial = Widen(Narrow(rank_sum[c]));
     sum[c] = first ? partial : sum[c] + partial;
   }
 }
 
+EP_CPU_VERSIONS
+void NarrowAll(const float* sum, uint32_t count, uint16_t* row) {
+  for (uint32_t c = 0; c < count; ++c) row[c] = Narrow(sum[c]);
+}
+
+bool Near(uint16_t sum, double exact, double magnitude, double tolerance) {
+  return std::fabs(static_cast<double>(Widen(sum)) - exact) <= magnitude * tolerance;
+}
+
+EP_CPU_VERSIONS
+bool AllNear(const uint16_t* sum, const double* exact, const double* magnitude, double tolerance,
+             uint32_t count) {
+  uint64_t far = 0;
+  for (uint32_t c = 0; c < count; ++c) {
+    far |= Near(sum[c], exact[c], magnitude[c], tolerance) ? 0 : 1;
+  }
+  return far == 0;
+}
+
+uint32_t FirstDifferent(const uint16_t* a, const uint16_t* b, uint32_t count) {
+  if (std::memcmp(a, b, sizeof(*a) * count) == 0) return count;
+  return static_cast<uint32_t>(std::mismatch(a, a + count, b).first - a);
+}
+
 }  // namespace
+
+DispatchedRow::DispatchedRow(const Shape& shape) : channels(shape.hidden) {
+  payload.resize(shape.dtype == Dtype::kFp8 ? shape.hidden : sizeof(uint16_t) * shape.hidden);
+  if (shape.dtype == Dtype::kFp8) scales.resize(shape.ScalesPerRow());
+}
+
+bool DispatchedRow::Equals(const uint8_t* other, const float* other_scales) const {
+  if (std::memcmp(other, payload.data(), payload.size()) != 0) return false;
+  return scales.empty() ||
+         std::memcmp(other_scales, scales.data(), sizeof(float) * scales.size()) == 0;
+}
 
 Oracle::Oracle(Routing routing, uint32_t rank)
     : routing_(std::move(routing)),
       rank_(rank),
       received_(routing_.shape.experts_per_rank),
-      received_from_(routing_.shape.ranks),
-      expected_(routing_.shape.hidden),
-      expert_row_(routing_.shape.hidden),
-      rank_sum_(routing_.shape.hidden),
-      sum_(routing_.shape.hidden),
-      exact_(routing_.shape.hidden),
-      magnitude_(routing_.shape.hidden) {
-  const Shape& shape = routing_.shape;
-  for (uint32_t source = 0; source < shape.ranks; ++source) {
+      received_from_(routing_.shape.ranks) {
+  for (uint32_t source = 0; source < routing_.shape.ranks; ++source) {
     for (uint32_t token = 0; token < routing_.tokens_of_rank[source]; ++token) {
-      const int32_t* selected = routing_.Selected(source, token);
-      bool here = false;
-      for (uint32_t j = 0; j < shape.topk; ++j) {
-        if (selected[j] < 0) continue;
-        const uint32_t expert = static_cast<uint32_t>(selected[j]);
-        if (expert / shape.experts_per_rank != rank_) continue;
-        received_[expert % shape.experts_per_rank].push_back({source, token});
-        ++received_rows_;
-        here = true;
-      }
-      if (here) received_from_[source].push_back({source, token});
+      const std::vector<uint32_t> experts = LocalExperts({source, token});
+      for (const uint32_t expert : experts) received_[expert].push_back({source, token});
+      received_rows_ += experts.size();
+      if (!experts.empty()) received_from_[source].push_back({source, token});
     }
   }
 }
 
-std::optional<Difference> Oracle::CompareDispatched(Token from, uint32_t set, const uint8_t* row,
-                                                    const float* scales) {
+std::vector<uint32_t> Oracle::LocalExperts(Token from) const {
+  const Shape& shape = routing_.shape;
+  const int32_t* selected = routing_.Selected(from.rank, from.token);
+  std::vector<uint32_t> experts;
+  for (uint32_t j = 0; j < shape.topk; ++j) {
+    if (selected[j] < 0) continue;
+    const uint32_t expert = static_cast<uint32_t>(selected[j]);
+    if (expert / shape.experts_per_rank == rank_)
+      experts.push_back(expert % shape.experts_per_rank);
+  }
+  return experts;
+}
+
+void Oracle::ExpectDispatched(Token from, uint32_t set, DispatchedRow* row) const {
   const uint32_t hidden = routing_.shape.hidden;
-  TokenRow(routing_.seed, set, from.rank, from.token, hidden, expected_.data());
-  if (routing_.shape.dtype == Dtype::kFp8) return CompareFp8(row, scales);
-  if (std::memcmp(row, expected_.data(), 2 * hidden) == 0) return std::nullopt;
+  TokenRow(routing_.seed, set, from.rank, from.token, hidden, row->channels.data());
+  if (routing_.shape.dtype == Dtype::kFp8) {
+    QuantizeRow(row->channels.data(), hidden, row->payload.data(), row->scales.data());
+  } else {
+    std::memcpy(row->payload.data(), row->channels.data(), row->payload.size());
+  }
+}
+
+std::optional<Difference> Oracle::CompareDispatched(Token from, uint32_t set, const uint8_t* row,
+                                                    const float* scales) const {
+  const uint32_t hidden = routing_.shape.hidden;
+  std::vector<uint16_t> want(hidden);
+  TokenRow(routing_.seed, set, from.rank, from.token, hidden, want.data());
+  if (routing_.shape.dtype == Dtype::kFp8) return CompareFp8(want.data(), row, scales);
   for (uint32_t c = 0; c < hidden; ++c) {
     uint16_t got;
     std::memcpy(&got, row + 2 * c, sizeof(got));
-    if (got != expected_[c]) return Difference{Difference::kChannel, c, got, expected_[c]};
+    if (got != want[c]) return Difference{Difference::kChannel, c, got, want[c]};
   }
   return std::nullopt;
 }
 
-std::optional<Difference> Oracle::CompareFp8(const uint8_t* row, const float* scales) const {
+std::optional<Difference> Oracle::CompareFp8(const uint16_t* channels, const uint8_t* row,
+                                             const float* scales) const {
   for (uint32_t group = 0; group < routing_.shape.ScalesPerRow(); ++group) {
     const uint32_t begin = group * kChannelsPerScale;
     const uint32_t count = std::min(kChannelsPerScale, routing_.shape.hidden - begin);
-    const uint16_t* channels = expected_.data() + begin;
-    const GroupScale want = ScaleOf(channels, count);
+    const uint16_t* of_group = channels + begin;
+    const GroupScale want = ScaleOf(of_group, count);
     const uint32_t got_bits = std::bit_cast<uint32_t>(scales[group]);
     const uint32_t want_bits = std::bit_cast<uint32_t>(want.scale);
     if (got_bits != want_bits) return Difference{Difference::kScale, begin, got_bits, want_bits};
-    const uint32_t wrong = FirstWrongCode(channels, count, want.multiplier, row + begin);
+    const uint32_t wrong = FirstWrongCode(of_group, count, want.multiplier, row + begin);
     if (wrong != count) {
-      const uint8_t nearest = NearestE4m3(Widen(channels[wrong]) * want.multiplier);
+      const uint8_t nearest = NearestE4m3(Widen(of_group[wrong]) * want.multiplier);
       return Difference{Difference::kChannel, begin + wrong, row[begin + wrong], nearest};
     }
   }
@@ -122,84 +177,99 @@ std::vector<Share> Oracle::Shares(Token from, uint32_t set) const {
   return shares;
 }
 
-void Oracle::AddExperts(uint32_t rank, Token of, uint32_t set, const float* weights, float* sum) {
+Oracle::Terms Oracle::TermsOf(Token token, uint32_t set, const float* weights) const {
   const Shape& shape = routing_.shape;
-  const int32_t* selected = routing_.Selected(of.rank, of.token);
+  const int32_t* selected = routing_.Selected(token.rank, token.token);
+  Terms terms;
   for (uint32_t j = 0; j < shape.topk; ++j) {
     if (selected[j] < 0) continue;
     const uint32_t expert = static_cast<uint32_t>(selected[j]);
-    if (expert / shape.experts_per_rank != rank) continue;
-    ExpertRow(routing_.seed, set, of.rank, of.token, expert, shape.hidden, expert_row_.data());
-    AddSelection(expert_row_.data(), weights[j], shape.hidden, sum, exact_.data(),
-                 magnitude_.data());
+    const uint32_t i = terms.count++;
+    terms.key[i] = ExpertKey(routing_.seed, set, token.rank, token.token, expert);
+    terms.weight[i] = weights[j];
+    terms.rank[i] = expert / shape.experts_per_rank;
+    terms.ranks |= uint64_t{1} << terms.rank[i];
+  }
+  return terms;
+}
+
+void Oracle::SumHere(Token from, uint32_t set, uint16_t* row) const {
+  const uint32_t hidden = routing_.shape.hidden;
+  const Terms terms = TermsOf(from, set, routing_.Weights(from.rank, set, from.token));
+  for (uint32_t begin = 0; begin < hidden; begin += kTile) {
+    const uint32_t count = std::min(kTile, hidden - begin);
+    float sum[kTile] = {};
+    for (uint32_t i = 0; i < terms.count; ++i) {
+      if (terms.rank[i] == rank_) AddExpert(terms.key[i], begin, count, terms.weight[i], sum);
+    }
+    NarrowAll(sum, count, row + begin);
   }
 }
 
-void Oracle::SumHere(Token from, uint32_t set, uint16_t* row) {
-  rank_sum_.assign(routing_.shape.hidden, 0.0f);
-  AddExperts(rank_, from, set, routing_.Weights(from.rank, set, from.token), rank_sum_.data());
-  for (uint32_t c = 0; c < routing_.shape.hidden; ++c) row[c] = Narrow(rank_sum_[c]);
-}
-
-uint32_t Oracle::SumByRank(Token of, uint32_t set, const float* weights) {
-  const Shape& shape = routing_.shape;
-  const int32_t* selected = routing_.Selected(of.rank, of.token);
-  std::set<uint32_t> ranks;
-  for (uint32_t j = 0; j < shape.topk; ++j) {
-    if (selected[j] >= 0) ranks.insert(static_cast<uint32_t>(selected[j]) / shape.experts_per_rank);
+void Oracle::SumSpecified(const Terms& terms, uint32_t begin, uint32_t count, uint16_t* sum) const {
+  float total[kTile] = {};
+  if (routing_.shape.sum == CombineSum::kExpert) {
+    for (uint32_t i = 0; i < terms.count; ++i) {
+      AddExpert(terms.key[i], begin, count, terms.weight[i], total);
+    }
+    return NarrowAll(total, count, sum);
   }
   bool first = true;
-  for (const uint32_t rank : ranks) {
-    rank_sum_.assign(shape.hidden, 0.0f);
-    AddExperts(rank, of, set, weights, rank_sum_.data());
-    AddRank(rank_sum_.data(), first, shape.hidden, sum_.data());
+  for (uint64_t left = terms.ranks; left != 0; left &= left - 1) {
+    const uint32_t rank = static_cast<uint32_t>(std::countr_zero(left));
+    float of_rank[kTile] = {};
+    for (uint32_t i = 0; i < terms.count; ++i) {
+      if (terms.rank[i] == rank) AddExpert(terms.key[i], begin, count, terms.weight[i], of_rank);
+    }
+    AddRank(of_rank, first, count, total);
     first = false;
   }
-  return static_cast<uint32_t>(ranks.size());
+  NarrowAll(total, count, sum);
 }
 
-uint32_t Oracle::SumByExpert(Token of, uint32_t set, const float* weights) {
-  const Shape& shape = routing_.shape;
-  const int32_t* selected = routing_.Selected(of.rank, of.token);
-  for (uint32_t j = 0; j < shape.topk; ++j) {
-    if (selected[j] < 0) continue;
-    ExpertRow(routing_.seed, set, of.rank, of.token, static_cast<uint32_t>(selected[j]),
-              shape.hidden, expert_row_.data());
-    AddSelection(expert_row_.data(), weights[j], shape.hidden, sum_.data(), exact_.data(),
-                 magnitude_.data());
+uint32_t Oracle::FirstFarFromExact(const Terms& terms, uint32_t begin, uint32_t count,
+                                   const uint16_t* sum) const {
+  double exact[kTile] = {};
+  double magnitude[kTile] = {};
+  for (uint32_t i = 0; i < terms.count; ++i) {
+    AddExpertExactly(terms.key[i], begin, count, terms.weight[i], exact, magnitude);
   }
-  return 0;
-}
-
-// Leaves the specified sum, as BF16, in expected_, the exact one in exact_, and how far a result
-// may be from it in magnitude_.
-void Oracle::SumSpecified(uint32_t token, uint32_t set, const float* weights) {
-  const Shape& shape = routing_.shape;
-  const Token of = {rank_, token};
-  sum_.assign(shape.hidden, 0.0f);
-  exact_.assign(shape.hidden, 0.0);
-  magnitude_.assign(shape.hidden, 0.0);
-  const uint32_t roundings = shape.sum == CombineSum::kExpert ? SumByExpert(of, set, weights)
-                                                              : SumByRank(of, set, weights);
   // Each rounding to BF16, the last one included: half a unit in the last of 8 bits, 2^-9 relative,
   // doubled for the fp32 steps between.
-  const double tolerance = std::ldexp(static_cast<double>(roundings + 1), -8);
-  for (uint32_t c = 0; c < shape.hidden; ++c) {
-    expected_[c] = Narrow(sum_[c]);
-    magnitude_[c] *= tolerance;
-  }
+  const int partials = routing_.shape.sum == CombineSum::kExpert ? 0 : std::popcount(terms.ranks);
+  const double tolerance = std::ldexp(partials + 1, -8);
+  if (AllNear(sum, exact, magnitude, tolerance, count)) return count;
+  uint32_t c = 0;
+  while (Near(sum[c], exact[c], magnitude[c], tolerance)) ++c;
+  return c;
 }
 
-std::optional<Difference> Oracle::CompareCombined(uint32_t token, uint32_t set,
-                                                  const float* weights, const uint16_t* row) {
-  SumSpecified(token, set, weights);
-  for (uint32_t c = 0; c < routing_.shape.hidden; ++c) {
-    const bool near = std::fabs(Bf16Value(row[c]) - exact_[c]) <= magnitude_[c];
-    if (row[c] != expected_[c] || !near) {
-      return Difference{Difference::kChannel, c, row[c], expected_[c]};
+std::optional<Difference> Oracle::Compare(uint32_t token, uint32_t set, const float* weights,
+                                          const uint16_t* row, bool exactly) const {
+  const uint32_t hidden = routing_.shape.hidden;
+  const Terms terms = TermsOf({rank_, token}, set, weights);
+  for (uint32_t begin = 0; begin < hidden; begin += kTile) {
+    const uint32_t count = std::min(kTile, hidden - begin);
+    uint16_t want[kTile];
+    SumSpecified(terms, begin, count, want);
+    uint32_t wrong = FirstDifferent(row + begin, want, count);
+    if (exactly) wrong = std::min(wrong, FirstFarFromExact(terms, begin, count, want));
+    if (wrong < count) {
+      return Difference{Difference::kChannel, begin + wrong, row[begin + wrong], want[wrong]};
     }
   }
   return std::nullopt;
+}
+
+std::optional<Difference> Oracle::CompareCombined(uint32_t token, uint32_t set,
+                                                  const float* weights, const uint16_t* row) const {
+  return Compare(token, set, weights, row, false);
+}
+
+std::optional<Difference> Oracle::CompareCombinedExactly(uint32_t token, uint32_t set,
+                                                         const float* weights,
+                                                         const uint16_t* row) const {
+  return Compare(token, set, weights, row, true);
 }
 
 }  // namespace ep::reference

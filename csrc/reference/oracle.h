@@ -54,7 +54,18 @@ struct Difference {
   uint64_t want;
 };
 
-// One rank's expectations. Not for use by several threads at once: it keeps working rows.
+// A row as a dispatch delivers it.
+struct DispatchedRow {
+  explicit DispatchedRow(const Shape& shape);
+  // Bit for bit. `other_scales` is used for FP8 only.
+  bool Equals(const uint8_t* other, const float* other_scales) const;
+
+  std::vector<uint8_t> payload;  // E4M3 codes, or BF16
+  std::vector<float> scales;     // FP8 only
+  std::vector<uint16_t> channels;
+};
+
+// One rank's expectations. Nothing in it changes, so any number of threads may ask.
 class Oracle {
  public:
   Oracle(Routing routing, uint32_t rank);
@@ -70,44 +81,56 @@ class Oracle {
   void ExpertOutput(Token from, uint32_t set, uint32_t expert, uint16_t* row) const {
     ExpertRow(routing_.seed, set, from.rank, from.token, expert, routing_.shape.hidden, row);
   }
+  // The local experts that a token of `from` selects, in the token's own order.
+  std::vector<uint32_t> LocalExperts(Token from) const;
   // What this rank's experts take of a token of `from`, in the token's own order. Needs all
   // weights.
   std::vector<Share> Shares(Token from, uint32_t set) const;
   // What they make of it together: this rank's part of the specified sum. Needs all weights.
-  void SumHere(Token from, uint32_t set, uint16_t* row);
+  void SumHere(Token from, uint32_t set, uint16_t* row) const;
 
-  // Compares a dispatched row with the one that `from` sent of input set `set`. `scales` is used
-  // for FP8 only.
+  // The row that `from` sent of input set `set`, once for all its copies.
+  void ExpectDispatched(Token from, uint32_t set, DispatchedRow* row) const;
+  // Compares a dispatched row with it by definition, which takes long, and says where they differ.
+  // `scales` is used for FP8 only.
   std::optional<Difference> CompareDispatched(Token from, uint32_t set, const uint8_t* row,
-                                              const float* scales);
+                                              const float* scales) const;
 
   // Compares a combined row of this rank's `token` with the specified sum over its experts'
-  // outputs of set `set`, bit for bit, and with the exact sum in float64. `weights` is [topk].
+  // outputs of set `set`, bit for bit. `weights` is [topk].
   std::optional<Difference> CompareCombined(uint32_t token, uint32_t set, const float* weights,
-                                            const uint16_t* row);
+                                            const uint16_t* row) const;
+  // Besides, holds the specified sum against the exact one in float64. It is a function of the
+  // same arguments but the row, so where rows are equal to it, once for all of them is enough.
+  std::optional<Difference> CompareCombinedExactly(uint32_t token, uint32_t set,
+                                                   const float* weights, const uint16_t* row) const;
 
  private:
-  std::optional<Difference> CompareFp8(const uint8_t* row, const float* scales) const;
-  void SumSpecified(uint32_t token, uint32_t set, const float* weights);
-  // Each leaves its sum in sum_ and adds to exact_ and magnitude_; the result is how many roundings
-  // to BF16 it takes before the last one.
-  uint32_t SumByRank(Token of, uint32_t set, const float* weights);
-  uint32_t SumByExpert(Token of, uint32_t set, const float* weights);
-  // Adds, to `sum`, what the experts of `rank` make of a token.
-  void AddExperts(uint32_t rank, Token of, uint32_t set, const float* weights, float* sum);
+  // The selections of one token, -1 left out.
+  struct Terms {
+    uint32_t count = 0;
+    uint64_t ranks = 0;  // a bit for each that holds one of the experts
+    RowKey key[kMaxTopk];
+    float weight[kMaxTopk];
+    uint32_t rank[kMaxTopk];
+  };
+  Terms TermsOf(Token token, uint32_t set, const float* weights) const;
+  std::optional<Difference> CompareFp8(const uint16_t* channels, const uint8_t* row,
+                                       const float* scales) const;
+  // The specified sum's channels [begin, begin + count), count being at most kTile.
+  void SumSpecified(const Terms& terms, uint32_t begin, uint32_t count, uint16_t* sum) const;
+  // Whether `sum` is near enough to the exact one in each of these channels; else the first in
+  // which it is not, or `count`.
+  uint32_t FirstFarFromExact(const Terms& terms, uint32_t begin, uint32_t count,
+                             const uint16_t* sum) const;
+  std::optional<Difference> Compare(uint32_t token, uint32_t set, const float* weights,
+                                    const uint16_t* row, bool exactly) const;
 
   const Routing routing_;
   const uint32_t rank_;
   std::vector<std::vector<Token>> received_;
   std::vector<std::vector<Token>> received_from_;
   uint64_t received_rows_ = 0;
-  // Working rows, [hidden].
-  std::vector<uint16_t> expected_;
-  std::vector<uint16_t> expert_row_;
-  std::vector<float> rank_sum_;
-  std::vector<float> sum_;
-  std::vector<double> exact_;
-  std::vector<double> magnitude_;
 };
 
 }  // namespace ep::reference

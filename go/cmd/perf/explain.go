@@ -45,7 +45,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	if limit, known := system.AvailableMemory(); known {
 		of.AvailableBytes, of.AvailableBy = limit.Bytes, limit.By
 	}
-	sections, err := native.Sections(c)
+	sections, err := native.Sections(c, p.GetDevice(), plan.Threads(p))
 	if err != nil {
 		return err
 	}
@@ -55,13 +55,18 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	if of.NeededBytes, err = memoryNeeded(p, c, nodeRank); err != nil {
 		return err
 	}
-	if len(gpus) > 0 {
-		of.GPU, of.Private, err = explainGPU(p, gpus)
-	} else {
-		of.Private, err = largestPrivate(p, routing, nodeRank)
-	}
+	most, err := largestRank(p, routing, nodeRank)
 	if err != nil {
 		return err
+	}
+	of.Output = report.OutputRows{Reserved: most.OutputRows, Bytes: most.OutputBytes, Received: most.received}
+	of.Private = privateParts(most.Memory,
+		report.Part{Name: "routing of all ranks", Bytes: most.routingBytes},
+		report.Part{Name: "process", Bytes: processBytes})
+	if len(gpus) > 0 {
+		if of.GPU, of.Private, err = explainGPU(p, gpus); err != nil {
+			return err
+		}
 	}
 	var traffic []*epperfv1.Traffic
 	for rank := range plan.RankCount(p) {
@@ -101,20 +106,18 @@ func privateParts(engine native.Memory, others ...report.Part) []report.Part {
 	return parts
 }
 
-// largestPrivate returns what the rank has of its own that has most: it receives most.
-func largestPrivate(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) ([]report.Part, error) {
+// largestRank returns what the rank of this host takes that takes most: it receives most.
+func largestRank(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (rankMemory, error) {
 	var most rankMemory
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
 		needed, err := memoryOf(p, p.GetCases()[0], routing, rank)
 		if err != nil {
-			return nil, err
+			return rankMemory{}, err
 		}
 		if needed.PrivateBytes > most.PrivateBytes {
 			most = needed
 		}
 	}
-	return privateParts(most.Memory,
-		report.Part{Name: "routing of all ranks", Bytes: most.routingBytes},
-		report.Part{Name: "process", Bytes: processBytes}), nil
+	return most, nil
 }

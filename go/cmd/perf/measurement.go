@@ -115,10 +115,14 @@ func (m measurement) rankArguments() []string {
 	if m.dump != "" {
 		arguments = append(arguments, "--"+dumpFlag+"="+m.dump)
 	}
+	if soaks(m.plan) && !m.quiet {
+		arguments = append(arguments, "--"+progressFlag)
+	}
 	return append(arguments, nixlArguments(m.nixl)...)
 }
 
-// conclude closes the record and prints it. Of an interrupted run there is one line.
+// conclude closes the record and prints it. Of an interrupted run there is one line, and of a soak
+// besides what it had checked.
 func (m measurement) conclude(kept *outcome, failure error) error {
 	if failure != nil {
 		failure = fmt.Errorf("run %s: %w", plan.CaseName(m.plan.GetCases()[0]), failure)
@@ -133,6 +137,11 @@ func (m measurement) conclude(kept *outcome, failure error) error {
 	var signal *signalError
 	if errors.As(failure, &signal) {
 		fmt.Fprintf(m.stderr, "perf: %v; what was measured is in %s\n", signal, path)
+		if soaks(m.plan) && m.partOf() == nil {
+			if _, err := report.Show(m.stdout, path); err != nil {
+				return err
+			}
+		}
 		return command.ErrFailed
 	}
 	if m.partOf() != nil {

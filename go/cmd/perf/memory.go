@@ -55,6 +55,8 @@ type rankMemory struct {
 	// routingBytes are the ids of all ranks and the weights of this one, in layouts that keep rows once
 	// of all, on the Go side.
 	routingBytes uint64
+	// received are the rows that it is left with after a dispatch, at most.
+	received uint64
 }
 
 func (m rankMemory) total() uint64 {
@@ -67,7 +69,7 @@ func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, ran
 	if onGPU {
 		backend = epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC // ranks on GPUs have no images
 	}
-	engine, err := native.MemoryNeeded(c, backend, routing.ReceivedSelections(rank))
+	engine, err := native.MemoryNeeded(c, backend, plan.Threads(p), routing.ReceivedSelections(rank))
 	if err != nil {
 		return rankMemory{}, err
 	}
@@ -75,11 +77,12 @@ func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, ran
 	if onGPU {
 		engine.RegionBytes = 0 // a GPU's; the check has a copy of the tensors here
 	}
-	weighted := uint64(1) // ranks
+	weighted, received := uint64(1), routing.ReceivedSelections(rank) // ranks; rows
 	if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
 		weighted += uint64(c.GetRanks())
+		received = min(received, uint64(c.GetRanks())*uint64(plan.MaxTokens(c)))
 	}
-	return rankMemory{engine, ids * (uint64(c.GetRanks()) + weighted*workload.Sets)}, nil
+	return rankMemory{engine, ids * (uint64(c.GetRanks()) + weighted*workload.Sets), received}, nil
 }
 
 func gibibytes(bytes uint64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

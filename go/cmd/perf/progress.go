@@ -15,6 +15,7 @@ import (
 var steps = []struct{ barrier, then string }{
 	{"", "connecting"},
 	{"connected", "checking"},
+	{"soaking", "soaking"},
 	{"checked", "warming up"},
 	{"warmup", "measuring"},
 	{"measured", "checking"},

@@ -9,7 +9,7 @@ import (
 func TestBar(t *testing.T) {
 	for want, got := range map[string]string{
 		"[..............................] connecting, 0 s": bar(0, 900*time.Millisecond),
-		"[##################............] measuring, 61 s": bar(3, 61*time.Second),
+		"[####################..........] measuring, 61 s": bar(4, 61*time.Second),
 		"[##############################] ending, 3600 s":  bar(len(steps)-1, time.Hour),
 	} {
 		if got != want {
@@ -36,7 +36,7 @@ func TestLinesGoAboveTheBar(t *testing.T) {
 	terminal.Reset()
 	p.Write([]byte("rank 1: hello\n"))
 	p.close()
-	want := "\r\x1b[Krank 1: hello\n\r" + bar(3, 0) + "\x1b[K\r\x1b[K"
+	want := "\r\x1b[Krank 1: hello\n\r" + bar(4, 0) + "\x1b[K\r\x1b[K"
 	if terminal.String() != want {
 		t.Errorf("%q, want %q", &terminal, want)
 	}

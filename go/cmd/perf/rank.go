@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"os/signal"
 	"runtime"
 	"syscall"
@@ -30,16 +31,16 @@ func rankCommand() *cli.Command {
 		Usage:        "one rank of a run; perf starts it",
 		Hidden:       true,
 		HideHelp:     true,
-		Flags:        append(nixlFlags(), &cli.StringFlag{Name: dumpFlag}),
+		Flags:        append(nixlFlags(), &cli.StringFlag{Name: dumpFlag}, &cli.BoolFlag{Name: progressFlag}),
 		OnUsageError: command.OnUsageError,
-		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag), nixlOf(c)) },
+		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag), c.Bool(progressFlag), nixlOf(c)) },
 	}
 }
 
-// rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty, and nixl is
-// where that may be. What goes wrong while it measures is in the result that it sends; the rest it
-// prints.
-func rank(dumpTo string, nixl native.NIXL) error {
+// rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty, with progress
+// rank 0 says how far a soak is, and nixl is where that may be. What goes wrong while it measures is
+// in the result that it sends; the rest it prints.
+func rank(dumpTo string, progress bool, nixl native.NIXL) error {
 	// Its Go does one thing at a time, and the core has threads of its own. With more, Go would wake
 	// a second thread for each message, which takes CPU time from the rank beside it.
 	runtime.GOMAXPROCS(1)
@@ -76,6 +77,10 @@ func rank(dumpTo string, nixl native.NIXL) error {
 	}
 	gauge := gaugeOf(gpu)
 	defer gauge.Close()
+	var soaking func(*epperfv1.SoakCount)
+	if progress && start.GetRank() == 0 {
+		soaking = soakProgress(os.Stderr, time.Now)
+	}
 	err = measure.Rank{
 		Plan:  start.GetPlan(),
 		Rank:  int(start.GetRank()),
@@ -97,6 +102,7 @@ func rank(dumpTo string, nixl native.NIXL) error {
 		},
 		GPUState:        gauge.State,
 		Multiprocessors: gpu.GetMultiprocessors(),
+		Progress:        soaking,
 		Dump:            dumper(dumpTo, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {
@@ -140,7 +146,8 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int, nixl native.N
 		NIXL:        nixl,
 		RunID:       p.GetRunId(),
 		CPUs:        cpus,
-		Threads:     max(1, int(p.GetThreadsPerRank())),
+		RanksOnHost: plan.RanksOnHost(p),
+		Threads:     plan.Threads(p),
 		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
 		Routing:     routing,
 	}

@@ -48,6 +48,8 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: dumpFlag, Usage: "new folder for what ranks sent, received and summed last, as .npy files"},
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
 		&cli.BoolFlag{Name: "detail", Usage: "time fresh entries, chained pairs and on GPUs graphs and kernels, too, and say what share of the machine's limit was reached"},
+		&cli.StringFlag{Name: soakFlag, DefaultText: "none", Usage: "check iterations instead of timing them: how many, as 100000, or for how long, as 10m"},
+		&cli.IntFlag{Name: "soak-check", DefaultText: "auto", Usage: "check one in so many of a soak in full; auto is as many as take half of the time"},
 		&cli.StringFlag{Name: "calibration", DefaultText: "newest", Usage: "record of perf calibrate for --detail; else the newest of this machine in the output folder"},
 		&cli.BoolFlag{Name: "explain", Usage: "print plan, memory and bytes, and run nothing"},
 	}, partyFlags()...)
@@ -99,6 +101,9 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := refuseTimed(c); err != nil {
+		return err
+	}
 	p, err := plan.New(countGPUs(plan.Options{
 		RunID:          runID,
 		Nodes:          party.nodes,
@@ -122,6 +127,8 @@ func run(c *cli.Context) error {
 		Warmup:         c.Int("warmup"),
 		Iters:          c.Int("iters"),
 		Detail:         c.Bool("detail"),
+		Soak:           c.String(soakFlag),
+		SoakCheck:      c.Int("soak-check"),
 		Timeout:        spanOf(c, "timeout"),
 		WaitTimeout:    spanOf(c, "wait-timeout"),
 	}))

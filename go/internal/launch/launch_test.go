@@ -260,16 +260,19 @@ func TestRunEndsInItsTime(t *testing.T) {
 	for name, test := range map[string]struct {
 		behaviour string
 		alone     bool
+		soak      *epperfv1.Soak
 		want      string
 	}{
-		"a rank is missing":      {"come too late", false, `barrier "warmup": 2 of 3 ranks after `},
-		"a host is missing":      {"", true, `barrier "connected": node-b is missing`},
-		"nobody is at a meeting": {"idle", false, `not finished after `},
+		"a rank is missing":      {"come too late", false, nil, `barrier "warmup": 2 of 3 ranks after `},
+		"a host is missing":      {"", true, nil, `barrier "connected": node-b is missing`},
+		"nobody is at a meeting": {"idle", false, nil, `: raise --timeout or lower --iters`},
+		"too long a soak":        {"idle", false, &epperfv1.Soak{Epochs: 5}, `: raise --timeout or lower --soak`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRun(t, 3, test.behaviour)
 			r.host.alone = test.alone
 			r.config.Plan.TimeoutNs = uint64(time.Second)
+			r.config.Plan.Cases[0].Soak = test.soak
 			err := r.do(t, t.Context())
 			if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("got %v, want an error with %q", err, test.want)

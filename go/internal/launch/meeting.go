@@ -156,8 +156,12 @@ func (r *Ranks) met(open *meeting, all [][]byte, err error) {
 // overdue says what the run was waiting for when its time was over.
 func (r *Ranks) overdue() error {
 	if r.meeting == nil {
-		return fmt.Errorf("not finished after %v, %s: raise --timeout or lower --iters",
-			time.Since(r.started).Round(100*time.Millisecond), r.ranks[0].where)
+		lower := "--iters"
+		if slices.ContainsFunc(r.config.Plan.GetCases(), func(c *epperfv1.Case) bool { return c.GetSoak() != nil }) {
+			lower = "--soak"
+		}
+		return fmt.Errorf("not finished after %v, %s: raise --timeout or lower %s",
+			time.Since(r.started).Round(100*time.Millisecond), r.ranks[0].where, lower)
 	}
 	e := &MissingError{
 		Meeting: r.meeting.String(),

@@ -3,6 +3,8 @@ package measure
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -25,6 +27,10 @@ type Rank struct {
 	GPUState func() *epperfv1.GpuState
 	// Multiprocessors is how many this rank's GPU has; 0 on CPUs.
 	Multiprocessors uint32
+	// Progress, where not nil, is told from time to time how far a soak is.
+	Progress func(*epperfv1.SoakCount)
+	// Now is the time that a soak goes by; nil for time.Now.
+	Now func() time.Time
 	// OpenCalibrator makes the calibrator of a case that calibrates; nil in tests of others.
 	OpenCalibrator func(*epperfv1.Case) (Calibrator, error)
 }
@@ -60,6 +66,7 @@ type caseRun struct {
 	network *epperfv1.Network
 	traffic *epperfv1.Traffic
 	check   *epperfv1.Check
+	soaked  *epperfv1.SoakCount // nil unless the case is a soak that has begun
 	// Of this rank's GPU, around the timed block.
 	gpuBefore, gpuAfter *epperfv1.GpuState
 }
@@ -77,25 +84,36 @@ func (r *caseRun) run(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, r.engine.Abort)
 	defer stop()
 
-	for _, step := range []struct {
+	type step struct {
 		name string
 		do   func(context.Context) error
-	}{
-		{"connect", r.connect},
-		{"check before", r.checkEpochs},
-		{"warm up", r.warmUp},
-		{"measure", r.measure},
-		{"detail", r.detail},
-		{"check after", r.checkEpochs},
-		{"dump", r.dump},
-		// Nobody unmaps a region that a peer may still read.
-		{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }},
-	} {
+	}
+	between := []step{{"warm up", r.warmUp}, {"measure", r.measure}, {"detail", r.detail}}
+	if r.of.GetSoak() != nil {
+		between = []step{{"soak", r.soak}}
+	}
+	for _, step := range slices.Concat(
+		[]step{{"connect", r.connect}, {"check before", r.checkEpochs}},
+		between,
+		[]step{
+			{"check after", r.checkEpochs},
+			{"dump", r.dump},
+			// Nobody unmaps a region that a peer may still read.
+			{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }},
+		},
+	) {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
 	return nil
+}
+
+func (r *caseRun) now() time.Time {
+	if r.Now == nil {
+		return time.Now()
+	}
+	return r.Now()
 }
 
 func (r *caseRun) dump(context.Context) error {
@@ -232,6 +250,7 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Network:    r.network,
 		GpuBefore:  r.gpuBefore,
 		GpuAfter:   r.gpuAfter,
+		Soak:       r.soaked,
 	}
 	if r.Multiprocessors > 0 {
 		result.Sms = &epperfv1.SmUse{OfGpu: r.Multiprocessors}

@@ -54,14 +54,17 @@ type Memory struct {
 	FlushBytes uint64
 	// ImageBytes are, of PrivateBytes, for what is exchanged with peers that are not mapped.
 	ImageBytes uint64
+	// OutputRows are those that any routing could fill, and OutputBytes what they take with the
+	// experts' outputs of all sets. PrivateBytes of a host has those that are received, of a GPU all.
+	OutputRows, OutputBytes uint64
 }
 
-// MemoryNeeded returns what a rank of the case needs where it reaches its peers by backend and
-// receives receivedSelections rows.
-func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, receivedSelections uint64) (Memory, error) {
+// MemoryNeeded returns what a rank of the case needs of its host where it reaches its peers by
+// backend, has so many worker threads and receives receivedSelections rows.
+func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, threads int, receivedSelections uint64) (Memory, error) {
 	shape := shapeOf(c)
 	var memory, landing C.ep_memory
-	if C.ep_memory_needed(&shape, backendOf(backend), C.uint64_t(receivedSelections), &memory) != C.EP_OK {
+	if C.ep_memory_needed(&shape, backendOf(backend), C.uint32_t(threads), C.uint64_t(receivedSelections), &memory) != C.EP_OK {
 		return Memory{}, refused(c)
 	}
 	if c.GetCalibration() == nil {
@@ -70,6 +73,8 @@ func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, receivedSele
 			PrivateBytes: uint64(memory.private_bytes),
 			FlushBytes:   uint64(memory.flush_bytes),
 			ImageBytes:   uint64(memory.image_bytes),
+			OutputRows:   uint64(memory.output_rows),
+			OutputBytes:  uint64(memory.output_bytes),
 		}, nil
 	}
 	if C.ep_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {
@@ -87,11 +92,12 @@ type Section struct {
 	Bytes uint64
 }
 
-// Sections returns the parts of a region of the case's shape, in their order.
-func Sections(c *epperfv1.Case) ([]Section, error) {
+// Sections returns the parts of the region that a rank of the case has on a device, in their order.
+// The worker threads count on CPUs only.
+func Sections(c *epperfv1.Case, device epperfv1.Device, threads int) ([]Section, error) {
 	shape := shapeOf(c)
 	var sections [C.EP_SECTIONS]C.ep_section
-	if C.ep_region_sections(&shape, &sections[0]) != C.EP_OK {
+	if C.ep_region_sections(&shape, C.ep_device(device), C.uint32_t(threads), &sections[0]) != C.EP_OK {
 		return nil, refused(c)
 	}
 	var named []Section

@@ -46,6 +46,9 @@ type Config struct {
 	// CPUs that the workers of all the case's ranks share, whichever launcher started them: the
 	// ranks of a case are of one host. With fewer than workers, waits give theirs away.
 	CPUs int
+	// RanksOnHost share those CPUs, this rank among them: 1 or more. While nothing is timed, each
+	// makes and checks rows with as many threads as it has a share.
+	RanksOnHost int
 	// Threads are the rank's workers on a CPU, 1 or more.
 	Threads     int
 	WaitTimeout time.Duration
@@ -108,6 +111,7 @@ func Open(config Config) (*Engine, error) {
 		sms:             C.uint32_t(c.GetSms()),
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
+		ranks_on_host:   C.uint32_t(config.RanksOnHost),
 		threads:         C.uint32_t(config.Threads),
 		seed:            C.uint64_t(c.GetSeed()),
 		wait_timeout_ns: C.uint64_t(config.WaitTimeout.Nanoseconds()),

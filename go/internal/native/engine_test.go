@@ -3,6 +3,8 @@ package native_test
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -33,11 +35,20 @@ func smallCase() *epperfv1.Case {
 
 func open(t *testing.T, c *epperfv1.Case, rank int, waitTimeout time.Duration) *native.Engine {
 	t.Helper()
+	return openWith(t, c, native.Config{Rank: rank, Threads: 1, WaitTimeout: waitTimeout})
+}
+
+// openWith opens a rank of the case on the only CPU; the rest is as in config.
+func openWith(t *testing.T, c *epperfv1.Case, config native.Config) *native.Engine {
+	t.Helper()
 	routing, err := workload.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: rank, CPUs: 1, Threads: 1, WaitTimeout: waitTimeout, Routing: routing})
+	config.Case, config.Routing = c, routing
+	config.Device, config.Backend = epperfv1.Device_DEVICE_CPU, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC
+	config.CPUs, config.RanksOnHost = 1, 1
+	engine, err := native.Open(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +172,7 @@ func TestMemoryFollowsTheLayout(t *testing.T) {
 		c := smallCase()
 		c.Hidden = 7168
 		change(c)
-		memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 32)
+		memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 32)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +208,7 @@ func runs(t *testing.T, c *epperfv1.Case) {
 			Group: g,
 			Sink:  g,
 			Open: func(c *epperfv1.Case) (measure.Engine, error) {
-				return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, Threads: 2, WaitTimeout: 10 * time.Second, Routing: routing})
+				return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, RanksOnHost: 1, Threads: 2, WaitTimeout: 10 * time.Second, Routing: routing})
 			},
 		}
 		running.Go(func() {
@@ -278,7 +289,7 @@ func TestACalibrationRunsAndIsRight(t *testing.T) {
 			err := measure.Rank{
 				Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{c}}, Rank: r, Group: g, Sink: g,
 				OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
-					return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
+					return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, RanksOnHost: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
 				},
 			}.Run(t.Context())
 			if err != nil {
@@ -323,18 +334,11 @@ func TestSectionsAreTheRegion(t *testing.T) {
 			c := smallCase()
 			c.Ranks, c.TokensOfRank, c.Dtype = 8, slices.Repeat([]uint32{test.tokens}, 8), test.dtype
 			c.Hidden, c.ExpertsPerRank, c.Topk = test.hidden, test.experts, test.topk
-			memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+			memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			sections, err := native.Sections(c)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var sum uint64
-			for _, section := range sections {
-				sum += section.Bytes
-			}
+			sum := sumOfSections(t, c, epperfv1.Device_DEVICE_CPU, 1)
 			if sum != memory.RegionBytes || sum/1_000_000 != test.wantMB {
 				t.Errorf("sections have %d bytes, the region %d; want some %d MB", sum, memory.RegionBytes, test.wantMB)
 			}
@@ -342,14 +346,82 @@ func TestSectionsAreTheRegion(t *testing.T) {
 	}
 }
 
+func sumOfSections(t *testing.T, c *epperfv1.Case, device epperfv1.Device, threads int) uint64 {
+	t.Helper()
+	sections, err := native.Sections(c, device, threads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum uint64
+	for _, section := range sections {
+		sum += section.Bytes
+	}
+	return sum
+}
+
+// Workers have words of their own in a region, so its size depends on how many there are.
+func TestARegionIsAsLargeAsForetold(t *testing.T) {
+	c := smallCase()
+	c.TokensOfRank = []uint32{300, 300}
+	sizes := map[uint64]bool{}
+	for _, threads := range []int{1, 3, 64} {
+		memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, threads, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum := sumOfSections(t, c, epperfv1.Device_DEVICE_CPU, threads); sum != memory.RegionBytes {
+			t.Errorf("%d threads: sections have %d bytes, the region %d", threads, sum, memory.RegionBytes)
+		}
+		before := sharedRegions(t)
+		engine := openWith(t, c, native.Config{Threads: threads})
+		if got := sharedRegions(t) - before; got != memory.RegionBytes {
+			t.Errorf("%d threads: a region of %d bytes was foretold, there is one of %d", threads, memory.RegionBytes, got)
+		}
+		engine.Close()
+		sizes[memory.RegionBytes] = true
+	}
+	if len(sizes) < 2 {
+		t.Error("regions of all numbers of threads have the same size")
+	}
+	if _, err := native.Sections(c, epperfv1.Device_DEVICE_CPU, 0); err == nil {
+		t.Error("a rank without a thread has a region")
+	}
+	if _, err := native.Sections(c, epperfv1.Device_DEVICE_UNSPECIFIED, 1); err == nil {
+		t.Error("a rank of no device has a region")
+	}
+}
+
+// sharedRegions adds up the regions that this process has made: they are memory without a name.
+func sharedRegions(t *testing.T) uint64 {
+	t.Helper()
+	const descriptors = "/proc/self/fd"
+	open, err := os.ReadDir(descriptors)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var bytes uint64
+	for _, each := range open {
+		path := filepath.Join(descriptors, each.Name())
+		if what, _ := os.Readlink(path); !strings.Contains(what, "epperf-region") {
+			continue // or it is that of the folder, which is closed by now
+		}
+		described, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += uint64(described.Size())
+	}
+	return bytes
+}
+
 func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 	c := smallCase()
-	plain, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	plain, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Calibration = &epperfv1.Calibration{Rows: 1000, CachedRows: 1}
-	landing, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	landing, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,12 +437,12 @@ func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 // Besides BF16, three sets of all tokens' codes and scales.
 func TestRowsThatAreQuantisedBeforeNeedMemory(t *testing.T) {
 	c := smallCase()
-	inside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	inside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Quantize = epperfv1.Quantize_QUANTIZE_OUTSIDE
-	outside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	outside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,7 +452,7 @@ func TestRowsThatAreQuantisedBeforeNeedMemory(t *testing.T) {
 		t.Errorf("memory %+v; want %+v", outside, want)
 	}
 	c.Dtype = epperfv1.Dtype_DTYPE_BF16
-	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0); err == nil {
+	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0); err == nil {
 		t.Error("the core quantises BF16")
 	}
 }
@@ -389,7 +461,7 @@ func TestRowsThatAreQuantisedBeforeNeedMemory(t *testing.T) {
 func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 	c := smallCase()
 	c.Ranks, c.TokensOfRank, c.Hidden, c.ExpertsPerRank, c.Topk = 8, []uint32{128, 128, 128, 128, 128, 128, 128, 128}, 7168, 36, 8
-	memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1024)
+	memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 1024)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -401,7 +473,7 @@ func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 		t.Errorf("a rank has %d bytes of its own, want some 315 MB", memory.PrivateBytes)
 	}
 	c.Hidden = 100
-	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1024); err == nil {
+	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 1024); err == nil {
 		t.Error("a hidden size of 100 was accepted")
 	}
 }
@@ -409,11 +481,11 @@ func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 func TestWithoutMappedMemoryPeersHaveImages(t *testing.T) {
 	c := smallCase()
 	c.Ranks, c.TokensOfRank = 3, []uint32{4, 4, 4}
-	mapped, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
+	mapped, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL, 0)
+	sent, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL, 1, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

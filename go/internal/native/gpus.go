@@ -60,5 +60,7 @@ func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
 		RegionBytes:  uint64(memory.region_bytes + landing.region_bytes),
 		PrivateBytes: uint64(memory.private_bytes + landing.private_bytes),
 		FlushBytes:   uint64(memory.flush_bytes),
+		OutputRows:   uint64(memory.output_rows),
+		OutputBytes:  uint64(memory.output_bytes),
 	}, nil
 }

@@ -47,7 +47,7 @@ func TestARankOfNoDeviceIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = native.Open(native.Config{Case: c, CPUs: 1, Threads: 1, WaitTimeout: time.Second, Routing: routing})
+	_, err = native.Open(native.Config{Case: c, CPUs: 1, RanksOnHost: 1, Threads: 1, WaitTimeout: time.Second, Routing: routing})
 	var failed *native.Error
 	if !errors.As(err, &failed) || failed.Kind != native.KindInvalid {
 		t.Errorf("Open = %v, want a refusal", err)
@@ -56,13 +56,10 @@ func TestARankOfNoDeviceIsRefused(t *testing.T) {
 
 func TestAGPUHoldsAtLeastTheRegion(t *testing.T) {
 	c := smallCase()
-	host, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	region := sumOfSections(t, c, epperfv1.Device_DEVICE_CUDA, 1)
 	gpu, err := native.GPUMemoryNeeded(c)
-	if err != nil || gpu.RegionBytes != host.RegionBytes || gpu.PrivateBytes < gpu.FlushBytes {
-		t.Errorf("GPUMemoryNeeded = %v, %v; the region has %d bytes", gpu, err, host.RegionBytes)
+	if err != nil || gpu.RegionBytes != region || gpu.PrivateBytes < gpu.FlushBytes {
+		t.Errorf("GPUMemoryNeeded = %v, %v; the region has %d bytes", gpu, err, region)
 	}
 	c.Hidden = 100
 	if _, err := native.GPUMemoryNeeded(c); err == nil {

@@ -70,7 +70,13 @@ type Options struct {
 	// Detail asks for what is timed besides the timed block: fresh entries, chained pairs, and on
 	// GPUs graphs and kernels.
 	Detail bool
-	// Timeout bounds the whole run.
+	// Soak asks for checked iterations instead of timed ones: how many, or for how long as 10m; "" for
+	// none.
+	Soak string
+	// SoakCheck is after how many iterations of a soak one is checked in full at the latest; 0 lets
+	// the ranks choose.
+	SoakCheck int
+	// Timeout bounds the whole run, but for the duration of a soak.
 	Timeout time.Duration
 	// WaitTimeout bounds every single wait of the data plane.
 	WaitTimeout time.Duration
@@ -195,7 +201,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &epperfv1.Plan{
+	made := &epperfv1.Plan{
 		RunId: runID,
 		Cases: []*epperfv1.Case{{
 			Mode:           mode,
@@ -222,7 +228,8 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		TimeoutNs:      uint64(o.Timeout),
 		ThreadsPerRank: new(uint32(o.Threads)),
 		SharedGpu:      o.SharedGPU,
-	}, nil
+	}
+	return made, o.addSoak(made)
 }
 
 // tokensOfRank reads --tokens for a number of ranks.

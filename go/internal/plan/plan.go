@@ -26,6 +26,18 @@ func HostCount(p *epperfv1.Plan) int {
 	return RankCount(p) / int(p.GetRanksPerHost())
 }
 
+// Threads returns how many worker threads each rank of a plan has.
+func Threads(p *epperfv1.Plan) int { return max(1, int(p.GetThreadsPerRank())) }
+
+// RanksOnHost returns how many ranks of a valid plan share a host. Where they map each other's
+// memory that is all of them, whichever launcher started them.
+func RanksOnHost(p *epperfv1.Plan) int {
+	if p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+		return RankCount(p)
+	}
+	return int(p.GetRanksPerHost())
+}
+
 // MaxTokens returns the most tokens that any rank of the case holds; it sizes buffers.
 func MaxTokens(c *epperfv1.Case) int {
 	if len(c.GetTokensOfRank()) == 0 {

@@ -128,11 +128,13 @@ func validateCase(c *epperfv1.Case) error {
 		{expertsPerRankLimits, c.GetExpertsPerRank()},
 		{topkLimits, c.GetTopk()},
 		{warmupLimits, c.GetWarmup()},
-		{iterationsLimits, c.GetIterations()},
 	} {
 		if err := field.limits.check(int64(field.value)); err != nil {
 			return err
 		}
+	}
+	if err := validateTimed(c); err != nil {
+		return err
 	}
 	for _, field := range []struct {
 		flag  string
@@ -171,6 +173,17 @@ func validateCase(c *epperfv1.Case) error {
 		return err
 	}
 	return validateTokens(c)
+}
+
+// validateTimed returns a *UsageError where a case neither times iterations nor soaks, or both.
+func validateTimed(c *epperfv1.Case) error {
+	if c.GetSoak() == nil {
+		return iterationsLimits.check(int64(c.GetIterations()))
+	}
+	if c.GetIterations() > 0 || c.GetWarmup() > 0 || c.GetDetail() != nil || c.GetCalibration() != nil {
+		return &UsageError{"soak", epperfv1.Name(c.GetMode()), "comes with what is timed", ""}
+	}
+	return validateSoak(c.GetSoak())
 }
 
 func validateTokens(c *epperfv1.Case) error {

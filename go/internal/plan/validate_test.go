@@ -119,8 +119,12 @@ func TestCountsOfAPlan(t *testing.T) {
 	p := valid(t)
 	p.RanksPerHost = 2
 	p.Cases[0].TokensOfRank[5] = 600
+	over := proto.CloneOf(p)
+	over.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL
 	for name, pair := range map[string][2]int{
 		"ranks":                     {plan.RankCount(p), 8},
+		"ranks that are mapped":     {plan.RanksOnHost(p), 8},
+		"ranks of a launcher":       {plan.RanksOnHost(over), 2},
 		"hosts":                     {plan.HostCount(p), 4},
 		"experts":                   {plan.Experts(p.Cases[0]), 64},
 		"most tokens":               {plan.MaxTokens(p.Cases[0]), 600},

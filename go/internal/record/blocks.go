@@ -38,7 +38,13 @@ func plannedSamples(p *epperfv1.Plan, c *epperfv1.Case, block *epperfv1.Samples_
 
 // samplesOf returns how many durations a rank has left of all blocks of the case together, and how
 // many it had to leave.
+//
+// A soak leaves none: there it is iterations, at least one where it goes by time.
 func samplesOf(p *epperfv1.Plan, c *epperfv1.Case, rank int, left RankRecord) (have, want uint64) {
+	if soak := c.GetSoak(); soak != nil {
+		want = max(soak.GetEpochs(), 1)
+		return min(left.Result.GetSoak().GetEpochs(), want), want
+	}
 	have, want = uint64(len(left.DurationNS)), plannedSamples(p, c, nil)
 	for number := range epperfv1.Samples_Block_name {
 		block := epperfv1.Samples_Block(number)

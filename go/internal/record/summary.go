@@ -106,6 +106,8 @@ type CaseSummary struct {
 	// BytesPerRank is the mean over all ranks, rounded. Nil unless the traffic of all is known.
 	BytesPerRank *Bytes
 	Check        CheckSummary
+	// Soak is nil unless the case is one. It has no bandwidth and no latency then.
+	Soak *SoakSummary
 	// Network is nil where ranks map each other's memory.
 	Network *NetworkSummary
 	// Detail is nil unless the case has one.
@@ -237,6 +239,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 		}
 	}
 	s.Network = summarizeNetwork(r.Header, ranks)
+	s.Soak = summarizeSoak(c.GetSoak(), ranks)
 	if c.GetCalibration() != nil {
 		s.Calibration = summarizeCalibration(c, onGPUs(r.Header.GetPlan()), ranks)
 		return s

@@ -19,6 +19,8 @@ type Explanation struct {
 	Region []Part
 	// Private is what a rank has besides, at most, part by part.
 	Private []Part
+	// Output is rows that a rank has room for.
+	Output OutputRows
 	// RanksHere are the ranks of this host, and NeededBytes is what they take together.
 	RanksHere   int
 	NeededBytes uint64
@@ -37,6 +39,13 @@ type GPUMemory struct {
 	Name                  string
 	Ranks                 int
 	NeededBytes, HasBytes uint64
+}
+
+// OutputRows are the rows of a rank's outputs, and of what its experts make of them, three sets.
+type OutputRows struct {
+	// Reserved rows are what any routing could fill, and take Bytes; of the run's own routing Received
+	// are filled at most.
+	Reserved, Bytes, Received uint64
 }
 
 // A Part is a piece of memory.
@@ -61,6 +70,7 @@ func (e *Explanation) Text() []byte {
 	}
 	writeParts(&text, region, e.Region)
 	writeParts(&text, "of its own, at most", e.Private)
+	writeOutputRows(&text, e.Output, e.GPU != nil)
 	fmt.Fprintln(&text)
 	memory := "Memory"
 	if gpu := e.GPU; gpu != nil {
@@ -96,6 +106,16 @@ func writeParts(text *bytes.Buffer, name string, parts []Part) {
 	for _, part := range parts {
 		fmt.Fprintf(text, "    %-28s %16s\n", part.Name, thousands(part.Bytes))
 	}
+}
+
+// writeOutputRows says what is kept for rows that may never come.
+func writeOutputRows(text *bytes.Buffer, rows OutputRows, onGPU bool) {
+	rest := "the rest takes no memory"
+	if onGPU {
+		rest = "the GPU has memory for all of them, its host for these"
+	}
+	fmt.Fprintf(text, "  Rows of outputs: %s reserved (%s bytes, three sets of experts' outputs included), at most %s received; %s\n",
+		thousands(rows.Reserved), thousands(rows.Bytes), thousands(rows.Received), rest)
 }
 
 func counts(b *record.Bytes) string {

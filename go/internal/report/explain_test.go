@@ -33,6 +33,7 @@ func TestExplanations(t *testing.T) {
 				Seed:      7,
 				Region:    []report.Part{{Name: "header", Bytes: 4096}, {Name: "rows", Bytes: 14_680_064}},
 				Private:   []report.Part{{Name: "process", Bytes: 33_554_432}},
+				Output:    report.OutputRows{Reserved: 36_900, Bytes: 1_860_000_000, Received: 1_100},
 				RanksHere: 8, NeededBytes: 385_908_736, AvailableBytes: 1_000_000_000, AvailableBy: "MemAvailable",
 				Traffic: &record.Bytes{Selections: 22_265_856, Ranks: 14_747_868, Remote: 12_913_218},
 				Timeout: 5 * time.Minute, WaitTimeout: 10 * time.Second,

@@ -31,7 +31,9 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 	if c.Groups != nil && !s.Oversubscribed {
 		fmt.Fprintf(text, "Warning: two groups of durations (μs): %s\n", groups(c.Groups))
 	}
-	fmt.Fprintf(text, "Slowest rank (μs): %s\n", slowest(c))
+	if c.Soak == nil {
+		fmt.Fprintf(text, "Slowest rank (μs): %s\n", slowest(c))
+	}
 	if c.Detail != nil {
 		writeDetail(text, s, c)
 	}
@@ -44,6 +46,22 @@ func writeOurs(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 		writeNetwork(text, n)
 	}
 	writeChecked(text, c)
+	if c.Soak != nil {
+		fmt.Fprintf(text, "Soak: %s epochs, %s checked in full, %s rows, %s wrong\n",
+			thousands(c.Soak.Epochs), thousands(c.Soak.Checked), thousands(c.Soak.Rows), thousands(c.Soak.Wrong))
+	}
+}
+
+// plannedSoak says what was asked for.
+func plannedSoak(s *record.SoakSummary) string {
+	how := "checked in full for at most half of the time"
+	if s.CheckEvery > 0 {
+		how = fmt.Sprintf("one in %s checked in full", thousands(s.CheckEvery))
+	}
+	if s.PlannedEpochs > 0 {
+		return fmt.Sprintf("soak of %s epochs, %s", thousands(s.PlannedEpochs), how)
+	}
+	return fmt.Sprintf("soak of %v, %s", s.Planned, how)
 }
 
 // writeNetwork says what moved rows, in UCX's own words.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -81,6 +82,8 @@ func TestScreens(t *testing.T) {
 		"calibration_gpus": {run: calibratedGPUs, passed: true},
 		"lonely":           {run: lonely, passed: true},
 		"copied_wrong":     {run: copiedWrong},
+		"soak":             {run: func(r *recordtest.Run) { *r = *recordtest.Soaked() }, passed: true},
+		"soak_interrupted": {run: soakInterrupted},
 		"network":          {run: overNetwork, passed: true},
 		"networks":         {run: overNetworks, passed: true},
 	} {
@@ -144,6 +147,16 @@ func died(r *recordtest.Run) {
 	r.Results[4].Error = "dispatch, epoch 52: nothing from rank 3 for 10 s"
 	r.Results = append(r.Results[:3], r.Results[4:]...)
 	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "rank 3 (pid 4242) was killed by a signal: killed"
+}
+
+func soakInterrupted(r *recordtest.Run) {
+	*r = *recordtest.Soaked()
+	r.Status, r.Error = epperfv1.Trailer_STATUS_INTERRUPTED, "interrupted by SIGINT"
+	r.Case().Soak = &epperfv1.Soak{DurationNs: uint64(10 * time.Minute)}
+	for rank, result := range r.Results {
+		result.Passed, result.Error = false, "soak: told to stop"
+		result.Soak.Epochs -= uint64(rank)
+	}
 }
 
 func interrupted(r *recordtest.Run) {

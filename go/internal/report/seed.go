@@ -36,11 +36,19 @@ func writeHeader(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
 		lines = append(lines, "SMs: "+sms(s, c))
 	}
 	lines = append(lines,
-		fmt.Sprintf("Warmup: %d, Measure: %d iterations", c.Warmup, c.Iterations),
+		measured(c),
 		rule,
 		"",
 	)
 	text.WriteString(strings.Join(lines, "\n") + "\n")
+}
+
+// measured says what comes between the checks.
+func measured(c *record.CaseSummary) string {
+	if c.Soak != nil {
+		return "Measure: " + plannedSoak(c.Soak)
+	}
+	return fmt.Sprintf("Warmup: %d, Measure: %d iterations", c.Warmup, c.Iterations)
 }
 
 func writeResult(text *bytes.Buffer, c *record.CaseSummary) {
@@ -57,6 +65,9 @@ func writeResult(text *bytes.Buffer, c *record.CaseSummary) {
 	}
 	fmt.Fprintf(text, "Data Plane (%s): %d/%d ranks passed\n", what, c.PassedRanks, c.Ranks)
 	fmt.Fprintln(text, rule)
+	if c.Soak != nil {
+		return // nothing was timed
+	}
 	bandwidth, latency := noFigures(c), noFigures(c)
 	if b := c.Bandwidth; b != nil {
 		bandwidth = fmt.Sprintf("avg=%.2f, min=%.2f, max=%.2f", b.Avg, b.Min, b.Max) // bytes per ns are GB/s

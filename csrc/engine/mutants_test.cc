@@ -293,7 +293,9 @@ TEST_F(Mutants, ForgetsWhatItsOwnExpertsMade) {
 // its second chunk for rank 0.
 class ChunkMutants : public ::testing::Test {
  protected:
-  ChunkMutants() : world_({.shape = kShape, .threads = 3}) { world_.Begin(); }
+  ChunkMutants() : world_({.shape = kShape, .wait_timeout_ns = 1'000'000'000, .threads = 3}) {
+    world_.Begin();
+  }
 
   void SayInstead(Op op, std::function<SlotRange(SlotRange)> instead) {
     for (uint32_t worker = 0; worker < 3; ++worker) {

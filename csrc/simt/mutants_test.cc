@@ -200,24 +200,6 @@ TEST(Mutants, ALaneSkipsItsBlocksBarrier) {
   EXPECT_THAT(text, HasSubstr("Any at "));
 }
 
-class LanesSeeForThemselves : public SimtDevice {
- public:
-  using SimtDevice::SimtDevice;
-  uint32_t SeeFast(const uint32_t* word) { return LoadFast(word); }
-};
-
-// It shows where some see that rows have come, and others that the rank has failed meanwhile.
-TEST(Mutants, LanesOfACrewSeeDifferentWords) {
-  SimtWorld<Bodies<LanesSeeForThemselves>> world(kThreeRanks);
-  world.host.aborts_at_look = 2;
-  std::string text;
-  for (const uint64_t seed : Seeds(1, kSeeds)) {
-    text = world.Run(seed, kDispatches).machine.text();
-    if (!text.empty()) break;
-  }
-  EXPECT_NE(text, "");
-}
-
 class LanesLeadThemselves : public SimtDevice {
  public:
   using SimtDevice::SimtDevice;

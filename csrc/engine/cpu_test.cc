@@ -25,13 +25,13 @@ using HostWorld = World<HostDevice>;
 constexpr Shape kSmall = {
     .ranks = 3, .tokens = 5, .hidden = 256, .experts_per_rank = 3, .topk = 2, .dtype = Dtype::kFp8};
 
-// Takes a rank's sixth token, which its third worker of three loads as its second, for infinite.
+// Takes a rank's sixth token, the last that its second worker of three loads, for infinite.
 class InfiniteTokenDevice : public HostDevice {
  public:
   using HostDevice::HostDevice;
   Row Pack(const Shape& shape, const Bf16* channels, Piece piece) {
     Row row = HostDevice::Pack(shape, channels, piece);
-    row.finite = !(Worker() == 2 && ++loaded_ == 2);
+    row.finite = !(Worker() == 1 && ++loaded_ == 3);
     return row;
   }
 
@@ -175,7 +175,7 @@ TEST(CpuEngine, NamesTheRankThatFallsSilent) {
   }
   // Once both are waiting for rank 2, ten seconds pass.
   for (uint32_t rank : {0, 1}) {
-    const uint8_t* flag = world.engine(rank).region() + Layout(kSmall).DispatchFlag(0, 2);
+    const uint8_t* flag = world.engine(rank).region() + Layout(kSmall).CountsWord(0, 2);
     FakeClockDevice& device = world.engine(rank).device();
     while (device.polled != flag || !device.looked) std::this_thread::yield();
   }
@@ -205,7 +205,7 @@ TEST(CpuEngine, ReportsAFlagThatMustNotBeThere) {
   HostWorld world({.shape = kSmall});
   const Layout layout(kSmall);
   // Rank 1, whom rank 0 awaits first, claims an epoch that its peers have not begun.
-  *reinterpret_cast<uint64_t*>(world.engine(0).region() + layout.DispatchFlag(1, 1)) =
+  *reinterpret_cast<uint64_t*>(world.engine(0).region() + layout.CountsWord(1, 1)) =
       MakeFlag(3, 1);
   const Status status = world.engine(0).Run(kDispatch, 1, nullptr);
   EXPECT_EQ(status.code(), Code::kProtocol);

@@ -22,22 +22,21 @@ class HookedDevice : public HostDevice {
   }
   void Write(uint8_t* to, const Held& held) {
     if (forgets_zeros && held.from == nullptr) return;
+    if (writes_to_skip > 0 && writes_to_skip-- > 0) return;
     if (elsewhere) to = elsewhere(to, held.bytes);
     HostDevice::Write(to, held);
     if (after_write) after_write(to, held.bytes);
   }
-  template <class ToOf, class FromOf>
-  void CopyRows(size_t bytes, uint32_t count, ToOf to_of, FromOf from_of) {
-    if (copies_to_skip > 0 && copies_to_skip-- > 0) return;
-    HostDevice::CopyRows(bytes, count, to_of, from_of);
+  void RaiseFlag(const RankContext& context, const Message& message) {
+    const auto* word =
+        context.In<const uint64_t>(message.peer, message.Offset(context.layout, context.rank));
+    if (before_word) before_word(word);
+    if (lose_word && lose_word(word)) return;
+    HostDevice::RaiseFlag(context, says_instead ? says_instead(message) : message);
   }
-  void StoreRelease(uint64_t* flag, uint64_t value) {
-    if (before_release) before_release(flag);
-    if (!lose_flag || !lose_flag(flag)) HostDevice::StoreRelease(flag, value);
-  }
-  uint64_t LoadAcquire(const uint64_t* flag) {
-    const std::optional<uint64_t> pretended = pretend ? pretend(flag) : std::nullopt;
-    return pretended ? *pretended : HostDevice::LoadAcquire(flag);
+  uint64_t LoadAcquire(const uint64_t* word) {
+    const std::optional<uint64_t> pretended = pretend ? pretend(word) : std::nullopt;
+    return pretended ? *pretended : HostDevice::LoadAcquire(word);
   }
   template <class RowOf, class WeightOf>
   void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
@@ -49,10 +48,16 @@ class HookedDevice : public HostDevice {
         [&](uint32_t i) { return row_of(order[i]); },
         [&](uint32_t i) { return weight_of(order[i]); });
   }
+  template <class RowOf, class WeightOf>
+  void SumOwn(Bf16* fast, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
+    if (own_sums_to_skip > 0 && own_sums_to_skip-- > 0) return;
+    SumWeighted(fast, channels, count, row_of, weight_of);
+  }
   template <class RowOf>
-  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of) {
+  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own, const Bf16* fast,
+                   RowOf row_of) {
     if (sums_to_skip > 0 && sums_to_skip-- > 0) return;
-    HostDevice::SumPartials(out, channels, count, row_of);
+    HostDevice::SumPartials(out, channels, count, own, fast, row_of);
   }
 
   uint64_t NowNs() const { return now ? now() : HostDevice::NowNs(); }
@@ -62,14 +67,16 @@ class HookedDevice : public HostDevice {
   std::function<void(uint8_t* to, size_t bytes)> after_write;
   // Where a row is written instead.
   std::function<uint8_t*(uint8_t* to, size_t bytes)> elsewhere;
-  std::function<void(const uint64_t* flag)> before_release;
-  std::function<bool(const uint64_t* flag)> lose_flag;
-  std::function<std::optional<uint64_t>(const uint64_t* flag)> pretend;
+  std::function<void(const uint64_t* word)> before_word;
+  std::function<bool(const uint64_t* word)> lose_word;
+  std::function<Message(Message)> says_instead;
+  std::function<std::optional<uint64_t>(const uint64_t* word)> pretend;
   std::function<void()> before_sum;
   // Which of `count` selections are summed, and in which order.
   std::function<std::vector<uint32_t>(uint32_t count)> order_of;
   int sums_to_skip = 0;
-  int copies_to_skip = 0;
+  int own_sums_to_skip = 0;
+  int writes_to_skip = 0;
   bool forgets_zeros = false;
 };
 

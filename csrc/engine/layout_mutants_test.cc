@@ -47,15 +47,15 @@ class Ready {
                  : to;
     };
   }
-  // Rank 1 does `harm` to what it has put to rank 0, after all else and before its flag.
-  void BeforeRank1Flags(std::function<void(RowMeta*)> harm) {
+  // Rank 1 does `harm` to what it has put to rank 0, before it announces it.
+  void BeforeRank1Raises(std::function<void(RowMeta*)> harm) {
     const Layout layout(shape);
     const uint32_t bank = BankOf(Next(world.engine(0).epochs().dispatch));
     uint8_t* region = world.engine(0).region();
-    const uint8_t* flag = region + layout.DispatchFlag(bank, 1);
+    const uint8_t* word = region + layout.ChunkWord(bank, 1, 0);
     auto* meta = reinterpret_cast<RowMeta*>(region + layout.Meta(bank, 1, 0));
-    device(1).before_release = [flag, meta, harm = std::move(harm)](const uint64_t* released) {
-      if (reinterpret_cast<const uint8_t*>(released) == flag) harm(meta);
+    device(1).before_word = [word, meta, harm = std::move(harm)](const uint64_t* raised) {
+      if (reinterpret_cast<const uint8_t*>(raised) == word) harm(meta);
     };
   }
 
@@ -109,8 +109,8 @@ TEST(ContigMutants, ASourceCountsMoreThanTheOutputHolds) {
   const Layout layout(shape);
   const uint32_t bank = BankOf(Next(0));
   uint8_t* region = world.engine(0).region();
-  world.engine(1).device().before_release = [&](const uint64_t* flag) {
-    if (reinterpret_cast<const uint8_t*>(flag) != region + layout.DispatchFlag(bank, 1)) return;
+  world.engine(1).device().before_word = [&](const uint64_t* word) {
+    if (reinterpret_cast<const uint8_t*>(word) != region + layout.CountsWord(bank, 1)) return;
     std::fill_n(reinterpret_cast<uint16_t*>(region + layout.Counts(bank, 1)), 3, shape.tokens);
   };
   const std::vector<Status> statuses = world.Run(kDispatch);
@@ -140,7 +140,7 @@ TEST(FlatMutants, WritesBeyondTheLastSourcesRows) {
 
 TEST(FlatMutants, DescribesARowWithAWeightOfAnotherSet) {
   Ready ready(kFlat);
-  ready.BeforeRank1Flags([](RowMeta* meta) { meta->Weights(meta->selections)[0] *= 0.5f; });
+  ready.BeforeRank1Raises([](RowMeta* meta) { meta->Weights(meta->selections)[0] *= 0.5f; });
   const std::vector<Findings> found = ready.world.RunChecked(kBoth);
   EXPECT_EQ(found[0].wrong, 1u);
   EXPECT_EQ(found[0].kind, WrongKind::kDispatchDescription);
@@ -150,7 +150,7 @@ TEST(FlatMutants, DescribesARowWithAWeightOfAnotherSet) {
 
 TEST(FlatMutants, DescribesARowWithAnotherExpert) {
   Ready ready(kFlat);
-  ready.BeforeRank1Flags([](RowMeta* meta) {
+  ready.BeforeRank1Raises([](RowMeta* meta) {
     Placement* at = meta->Placements();
     at->expert = static_cast<uint16_t>((at->expert + 1) % kShape.experts_per_rank);
     at->index = 0;
@@ -162,7 +162,7 @@ TEST(FlatMutants, DescribesARowWithAnotherExpert) {
 
 TEST(FlatMutants, DoesNotCopyARowBack) {
   Ready ready(kFlat);
-  ready.device(1).copies_to_skip = 1;
+  ready.device(1).writes_to_skip = 1;
   const std::vector<Findings> found = ready.world.RunChecked(kCombine);
   EXPECT_EQ(WrongRows(found), 1u);
 }
@@ -192,7 +192,7 @@ TEST(RankMutants, WritesBeyondASourcesRows) {
 
 TEST(ByExpertMutants, DoesNotCopyASelectionsRowBack) {
   Ready ready(kByExpert);
-  ready.device(1).copies_to_skip = 1;
+  ready.device(1).writes_to_skip = 1;
   const std::vector<Findings> found = ready.world.RunChecked(kCombine);
   EXPECT_EQ(WrongRows(found), 1u);
 }

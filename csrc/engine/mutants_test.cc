@@ -51,16 +51,15 @@ class Mutants : public ::testing::Test {
   RowMeta* Meta(uint32_t slot) { return In<RowMeta>(0, kLayout.Meta(dispatch_bank_, 1, slot)); }
   uint8_t* Row(uint32_t slot) { return In<uint8_t>(0, kLayout.Row(dispatch_bank_, 1, slot)); }
   float* Scales(uint32_t slot) { return In<float>(0, kLayout.Scales(dispatch_bank_, 1, slot)); }
-  const uint64_t* DispatchFlag() {
-    return In<uint64_t>(0, kLayout.DispatchFlag(dispatch_bank_, 1));
-  }
-  // Rank 1's combine flag at rank 0.
-  const uint64_t* CombineFlag() { return In<uint64_t>(0, kLayout.CombineFlag(combine_bank_, 1)); }
+  // Rank 1's words at rank 0: of its counts, of all its rows, and of what it sums for rank 0.
+  const uint64_t* CountsWord() { return In<uint64_t>(0, kLayout.CountsWord(dispatch_bank_, 1)); }
+  const uint64_t* RowsWord() { return In<uint64_t>(0, kLayout.ChunkWord(dispatch_bank_, 1, 0)); }
+  const uint64_t* SumsWord() { return In<uint64_t>(0, kLayout.SumWord(combine_bank_, 1, 0)); }
 
-  // Rank 1 does `harm` to what lies at rank 0, after all else and before its flag.
-  void BeforeRank1Flags(const uint64_t* flag, std::function<void()> harm) {
-    device(1).before_release = [flag, harm = std::move(harm)](const uint64_t* released) {
-      if (released == flag) harm();
+  // Rank 1 does `harm` to what lies at rank 0, after all else that a word announces.
+  void BeforeRank1Raises(const uint64_t* word, std::function<void()> harm) {
+    device(1).before_word = [word, harm = std::move(harm)](const uint64_t* raised) {
+      if (raised == word) harm();
     };
   }
 
@@ -95,9 +94,9 @@ TEST_F(Mutants, SkipsARow) {
   ExpectDispatched(found, found.kind, token);
 }
 
-TEST_F(Mutants, FlagsBeforeTheDataIsThere) {
+TEST_F(Mutants, RaisesAWordBeforeTheDataIsThere) {
   const uint32_t token = TokenOfSlot(0);
-  const uint32_t rows = FlagRows(*DispatchFlag());
+  const uint32_t rows = FlagRows(*CountsWord());
   // All of rank 1's rows for rank 0 arrive only after rank 0 has read.
   device(1).swallow_row = [this, rows](const uint8_t* payload) {
     return payload >= Row(0) && payload < Row(rows);
@@ -113,10 +112,10 @@ TEST_F(Mutants, FlagsBeforeTheDataIsThere) {
 
 TEST_F(Mutants, SkipsAWaitInDispatch) {
   const Epoch epoch = Next(world_.engine(0).epochs().dispatch);
-  // Rank 0 takes rank 1's flag for granted; rank 1 sends nothing until rank 0 is through.
-  device(0).pretend = [this, epoch](const uint64_t* flag) -> std::optional<uint64_t> {
-    if (flag != DispatchFlag()) return std::nullopt;
-    return MakeFlag(epoch, FlagRows(*flag));
+  // Rank 0 takes rank 1's rows for granted; rank 1 sends nothing until rank 0 is through.
+  device(0).pretend = [this, epoch](const uint64_t* word) -> std::optional<uint64_t> {
+    if (word != RowsWord()) return std::nullopt;
+    return MakeRange(epoch, FlagRange(*word));
   };
   std::promise<void> through;
   device(1).swallow_row = [done = through.get_future().share()](const uint8_t*) {
@@ -140,9 +139,9 @@ TEST_F(Mutants, SkipsAWaitInDispatch) {
 
 TEST_F(Mutants, SkipsAWaitInCombine) {
   const Epoch epoch = Next(world_.engine(0).epochs().combine);
-  device(0).pretend = [this, epoch](const uint64_t* flag) -> std::optional<uint64_t> {
-    if (flag != CombineFlag()) return std::nullopt;
-    return MakeFlag(epoch, FlagRows(*flag));
+  device(0).pretend = [this, epoch](const uint64_t* word) -> std::optional<uint64_t> {
+    if (word != SumsWord()) return std::nullopt;
+    return MakeRange(epoch, FlagRange(*word));
   };
   std::promise<void> through;
   device(1).before_sum = [done = through.get_future().share()] { done.wait(); };
@@ -166,7 +165,7 @@ TEST_F(Mutants, SwapsTwoExperts) {
   uint32_t other = 1;
   while (Meta(other)->Placements()[0].expert == Meta(0)->Placements()[0].expert) ++other;
   const uint32_t tokens[] = {TokenOfSlot(0), TokenOfSlot(other)};
-  BeforeRank1Flags(DispatchFlag(), [this, other] {
+  BeforeRank1Raises(RowsWord(), [this, other] {
     std::swap(Meta(0)->Placements()[0], Meta(other)->Placements()[0]);
   });
   const Findings found = world_.RunChecked(kDispatch)[0];
@@ -177,7 +176,7 @@ TEST_F(Mutants, SwapsTwoExperts) {
 
 TEST_F(Mutants, SwapsTwoSources) {
   const uint32_t tokens[] = {TokenOfSlot(0), TokenOfSlot(1)};
-  BeforeRank1Flags(DispatchFlag(), [this] { std::swap(Meta(0)->token, Meta(1)->token); });
+  BeforeRank1Raises(RowsWord(), [this] { std::swap(Meta(0)->token, Meta(1)->token); });
   const Findings found = world_.RunChecked(kDispatch)[0];
   EXPECT_THAT(found.token, AnyOf(tokens[0], tokens[1]));
   ExpectDispatched(found, WrongKind::kDispatchSource, found.token);
@@ -186,7 +185,7 @@ TEST_F(Mutants, SwapsTwoSources) {
 
 TEST_F(Mutants, DropsAWeight) {
   const uint32_t token = TokenOfSlot(3);
-  BeforeRank1Flags(DispatchFlag(), [this] { Meta(3)->Weights(Meta(3)->selections)[0] = 0.0f; });
+  BeforeRank1Raises(RowsWord(), [this] { Meta(3)->Weights(Meta(3)->selections)[0] = 0.0f; });
   const std::vector<Findings> found = world_.RunChecked(kBoth);
   EXPECT_EQ(found[1].wrong, 1u);
   ExpectCombined(found[1], 1, token);
@@ -194,7 +193,7 @@ TEST_F(Mutants, DropsAWeight) {
 
 TEST_F(Mutants, SendsAWrongScale) {
   const uint32_t token = TokenOfSlot(1);
-  BeforeRank1Flags(DispatchFlag(), [this] { Scales(1)[1] *= 2.0f; });
+  BeforeRank1Raises(RowsWord(), [this] { Scales(1)[1] *= 2.0f; });
   const Findings found = world_.RunChecked(kDispatch)[0];
   ExpectDispatched(found, WrongKind::kDispatchScale, token);
   EXPECT_EQ(found.channel, kChannelsPerScale);
@@ -202,7 +201,7 @@ TEST_F(Mutants, SendsAWrongScale) {
 
 TEST_F(Mutants, FlipsTheLastBitOfOneChannel) {
   const uint32_t token = TokenOfSlot(1);
-  BeforeRank1Flags(DispatchFlag(), [this] { Row(1)[201] ^= 1; });
+  BeforeRank1Raises(RowsWord(), [this] { Row(1)[201] ^= 1; });
   const Findings found = world_.RunChecked(kDispatch)[0];
   ExpectDispatched(found, WrongKind::kDispatchRow, token);
   EXPECT_EQ(found.channel, 201u);
@@ -211,7 +210,7 @@ TEST_F(Mutants, FlipsTheLastBitOfOneChannel) {
 
 TEST_F(Mutants, SendsARowFromTheOtherBank) {
   const uint32_t token = TokenOfSlot(2);
-  BeforeRank1Flags(DispatchFlag(), [this] {
+  BeforeRank1Raises(RowsWord(), [this] {
     const uint32_t stale = 1 - dispatch_bank_;
     std::memcpy(Row(2), In<uint8_t>(0, kLayout.Row(stale, 1, 2)), kLayout.RowBytes());
     std::memcpy(Scales(2), In<float>(0, kLayout.Scales(stale, 1, 2)), 4 * kShape.ScalesPerRow());
@@ -222,10 +221,9 @@ TEST_F(Mutants, SendsARowFromTheOtherBank) {
 }
 
 TEST_F(Mutants, ReturnsAPartialSumFromTheOtherBank) {
-  // Partials for rank 0 lie at rank 1.
-  BeforeRank1Flags(CombineFlag(), [this] {
-    std::memcpy(In<uint8_t>(1, kLayout.Partial(combine_bank_, 0, 0)),
-                In<uint8_t>(1, kLayout.Partial(1 - combine_bank_, 0, 0)), 2 * kShape.hidden);
+  BeforeRank1Raises(SumsWord(), [this] {
+    std::memcpy(In<uint8_t>(0, kLayout.Partial(combine_bank_, 1, 0)),
+                In<uint8_t>(0, kLayout.Partial(1 - combine_bank_, 1, 0)), 2 * kShape.hidden);
   });
   const std::vector<Findings> found = world_.RunChecked(kCombine);
   EXPECT_EQ(found[0].wrong, 1u);
@@ -234,7 +232,7 @@ TEST_F(Mutants, ReturnsAPartialSumFromTheOtherBank) {
 
 TEST_F(Mutants, MiscountsTheRowsOfAnExpert) {
   uint16_t* sent = In<uint16_t>(0, kLayout.Counts(dispatch_bank_, 1));
-  BeforeRank1Flags(DispatchFlag(), [sent] { ++sent[0]; });
+  BeforeRank1Raises(CountsWord(), [sent] { ++sent[0]; });
   const Findings found = world_.RunChecked(kDispatch)[0];
   EXPECT_EQ(found.kind, WrongKind::kDispatchCount);
   EXPECT_EQ(found.expert, 0);
@@ -284,8 +282,78 @@ TEST_F(Mutants, SkipsATokenAtHome) {
   ExpectCombined(found[2], 2, 0);
 }
 
+TEST_F(Mutants, ForgetsWhatItsOwnExpertsMade) {
+  device(2).own_sums_to_skip = 1;
+  const std::vector<Findings> found = world_.RunChecked(kCombine);
+  EXPECT_EQ(found[2].wrong, 1u);
+  ExpectCombined(found[2], 2, found[2].token);
+}
+
+// What rank 0 makes of it if rank 1, whose three workers have a chunk each, says something else of
+// its second chunk for rank 0.
+class ChunkMutants : public ::testing::Test {
+ protected:
+  ChunkMutants() : world_({.shape = kShape, .threads = 3}) { world_.Begin(); }
+
+  void SayInstead(Op op, std::function<SlotRange(SlotRange)> instead) {
+    for (uint32_t worker = 0; worker < 3; ++worker) {
+      world_.engine(1).device(worker).says_instead = [op, instead](Message message) {
+        if (message.op == op && message.peer == 0 && message.chunk == 1) {
+          message.slots = instead(message.slots);
+        }
+        return message;
+      };
+    }
+  }
+  void ExpectViolation(Operations operations) {
+    const Status status = world_.Run(operations)[0];
+    EXPECT_EQ(status.code(), Code::kProtocol);
+    EXPECT_THAT(status.text(), HasSubstr("rank 1 wrote what it must not"));
+  }
+
+  World<HookedDevice> world_;
+};
+
+TEST_F(ChunkMutants, AreNone) { EXPECT_EQ(WrongRows(world_.RunChecked(kBoth)), 0u); }
+
+TEST_F(ChunkMutants, AnnouncesTheChunkBefore) {
+  SayInstead(Op::kDispatch, [](SlotRange slots) { return SlotRange{0, slots.begin}; });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_GT(found.wrong, 0u);
+  EXPECT_EQ(found.source_rank, 1u);
+}
+
+TEST_F(ChunkMutants, AnnouncesAChunkWithoutItsLastRow) {
+  SayInstead(Op::kDispatch, [](SlotRange slots) { return SlotRange{slots.begin, slots.end - 1}; });
+  const Findings found = world_.RunChecked(kDispatch)[0];
+  EXPECT_GT(found.wrong, 0u);
+  EXPECT_EQ(found.source_rank, 1u);
+}
+
+TEST_F(ChunkMutants, AnnouncesMoreThanAChunk) {
+  SayInstead(Op::kDispatch, [](SlotRange slots) {
+    return SlotRange{slots.begin, slots.begin + kShape.tokens / 3 + 1};
+  });
+  ExpectViolation(kDispatch);
+}
+
+TEST_F(ChunkMutants, AnnouncesAChunkThatEndsBeforeItBegins) {
+  SayInstead(Op::kDispatch, [](SlotRange slots) { return SlotRange{slots.end, slots.begin}; });
+  ExpectViolation(kDispatch);
+}
+
+TEST_F(ChunkMutants, AnnouncesSlotsThatItHasNotCounted) {
+  SayInstead(Op::kDispatch, [](SlotRange) { return SlotRange{kShape.tokens - 1, kShape.tokens}; });
+  ExpectViolation(kDispatch);
+}
+
+TEST_F(ChunkMutants, AnnouncesSumsOfOtherSlots) {
+  SayInstead(Op::kCombine, [](SlotRange slots) { return SlotRange{0, slots.begin}; });
+  ExpectViolation(kCombine);
+}
+
 TEST_F(Mutants, PointsARowOutOfTheOutput) {
-  BeforeRank1Flags(DispatchFlag(), [this] { Meta(0)->Placements()[0].index = 60000; });
+  BeforeRank1Raises(RowsWord(), [this] { Meta(0)->Placements()[0].index = 60000; });
   const std::vector<Status> statuses = world_.Run(kDispatch);
   EXPECT_EQ(statuses[0].code(), Code::kProtocol);
   EXPECT_THAT(statuses[0].text(), HasSubstr("rank 1 wrote what it must not"));
@@ -293,16 +361,14 @@ TEST_F(Mutants, PointsARowOutOfTheOutput) {
 
 TEST_F(Mutants, CountsMoreRowsThanItCanHave) {
   uint16_t* sent = In<uint16_t>(0, kLayout.Counts(dispatch_bank_, 1));
-  BeforeRank1Flags(DispatchFlag(), [sent] { sent[0] = kShape.tokens + 1; });
+  BeforeRank1Raises(CountsWord(), [sent] { sent[0] = kShape.tokens + 1; });
   const std::vector<Status> statuses = world_.Run(kDispatch);
   EXPECT_EQ(statuses[0].code(), Code::kProtocol);
   EXPECT_THAT(statuses[0].text(), HasSubstr("rank 1 wrote what it must not"));
 }
 
-TEST_F(Mutants, LosesAFlag) {
-  device(1).lose_flag = [flag = DispatchFlag()](const uint64_t* released) {
-    return released == flag;
-  };
+TEST_F(Mutants, LosesAWord) {
+  device(1).lose_word = [word = RowsWord()](const uint64_t* raised) { return raised == word; };
   // For rank 0 alone a minute passes at every look at the clock.
   device(0).now = [minutes = uint64_t{0}]() mutable { return 60'000'000'000 * ++minutes; };
   const std::vector<Status> statuses = world_.Run(kDispatch);

@@ -28,24 +28,20 @@ class DelayedDevice : public HostDevice {
     MaybeWait();
     HostDevice::Write(to, held);
   }
-  template <class ToOf, class FromOf>
-  void CopyRows(size_t bytes, uint32_t count, ToOf to_of, FromOf from_of) {
-    MaybeWait();
-    HostDevice::CopyRows(bytes, count, to_of, from_of);
-  }
   template <class RowOf, class WeightOf>
   void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
     MaybeWait();
     HostDevice::SumWeighted(out, channels, count, row_of, weight_of);
   }
   template <class RowOf>
-  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of) {
+  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own, const Bf16* fast,
+                   RowOf row_of) {
     MaybeWait();
-    HostDevice::SumPartials(out, channels, count, row_of);
+    HostDevice::SumPartials(out, channels, count, own, fast, row_of);
   }
-  void StoreRelease(uint64_t* flag, uint64_t value) {
+  void RaiseFlag(const RankContext& context, const Message& message) {
     MaybeWait();
-    HostDevice::StoreRelease(flag, value);
+    HostDevice::RaiseFlag(context, message);
   }
 
   std::minstd_rand random;

@@ -26,6 +26,15 @@ TEST(Flag, KeepsEpochAndRows) {
   EXPECT_EQ(FlagRows(flag), 65535u);
 }
 
+TEST(Flag, KeepsARangeOfSlots) {
+  for (const SlotRange slots : {SlotRange{0, 0}, {0, 65535}, {65535, 65535}, {3, 40000}}) {
+    const uint64_t flag = MakeRange(0xFFFFFFFF, slots);
+    EXPECT_EQ(FlagEpoch(flag), 0xFFFFFFFFu);
+    EXPECT_EQ(FlagRange(flag).begin, slots.begin);
+    EXPECT_EQ(FlagRange(flag).end, slots.end);
+  }
+}
+
 TEST(Flag, IsJudgedByWhatUsedTheBankBefore) {
   EXPECT_EQ(Judge(0, 1), Verdict::kNotYet);
   EXPECT_EQ(Judge(MakeFlag(1, 0), 1), Verdict::kReady) << "no rows are a message too";

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -13,9 +16,9 @@ constexpr Shape kSeed = {8, 128, 7168, 36, 8, Dtype::kFp8};
 constexpr Layout kSeedLayout(kSeed);
 
 // The last entry of a section ends where the next section begins, but for padding to a line.
-static_assert(kSeedLayout.DispatchFlag(0, 0) == 4096);
-static_assert(kSeedLayout.DispatchFlag(1, 7) + 128 == kSeedLayout.CombineFlag(0, 0));
-static_assert(kSeedLayout.CombineFlag(1, 7) + 128 == kSeedLayout.Counts(0, 0));
+static_assert(kSeedLayout.CountsWord(0, 0) == 4096);
+static_assert(kSeedLayout.CountsWord(1, 7) + 128 == kSeedLayout.SumWord(0, 0, 0));
+static_assert(kSeedLayout.SumWord(1, 7, 0) + 128 == kSeedLayout.Counts(0, 0));
 static_assert(kSeedLayout.Counts(1, 7) + 128 == kSeedLayout.Meta(0, 0, 0));
 static_assert(kSeedLayout.Meta(1, 7, 127) + 80 == kSeedLayout.Scales(0, 0, 0));
 static_assert(kSeedLayout.Scales(1, 7, 127) + 224 == kSeedLayout.Row(0, 0, 0));
@@ -75,6 +78,76 @@ TEST(Layout, AlignsRowsToLines) {
   }
 }
 
+// The words of a region, each with whose it is and how far it lies behind that rank's first.
+struct Words {
+  struct Word {
+    uint64_t offset;
+    uint32_t bank;
+    uint32_t writer;
+    bool combine;
+  };
+
+  explicit Words(const Shape& shape) {
+    const Layout layout(shape);
+    for (uint32_t bank = 0; bank < kBanks; ++bank) {
+      for (uint32_t peer = 0; peer < shape.ranks; ++peer) {
+        all.push_back({layout.CountsWord(bank, peer), bank, peer, false});
+        for (uint32_t chunk = 0; chunk < shape.Chunks(); ++chunk) {
+          all.push_back({layout.ChunkWord(bank, peer, chunk), bank, peer, false});
+          all.push_back({layout.SumWord(bank, peer, chunk), bank, peer, true});
+        }
+      }
+    }
+  }
+  std::vector<Word> all;
+};
+
+Shape Chunked(uint32_t tokens, uint32_t chunk_tokens) {
+  Shape shape = {3, tokens, 256, 3, 2, Dtype::kFp8};
+  shape.chunk_tokens = chunk_tokens;
+  return shape;
+}
+
+const Shape kChunked[] = {Chunked(1, 1), Chunked(15, 1), Chunked(16, 1), Chunked(17, 1),
+                          Chunked(100, 3), Chunked(100, kMaxTokens)};
+
+TEST(Words, TileTheirSectionsBetweenHeaderAndCounts) {
+  for (const Shape& shape : kChunked) {
+    const Layout layout(shape);
+    std::set<uint64_t> offsets;
+    for (const Words::Word& word : Words(shape).all) {
+      EXPECT_EQ(word.offset % sizeof(uint64_t), 0u);
+      EXPECT_GE(word.offset, layout.CountsWord(0, 0));
+      EXPECT_LE(word.offset + sizeof(uint64_t), layout.Counts(0, 0));
+      EXPECT_TRUE(offsets.insert(word.offset).second) << "two words in one place";
+    }
+    EXPECT_EQ(offsets.size(), kBanks * shape.ranks * (1 + 2 * shape.Chunks()));
+  }
+}
+
+TEST(Words, OfAnEntryLieOneBehindTheOther) {
+  for (const Shape& shape : kChunked) {
+    const Layout layout(shape);
+    for (uint32_t chunk = 0; chunk < shape.Chunks(); ++chunk) {
+      EXPECT_EQ(layout.ChunkWord(1, 2, chunk), layout.CountsWord(1, 2) + 8 * (1 + chunk));
+      EXPECT_EQ(layout.SumWord(1, 2, chunk), layout.SumWord(1, 2, 0) + 8 * chunk);
+    }
+  }
+}
+
+TEST(Words, ShareNoLineWithAnotherEntrys) {
+  constexpr uint64_t kLine = 128;
+  for (const Shape& shape : kChunked) {
+    std::map<uint64_t, Words::Word> of_line;
+    for (const Words::Word& word : Words(shape).all) {
+      const Words::Word& first = of_line.try_emplace(word.offset / kLine, word).first->second;
+      EXPECT_EQ(first.writer, word.writer);
+      EXPECT_EQ(first.bank, word.bank);
+      EXPECT_EQ(first.combine, word.combine);
+    }
+  }
+}
+
 TEST(Layout, CountsBeyond32Bits) {
   const Layout layout({64, 65535, 7168, 4, 8, Dtype::kBf16});
   EXPECT_GT(layout.SizeBytes(), uint64_t{1} << 37);
@@ -92,6 +165,13 @@ TEST(Layout, HashesEverythingThatMattersToPeers) {
   Shape same = kSeed;
   same.layout = OutputLayout::kContig;
   EXPECT_NE(Layout(same).Hash(), kSeedLayout.Hash());
+  // Neither does any where a word for 127 tokens leaves a chunk of one.
+  Shape two_chunks = kSeed;
+  two_chunks.chunk_tokens = 127;
+  Shape other_two = kSeed;
+  other_two.chunk_tokens = 126;
+  EXPECT_EQ(Layout(two_chunks).SizeBytes(), Layout(other_two).SizeBytes());
+  EXPECT_NE(Layout(two_chunks).Hash(), Layout(other_two).Hash());
   Shape one_selection = kSeed;
   one_selection.topk = 1;
   Shape by_expert = one_selection;
@@ -119,6 +199,8 @@ TEST(Shape, NamesWhatIsWrong) {
       {1, 1, 128, 1, 1, static_cast<Dtype>(0)},
   };
   for (const Shape& shape : wrong) EXPECT_NE(Problem(shape), nullptr);
+  EXPECT_NE(Problem(Chunked(4, 0)), nullptr);
+  EXPECT_NE(Problem(Chunked(4, kMaxTokens + 1)), nullptr);
 }
 
 TEST(Shape, MayBeThatOfAnyModel) {

@@ -18,9 +18,10 @@ struct OneLane {
 
 class Plan : public ::testing::Test {
  protected:
-  const TokenPlan* Find(uint32_t token) { return plan_.Find(device_, token); }
+  const TokenPlan* Find(uint32_t token) { return plan_.Find(device_, token, true); }
   void Load(const std::vector<int32_t>& ids) {
-    plan_.Load(device_, ids.data(), static_cast<uint32_t>(ids.size()) / kShape.topk, 0);
+    const uint32_t tokens = static_cast<uint32_t>(ids.size()) / kShape.topk;
+    plan_.Load(device_, ids.data(), tokens, 0, tokens);
   }
 
   OneLane device_;
@@ -61,13 +62,56 @@ TEST_F(Plan, GivesOneSlotARankAndOneIndexAnExpert) {
             (std::vector<uint16_t>{1, 0, 0, 0, 1, 2}));
 }
 
-TEST_F(Plan, SkipsAndCompletes) {
-  const std::vector<int32_t> ids = {4, 0, 5, -1, 5, -1, 5, 4, 1};
+TEST_F(Plan, NumbersTheSelectionsOfADestination) {
+  const std::vector<int32_t> ids = {4, 0, 5};
   Load(ids);
+  const TokenPlan* token = Find(0);
+  ASSERT_NE(token, nullptr);
+  EXPECT_EQ(token->before[0], 0);
+  EXPECT_EQ(token->before[1], 0);
+  EXPECT_EQ(token->before[2], 1) << "rank 1's second";
+  EXPECT_EQ(token->selections[0], 1);
+  EXPECT_EQ(token->selections[1], 2);
+}
+
+// Four tokens, of which rank 1 gets all but the third, and rank 0 the first and the third.
+const std::vector<int32_t> kFour = {4, 0, 5, -1, 5, -1, 1, 2, 0, 4, -1, -1};
+
+TEST_F(Plan, SkipsTokensAndReturnsToEarlierOnes) {
+  Load(kFour);
   EXPECT_EQ(Find(1)->destinations[0].slot, 1u) << "token 0 counts, though nobody looked it up";
-  plan_.Complete(device_);
-  EXPECT_EQ(plan_.SelectionsOfExpert(5), 3u);
+  plan_.Begin(0);
+  EXPECT_EQ(Find(0)->destinations[1].slot, 0u);
+  plan_.Begin(2);
+  EXPECT_EQ(Find(2)->destinations[0].slot, 1u);
   EXPECT_EQ(plan_.BadToken(), kNoToken);
+}
+
+TEST_F(Plan, CountsAllBeforeAnyIsLookedUp) {
+  Load(kFour);
+  plan_.CountAll(device_);
+  EXPECT_EQ(plan_.RowsToRank(0), 2u);
+  EXPECT_EQ(plan_.RowsToRank(1), 3u);
+  EXPECT_EQ(plan_.SelectionsOfExpert(4), 2u);
+  EXPECT_EQ(plan_.SelectionsOfExpert(3), 0u);
+  plan_.Begin(0);
+  EXPECT_EQ(Find(0)->placements[0].index, 0);
+}
+
+TEST_F(Plan, SaysWhichSlotsAChunkHas) {
+  Load(kFour);
+  plan_.Begin(2);
+  Find(2);
+  Find(3);
+  EXPECT_EQ(plan_.Slots(0, 2, 4).begin, 1u);
+  EXPECT_EQ(plan_.Slots(0, 2, 4).end, 2u);
+  EXPECT_EQ(plan_.Slots(1, 2, 4).begin, 2u);
+  EXPECT_EQ(plan_.Slots(1, 2, 4).end, 3u);
+  plan_.Begin(0);
+  Find(0);
+  Find(1);
+  EXPECT_EQ(plan_.Slots(1, 0, 2).begin, 0u);
+  EXPECT_EQ(plan_.Slots(1, 0, 2).end, 2u);
 }
 
 TEST_F(Plan, RefusesWhatIsNoSetOfExperts) {

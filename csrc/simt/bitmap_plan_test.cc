@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <deque>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "csrc/kernels/arguments.h"
+#include "csrc/protocol/count.h"
+#include "csrc/protocol/dispatch_step.h"
 #include "csrc/simt/device.h"
 #include "csrc/simt/machine.h"
 
@@ -23,10 +27,12 @@ bool Same(const Shape& shape, const TokenPlan& a, const TokenPlan& b) {
   for (uint32_t d = 0; d < a.destination_count; ++d) {
     if (a.destinations[d].rank != b.destinations[d].rank) return false;
     if (a.destinations[d].slot != b.destinations[d].slot) return false;
+    if (a.selections[d] != b.selections[d]) return false;
   }
   for (uint32_t j = 0; j < shape.topk; ++j) {
     if (a.destination_of[j] != b.destination_of[j]) return false;
     if (a.destination_of[j] == TokenPlan::kNowhere) continue;
+    if (a.before[j] != b.before[j]) return false;
     if (a.placements[j].expert != b.placements[j].expert) return false;
     if (a.placements[j].index != b.placements[j].index) return false;
   }
@@ -37,6 +43,8 @@ struct Ids {
   Shape shape;
   uint32_t tokens;
   std::vector<int32_t> topk_idx;
+  uint32_t tile_tokens = 512;
+  uint32_t workers = 1;
 };
 
 Ids RandomIds(uint32_t seed) {
@@ -51,9 +59,14 @@ Ids RandomIds(uint32_t seed) {
                  .topk = 1,
                  .dtype = Dtype::kFp8};
   shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
-  const uint32_t tokens = seed % 4 == 0 ? between(257, 800) : between(1, 256);
+  shape.chunk_tokens = between(1, 40);
+  const uint32_t tokens = between(0, 7) == 0 ? 0 : between(1, seed % 4 == 0 ? 800 : 256);
   const uint32_t empty_percent = between(0, 1) * between(0, 100);
-  Ids ids = {shape, tokens, {}};
+  Ids ids = {.shape = shape,
+             .tokens = tokens,
+             .topk_idx = {},
+             .tile_tokens = between(40, 300),  // a chunk or more
+             .workers = between(1, 3)};
   std::vector<int32_t> experts(shape.Experts());
   for (uint32_t x = 0; x < experts.size(); ++x) experts[x] = static_cast<int32_t>(x);
   for (uint32_t token = 0; token < tokens; ++token) {
@@ -65,98 +78,162 @@ Ids RandomIds(uint32_t seed) {
   return ids;
 }
 
-// One block plans all tokens, its crews one after another, as one rank's worker would.
+// The workers of rank 0 plan their shares of the tokens, and tell its peers the totals.
 class PlanOfLanes {
  public:
   explicit PlanOfLanes(const Ids& ids)
       : ids_(ids),
-        memory_(ids.shape),
-        tile_counts_(TilesOf(ids.tokens) * TileCounts(ids.shape)),
+        memory_(ids.shape, ids.workers, Block(ids)),
+        tile_counts_(Tiles() * Entries(ids.shape)),
+        tile_begins_((Tiles() + 1) * Entries(ids.shape)),
+        context_{.shape = ids.shape,
+                 .layout = Layout(ids.shape),
+                 .rank = 0,
+                 .wait_timeout_ns = 0,
+                 .epochs = &epochs_,
+                 .error = &error_,
+                 .tickets = &tickets_,
+                 .regions = {}},
         plans(ids.tokens),
         found(ids.tokens),
-        rows_to_rank(ids.shape.ranks),
-        selections(ids.shape.Experts()),
-        bad_tokens(kThreads, kNoToken) {}
+        slots(ids.shape.Chunks(), std::vector<SlotRange>(ids.shape.ranks)),
+        bad_tokens(ids.workers * kThreads, kNoToken) {
+    for (uint32_t peer = 0; peer < ids.shape.ranks; ++peer) {
+      // Words and counts lie before the rows, and are all that a plan tells.
+      regions_.emplace_back(context_.layout.Meta(0, 0, 0));
+      context_.regions[peer] = regions_.back().data();
+    }
+  }
 
   Status Run(uint64_t seed) {
-    Machine machine(TilesOf(ids_.tokens) * kThreads);
-    machine.Enqueue({0, TilesOf(ids_.tokens), kCrews, memory_.SizeBytes(), [this](Lane& lane) {
-                       SimtDevice device(lane, &aborted_);
-                       CountTile(device, ids_.shape, ids_.topk_idx.data(), ids_.tokens,
-                                 lane.BlockIndex(), memory_.Words(lane.Shared()),
-                                 &tile_counts_[lane.BlockIndex() * TileCounts(ids_.shape)]);
-                     }});
-    machine.Enqueue({0, 1, kCrews, memory_.SizeBytes(), [this](Lane& lane) { PlanAll(lane); }});
+    Machine machine(ids_.workers * kThreads);
+    if (Tiles() > 1) {
+      machine.Enqueue({0, ids_.workers, kCrews + 1, memory_.SizeBytes(), [this](Lane& lane) {
+                         SimtDevice device(lane, &host_);
+                         CountTiles(device, context_, ids_.topk_idx.data(), ids_.tokens,
+                                    memory_.tiling(), memory_.Counts(lane.Shared()),
+                                    {tile_counts_.data(), tile_begins_.data()});
+                       }});
+    }
+    machine.Enqueue({0, ids_.workers, kCrews + 1, memory_.SizeBytes(),
+                     [this](Lane& lane) { PlanShare(lane); }});
     return machine.Run(seed);
+  }
+
+  // What a peer has been told.
+  uint32_t RowsTo(uint32_t peer) const {
+    const auto* word = context_.In<const uint64_t>(peer, context_.layout.CountsWord(kBank, 0));
+    EXPECT_EQ(FlagEpoch(*word), kEpoch);
+    return FlagRows(*word);
+  }
+  uint32_t SelectionsOf(uint32_t expert) const {
+    const uint32_t experts = ids_.shape.experts_per_rank;
+    const uint64_t counts = context_.layout.Counts(kBank, 0);
+    return context_.In<const uint16_t>(expert / experts, counts)[expert % experts];
   }
 
  private:
   static constexpr uint32_t kCrews = 2;
-  static constexpr uint32_t kThreads = kCrews * kCrewLanes;
+  static constexpr uint32_t kThreads = (kCrews + 1) * kCrewLanes;
+  static constexpr Epoch kEpoch = 1;
+  static constexpr uint32_t kBank = BankOf(kEpoch);
 
-  void PlanAll(Lane& lane) {
-    SimtDevice device(lane, &aborted_);
-    uint8_t* shared = lane.Shared();
-    const uint32_t tiles = TilesOf(ids_.tokens);
-    BitmapPlan plan(ids_.shape, {memory_.Words(shared), memory_.Begin(shared),
-                                 memory_.Plan(shared, device.Crew()),
-                                 tiles > 1 ? tile_counts_.data() : nullptr});
-    for (uint32_t tile = 0; tile < tiles; ++tile) {
-      plan.Load(device, ids_.topk_idx.data(), ids_.tokens, tile);
-      const uint32_t begin = tile * BitmapPlan::kTileTokens;
-      const uint32_t end = std::min(begin + BitmapPlan::kTileTokens, ids_.tokens);
-      for (uint32_t token = begin + device.Crew(); token < end; token += device.Crews()) {
-        const TokenPlan* one = plan.Find(device, token);
+  static kernels::BlockShape Block(const Ids& ids) {
+    return {.crews = kCrews,
+            .held_units = 1,
+            .unit_channels = SimtDevice::kUnitChannels,
+            .piece_channels = SimtDevice::kUnitChannels,
+            .sum_channels = SimtDevice::kUnitChannels,
+            .tile_tokens = ids.tile_tokens};
+  }
+  uint32_t Tiles() const { return memory_.tiling().Count(ids_.tokens); }
+
+  // A worker's windows, as in a dispatch; its crews take tokens in turns.
+  void PlanShare(Lane& lane) {
+    SimtDevice device(lane, &host_);
+    BitmapPlan plan(ids_.shape, memory_.Plan(lane.Shared(), device.Crew(),
+                                             Tiles() > 1 ? tile_begins_.data() : nullptr));
+    const uint32_t chunk_tokens = ids_.shape.chunk_tokens;
+    const auto share = dispatch::ChunksOfWorker(device, ids_.shape);
+    const uint32_t end = std::min(share.end * chunk_tokens, ids_.tokens);
+    uint32_t window = std::min(share.begin * chunk_tokens, end);
+    bool first = true;
+    do {
+      const uint32_t window_end = std::min(window + plan.WindowTokens(), end);
+      plan.Load(device, ids_.topk_idx.data(), ids_.tokens, window, window_end);
+      if (first && !plan.CountsAreOut() && device.Worker() == 0) {
+        TellCounts(device, context_, kEpoch, plan);
+      }
+      first = false;
+      for (uint32_t token = window + device.Crew(); token < window_end; token += device.Crews()) {
+        if (IsSignalCrew(device)) break;
+        const TokenPlan* one = plan.Find(device, token, true);
         if (one == nullptr) break;
         if (device.Lane() == 31) plans[token] = *one;
         found[token] = true;
       }
-    }
-    plan.Complete(device);
-    bad_tokens[device.Thread()] = plan.BadToken();
-    for (uint32_t r = device.Thread(); r < ids_.shape.ranks; r += device.Threads()) {
-      rows_to_rank[r] = plan.RowsToRank(r);
-    }
-    for (uint32_t x = device.Thread(); x < ids_.shape.Experts(); x += device.Threads()) {
-      selections[x] = plan.SelectionsOfExpert(x);
-    }
+      for (uint32_t begin = window; begin < window_end; begin += chunk_tokens) {
+        for (uint32_t r = device.Thread(); r < ids_.shape.ranks; r += device.Threads()) {
+          slots[begin / chunk_tokens][r] =
+              plan.Slots(r, begin, std::min(begin + chunk_tokens, window_end));
+        }
+      }
+      window = window_end;
+    } while (window < end);
+    bad_tokens[device.Worker() * kThreads + device.Thread()] = plan.BadToken();
   }
 
   const Ids& ids_;
-  const kernels::SharedMemory memory_;
-  const bool aborted_ = false;
+  const kernels::DispatchMemory memory_;
+  Host host_;
+  EpochState epochs_ = {};
+  ErrorRecord error_ = {};
+  Tickets tickets_ = {};
   std::vector<uint32_t> tile_counts_;
+  std::vector<uint32_t> tile_begins_;
+  std::deque<std::vector<uint8_t>> regions_;
+  RankContext context_;
 
  public:
   std::vector<TokenPlan> plans;
   std::vector<bool> found;
-  std::vector<uint32_t> rows_to_rank;
-  std::vector<uint32_t> selections;
-  std::vector<uint32_t> bad_tokens;  // by lane
+  std::vector<std::vector<SlotRange>> slots;  // [chunks, ranks]
+  std::vector<uint32_t> bad_tokens;           // by lane
 };
 
 TEST(BitmapPlan, IsTheSequentialPlan) {
   for (uint32_t seed = 1; seed <= 120; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
     const Ids ids = RandomIds(seed);
+    const Shape& shape = ids.shape;
     PlanOfLanes lanes(ids);
     const Status status = lanes.Run(seed);
-    ASSERT_TRUE(status.ok()) << "seed " << seed << ": " << status.text();
+    ASSERT_TRUE(status.ok()) << status.text();
 
-    std::vector<uint32_t> rows(ids.shape.ranks);
-    std::vector<uint16_t> selections(ids.shape.Experts());
-    SequentialPlan plan(ids.shape, rows.data(), selections.data());
+    std::vector<uint32_t> rows(shape.ranks);
+    std::vector<uint16_t> selections(shape.Experts());
+    SequentialPlan plan(shape, rows.data(), selections.data());
     OneLane device;
-    plan.Load(device, ids.topk_idx.data(), ids.tokens, 0);
-    for (uint32_t token = 0; token < ids.tokens; ++token) {
-      ASSERT_TRUE(lanes.found[token]) << "seed " << seed << ", token " << token;
-      ASSERT_TRUE(Same(ids.shape, lanes.plans[token], *plan.Find(device, token)))
-          << "seed " << seed << ", token " << token;
+    plan.Load(device, ids.topk_idx.data(), ids.tokens, 0, ids.tokens);
+    for (uint32_t begin = 0; begin < ids.tokens; begin += shape.chunk_tokens) {
+      const uint32_t end = std::min(begin + shape.chunk_tokens, ids.tokens);
+      plan.Begin(begin);
+      for (uint32_t token = begin; token < end; ++token) {
+        ASSERT_TRUE(lanes.found[token]) << "token " << token;
+        ASSERT_TRUE(Same(shape, lanes.plans[token], *plan.Find(device, token, true)))
+            << "token " << token;
+      }
+      for (uint32_t r = 0; r < shape.ranks; ++r) {
+        const SlotRange slots = lanes.slots[begin / shape.chunk_tokens][r];
+        ASSERT_EQ(slots.begin, plan.Slots(r, begin, end).begin) << "rank " << r;
+        ASSERT_EQ(slots.end, plan.Slots(r, begin, end).end) << "rank " << r;
+      }
     }
-    for (uint32_t r = 0; r < ids.shape.ranks; ++r) {
-      ASSERT_EQ(lanes.rows_to_rank[r], rows[r]) << "seed " << seed << ", rank " << r;
+    for (uint32_t r = 0; r < shape.ranks; ++r) {
+      ASSERT_EQ(lanes.RowsTo(r), plan.RowsToRank(r)) << "rank " << r;
     }
-    for (uint32_t x = 0; x < ids.shape.Experts(); ++x) {
-      ASSERT_EQ(lanes.selections[x], selections[x]) << "seed " << seed << ", expert " << x;
+    for (uint32_t x = 0; x < shape.Experts(); ++x) {
+      ASSERT_EQ(lanes.SelectionsOf(x), plan.SelectionsOfExpert(x)) << "expert " << x;
     }
   }
 }

@@ -55,7 +55,7 @@ TEST(Deadlines, ARankThatDiesAnywhereEndsTheOthers) {
 
 TEST(Deadlines, AHostEndsItsRanksWait) {
   SimtWorld<> world(kFourRanks);
-  world.aborted = true;
+  world.host.aborted = true;
   for (const uint64_t seed : Seeds(1, kSeeds)) {
     const Outcome outcome = world.Run(seed, "DC", Machine::Death{2, 0});
     ASSERT_TRUE(outcome.machine.ok()) << "seed " << seed << ": " << outcome.text;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <iostream>
+#include <utility>
 
 #include "csrc/simt/world_test_util.h"
 
@@ -13,54 +14,107 @@ namespace ep::simt {
 
 inline constexpr uint64_t kSeeds = 400;
 
-// Right for two epochs of each kind, then as `Faulty` has it.
+// Three ranks with a chunk for each worker of a dispatch, whose own rows go through the bank.
+constexpr SimtConfig ThreeRanks() {
+  SimtConfig config = {.world = {.shape = {3, 6, 256, 3, 3, Dtype::kFp8}},
+                       .dispatch_blocks = 3,
+                       .combine_blocks = 3,
+                       .timeout_steps = 200'000};
+  config.world.shape.chunk_tokens = 2;
+  return config;
+}
+inline const SimtConfig kThreeRanks = ThreeRanks();
+
+// Of two tiles, which are counted before: rows are laid out while others leave, and own rows go
+// directly.
+inline SimtConfig Together(SimtConfig config = kThreeRanks) {
+  config.world.shape.chunk_tokens = 1;
+  config.dispatch_blocks = 2;
+  config.tile_tokens = 3;
+  return config;
+}
+
+inline SimtConfig In(const Way& way, SimtConfig config = kThreeRanks) {
+  config.world.shape = With(way, config.world.shape);
+  return config;
+}
+inline constexpr Way kFlat = kWays[2];
+inline constexpr Way kByExpert = kWays[4];
+
+inline SimtConfig TokensOf(std::vector<uint32_t> tokens_of_rank, SimtConfig config = kThreeRanks) {
+  config.world.tokens_of_rank = std::move(tokens_of_rank);
+  return config;
+}
+
+inline constexpr char kDispatches[] = "DDDD";
+inline constexpr char kCombines[] = "DCCCC";
+
+// Right for two epochs of each kind, then as `Faulty` has it: both banks hold good rows of an
+// earlier epoch by then, and what is stale looks right but for its contents.
 template <class Faulty>
 struct Later : Faulty {
   using Device = typename Faulty::Device;
 
   static void Dispatch(Device& device, const RankContext& context, const DispatchInput& input,
-                       BitmapPlan& plan, const Places& places, const DispatchOutput& output,
+                       BitmapPlan& plan, const Working& working, const DispatchOutput& output,
                        const Handle& handle) {
     if (context.epochs->dispatch >= kBanks) {
-      return Faulty::Dispatch(device, context, input, plan, places, output, handle);
+      return Faulty::Dispatch(device, context, input, plan, working, output, handle);
     }
-    Bodies<>::Dispatch(device, context, input, plan, places, output, handle);
+    Bodies<>::Dispatch(device, context, input, plan, working, output, handle);
   }
   static void Combine(Device& device, const RankContext& context, const Handle& handle,
-                      uint32_t* rows_from, const Bf16* expert_rows, Bf16* combined) {
+                      const Working& working, const Bf16* expert_rows, Bf16* combined) {
     if (context.epochs->combine >= kBanks) {
-      return Faulty::Combine(device, context, handle, rows_from, expert_rows, combined);
+      return Faulty::Combine(device, context, handle, working, expert_rows, combined);
     }
-    Bodies<>::Combine(device, context, handle, rows_from, expert_rows, combined);
+    Bodies<>::Combine(device, context, handle, working, expert_rows, combined);
   }
 };
 
-// Who is last does not see what the others did before.
-template <class Device>
-class RelaxedTicket : public Device {
+// A device that knows which operation it runs.
+class KnowingDevice : public SimtDevice {
  public:
-  using Device::Device;
-  bool ArriveLast(uint32_t* ticket) {
-    Device::Sync();
-    bool last = false;
-    if (Device::Thread() == 0) {
-      last = Device::lane().AddRelaxed(ticket, 1) + 1 == Device::Workers();
-      if (last) *ticket = 0;
-    }
-    return Device::Any(last);
+  using SimtDevice::SimtDevice;
+
+  struct Operation {
+    const RankContext* context = nullptr;  // null where tiles are counted
+    Op op = {};
+    Epoch epoch = 0;
+    uint32_t tokens = 0;  // of this rank
+    Mail mail = {};
+  };
+  void Know(const Operation& operation) { operation_ = operation; }
+
+ protected:
+  const Operation& operation() const { return operation_; }
+  uint32_t bank() const { return BankOf(operation_.epoch); }
+  const Layout& layout() const { return operation_.context->layout; }
+  // Where a word stands in this rank's region.
+  uint64_t OffsetOf(const uint64_t* word) const {
+    const RankContext& context = *operation_.context;
+    return static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(word) -
+                                 context.regions[context.rank]);
   }
+
+ private:
+  Operation operation_;
 };
 
-template <class Device>
-class RelaxedCounter : public Device {
- public:
-  using Device::Device;
-  bool AddLast(uint32_t* counter, uint32_t mine, uint32_t all) {
-    if (mine == 0) return false;
-    Device::SyncCrew();
-    if (Device::Lane() != 0 || Device::lane().AddRelaxed(counter, mine) + mine != all) return false;
-    *counter = 0;
-    return true;
+template <class D>
+struct KnowingBodies : Bodies<D> {
+  static void Dispatch(D& device, const RankContext& context, const DispatchInput& input,
+                       BitmapPlan& plan, const Working& working, const DispatchOutput& output,
+                       const Handle& handle) {
+    device.Know(
+        {&context, Op::kDispatch, Next(context.epochs->dispatch), input.tokens, working.mail});
+    ep::Dispatch(device, context, input, plan, working, output, handle);
+  }
+  static void Combine(D& device, const RankContext& context, const Handle& handle,
+                      const Working& working, const Bf16* expert_rows, Bf16* combined) {
+    device.Know(
+        {&context, Op::kCombine, Next(context.epochs->combine), handle.tokens, working.mail});
+    ep::Combine(device, context, handle, working, expert_rows, combined);
   }
 };
 
@@ -78,6 +132,21 @@ Outcome FirstFound(const char* kernels, const SimtConfig& config) {
   return {};
 }
 
+// Of counts, which are the same in every epoch of a routing, a fault shows where no epoch was
+// before.
+template <class Device>
+Outcome FindFromTheFirst(const char* kernels, const SimtConfig& config = kThreeRanks) {
+  return FirstFound<Bodies<Device>>(kernels, config);
+}
+template <class Device>
+Outcome Find(const char* kernels, const SimtConfig& config = kThreeRanks) {
+  return FirstFound<Later<Bodies<Device>>>(kernels, config);
+}
+template <class Device>
+Outcome FindKnowing(const char* kernels, const SimtConfig& config = kThreeRanks) {
+  return FirstFound<Later<KnowingBodies<Device>>>(kernels, config);
+}
+
 // Rows are wrong, or a rank sees that they would be.
 inline void ExpectHarm(const Outcome& outcome) {
   EXPECT_TRUE(outcome.machine.ok()) << outcome.text;
@@ -85,7 +154,17 @@ inline void ExpectHarm(const Outcome& outcome) {
   for (const ErrorRecord& error : outcome.errors) {
     violation |= error.kind == ErrorKind::kViolation;
   }
-  EXPECT_TRUE(violation || outcome.findings.wrong > 0);
+  EXPECT_TRUE(violation || outcome.findings.wrong > 0) << outcome.text;
+}
+
+// Some rank waits in vain for `peer`.
+inline void ExpectTimeout(const Outcome& outcome, uint32_t peer) {
+  EXPECT_TRUE(outcome.machine.ok()) << outcome.text;
+  bool found = false;
+  for (const ErrorRecord& error : outcome.errors) {
+    found |= error.kind == ErrorKind::kTimeout && error.peer == peer;
+  }
+  EXPECT_TRUE(found) << outcome.text;
 }
 
 }  // namespace ep::simt

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
@@ -209,7 +210,8 @@ class SimtWorld {
     const kernels::DispatchMemory memory(context.shape, config_.dispatch_blocks, Block());
     if (tiled) {
       machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews + 1, memory.SizeBytes(),
-                        [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); }});
+                        [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); },
+                        [rank] { std::ranges::fill(rank->tile_counts, kUncounted); }});
     }
     machine_.Enqueue(
         {context.rank, config_.dispatch_blocks, config_.crews + 1, memory.SizeBytes(),
@@ -279,6 +281,7 @@ class SimtWorld {
   static uint32_t Set(uint32_t begun) { return (begun + kSets - 1) % kSets; }
 
   static constexpr uint8_t kNobodys = 0x5A;
+  static constexpr uint32_t kUncounted = 0x5A5A5A5A;
 
   const SimtConfig config_;
   std::deque<Rank> ranks_;

@@ -1,5 +1,5 @@
 // The least that a dispatch and a combine can cost a CPU: the same rows between the same buffers,
-// moved by memory copy alone. No plan, no quantising, no sums, no flags, no waits.
+// moved by memory copy alone. No plan, no quantising, no sums, no words, no waits.
 #ifndef CSRC_ENGINE_BENCHMARK_FLOOR_H_
 #define CSRC_ENGINE_BENCHMARK_FLOOR_H_
 
@@ -11,72 +11,89 @@
 
 namespace ep {
 
+// Of a shape whose rows fan out and are summed on each rank.
 class Floor {
  public:
   explicit Floor(CpuEngine* engine) : engine_(*engine), scratch_(2 * shape().hidden) {}
 
-  // One copy a (token, rank) to the peer's region, and one a selection to the expert's slot.
+  // One copy a (token, rank) into that rank's bank, this rank's own too, and one a selection from
+  // there to its expert's rows.
   void Dispatch(uint32_t set) {
     const RankContext& context = engine_.context();
-    const Handle& handle = engine_.handle();
     const uint64_t bytes = context.layout.RowBytes();
     const uint8_t* rows = engine_.tensors().token_rows[set].data();
-    for (uint32_t token = 0; token < handle.tokens; ++token) {
-      for (uint32_t d = 0; d < handle.destination_count[token]; ++d) {
-        const Destination to = handle.destinations[token * shape().MaxDestinations() + d];
-        std::memcpy(context.In<uint8_t>(to.rank, context.layout.Row(bank_, context.rank, to.slot)),
-                    rows + uint64_t{token} * 2 * shape().hidden, bytes);
-      }
-    }
-    ForEachRow([&](uint32_t source, uint32_t slot, const RowMeta& meta) {
-      const auto* row = context.In<uint8_t>(context.rank, context.layout.Row(bank_, source, slot));
-      for (uint32_t i = 0; i < meta.selections; ++i) {
-        const uint64_t to = handle.places.Row(context, source, meta.Placements()[i]);
-        std::memcpy(engine_.tensors().received.Row(static_cast<int64_t>(to)), row, bytes);
-      }
+    ForEachDestination([&](uint32_t token, Destination to, bool) {
+      std::memcpy(context.In<uint8_t>(to.rank, context.layout.Row(bank_, context.rank, to.slot)),
+                  rows + uint64_t{token} * 2 * shape().hidden, bytes);
     });
+    for (uint32_t source = 0; source < shape().ranks; ++source) {
+      ForEachRowFrom(source, [&](uint32_t slot, const RowCopies& copies) {
+        const auto* row =
+            context.In<uint8_t>(context.rank, context.layout.Row(bank_, source, slot));
+        for (uint32_t i = 0; i < copies.count; ++i) {
+          std::memcpy(engine_.tensors().received.Row(copies.Rows()[i]), row, bytes);
+        }
+      });
+    }
     bank_ = 1 - bank_;
   }
 
-  // One read a selection, one write and one read a (token, rank), one write a token. What is only
-  // read goes to a row that stays in the cache.
+  // One read a selection; for each row of a peer's one write into its home's bank, and there one
+  // read; one write a token. What this rank makes of its own tokens goes through no bank. What is
+  // only read goes to a row that stays in the cache.
   void Combine(uint32_t set) {
     const RankContext& context = engine_.context();
     const Handle& handle = engine_.handle();
     const uint64_t bytes = sizeof(Bf16) * shape().hidden;
     const uint8_t* rows = engine_.tensors().expert_rows[set].data();
-    ForEachRow([&](uint32_t home, uint32_t slot, const RowMeta& meta) {
-      auto* partial = context.In<uint8_t>(context.rank, context.layout.Partial(bank_, home, slot));
-      for (uint32_t i = 0; i < meta.selections; ++i) {
-        const uint64_t from = handle.places.Row(context, home, meta.Placements()[i]);
-        const bool last = i + 1 == meta.selections;
-        std::memcpy(last ? partial : scratch_.data(), rows + from * bytes, bytes);
+    const auto sum = [&](const RowCopies& copies, uint8_t* to) {
+      for (uint32_t i = 0; i < copies.count; ++i) {
+        const bool last = i + 1 == copies.count;
+        std::memcpy(last ? to : scratch_.data(), rows + copies.Rows()[i] * bytes, bytes);
+      }
+    };
+    for (uint32_t home = 0; home < shape().ranks; ++home) {
+      if (home == context.rank) continue;
+      ForEachRowFrom(home, [&](uint32_t slot, const RowCopies& copies) {
+        sum(copies, context.In<uint8_t>(home, context.layout.Partial(bank_, context.rank, slot)));
+      });
+    }
+    ForEachDestination([&](uint32_t token, Destination from, bool last) {
+      uint8_t* to = last ? engine_.tensors().combined.Row(token) : scratch_.data();
+      if (from.rank == context.rank) {
+        sum(*handle.Copies(context, context.rank, from.slot), to);
+      } else {
+        const uint64_t partial = context.layout.Partial(bank_, from.rank, from.slot);
+        std::memcpy(to, context.In<uint8_t>(context.rank, partial), bytes);
       }
     });
-    for (uint32_t token = 0; token < handle.tokens; ++token) {
-      const uint32_t count = handle.destination_count[token];
-      for (uint32_t d = 0; d < count; ++d) {
-        const Destination from = handle.destinations[token * shape().MaxDestinations() + d];
-        const auto* partial =
-            context.In<uint8_t>(from.rank, context.layout.Partial(bank_, context.rank, from.slot));
-        const bool last = d + 1 == count;
-        std::memcpy(last ? engine_.tensors().combined.Row(token) : scratch_.data(), partial, bytes);
-      }
-    }
     bank_ = 1 - bank_;
   }
 
  private:
   const Shape& shape() const { return engine_.context().shape; }
 
+  // Calls body(token, destination, last) on where this rank's rows go.
   template <class Body>
-  void ForEachRow(Body body) const {
-    const RankContext& context = engine_.context();
+  void ForEachDestination(Body body) const {
     const Handle& handle = engine_.handle();
-    for (uint32_t source = 0; source < shape().ranks; ++source) {
-      for (uint32_t slot = 0; slot < handle.places.rows_from[source]; ++slot) {
-        body(source, slot, handle.Meta(context, source, slot));
+    const uint32_t most = shape().MaxDestinations();
+    const auto is_one = [&](uint32_t token, uint32_t d) {
+      return d < most && handle.destinations[token * most + d].rank != kNoDestination.rank;
+    };
+    for (uint32_t token = 0; token < handle.tokens; ++token) {
+      for (uint32_t d = 0; is_one(token, d); ++d) {
+        body(token, handle.destinations[token * most + d], !is_one(token, d + 1));
       }
+    }
+  }
+
+  // Calls body(slot, copies) on the rows that a rank has sent here.
+  template <class Body>
+  void ForEachRowFrom(uint32_t source, Body body) const {
+    const Handle& handle = engine_.handle();
+    for (uint32_t slot = 0; slot < handle.places.rows_from[source]; ++slot) {
+      body(slot, *handle.Copies(engine_.context(), source, slot));
     }
   }
 

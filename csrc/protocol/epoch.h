@@ -12,9 +12,9 @@ namespace ep {
 using Epoch = uint32_t;
 
 // Two are enough without any acknowledgement, because every rank raises all its words to every peer
-// in every operation, and leaves it only when it has seen one of each peer's at least: whoever starts
-// epoch e+2 has seen some word of e+1 of every rank, and a rank raises its first word of e+1 only
-// after it is done with e.
+// in every operation, and leaves it only when it has seen one at least of each peer's: whoever
+// starts epoch e+2 has seen some word of e+1 of every rank, and a rank raises its first word of e+1
+// only after it is done with e.
 inline constexpr uint32_t kBanks = 2;
 
 constexpr Epoch Next(Epoch epoch) { return epoch == 0xFFFFFFFFu ? 2 : epoch + 1; }

@@ -9,9 +9,24 @@
 #include "csrc/host/device.h"
 #include "csrc/protocol/message.h"
 #include "csrc/protocol/rank.h"
+#include "csrc/protocol/wait.h"
 #include "csrc/transport/link.h"
 
 namespace ep {
+
+// All words of a combine, of which a rank's crews have looked only at those that they needed.
+struct SumWords {
+  const RankContext& context;
+  uint32_t bank;
+
+  uint32_t Size() const { return (context.shape.ranks - 1) * context.shape.Chunks(); }
+  bool Awaits(uint32_t) const { return true; }
+  Word At(uint32_t i) const {
+    const uint32_t peer = context.Peer(i / context.shape.Chunks());
+    return {peer, context.layout.SumWord(bank, peer, i % context.shape.Chunks())};
+  }
+  bool IsRight(uint32_t, uint64_t) const { return true; }
+};
 
 class LinkDevice : public HostDevice {
  public:
@@ -35,10 +50,17 @@ class LinkDevice : public HostDevice {
   }
 
   // Waits until all that this rank has sent in `op` has arrived, so that what it was sent from may
-  // change. Returns false, with the reason in the context's error, if that cannot be. The deadline
-  // is the link's.
+  // change, and all that it is sent: a message may need this end, too, to arrive. Returns false,
+  // with the reason in the context's error, if that cannot be. The deadline of what is sent is the
+  // link's.
   bool Settle(Op op) {
     const RankContext& context = *context_;
+    Waiting waiting = {op, context.epochs->combine};
+    if (op == Op::kCombine &&
+        !AwaitWords(*this, context, waiting, SumWords{context, BankOf(waiting.epoch)},
+                    [](uint32_t, uint64_t) {})) {
+      return false;
+    }
     for (uint32_t misses = 0; !link_->Idle(); ++misses) {
       MoveOn();
       if (Failed(context.error->claimed)) return false;

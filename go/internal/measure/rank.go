@@ -229,17 +229,6 @@ func (r *caseRun) measure(ctx context.Context) error {
 	})
 }
 
-// lookAtSMs notes where the last operations' thread blocks ran. Durations of blocks that shared a
-// multiprocessor are none of so many multiprocessors, and never get into a record.
-func (r *caseRun) lookAtSMs() error {
-	if r.sms == nil {
-		return nil
-	}
-	var err error
-	r.sms.OfDispatchBlock, r.sms.OfCombineBlock, err = r.engine.SMsOfBlocks()
-	return err
-}
-
 // checkLast adds what one check finds to the case's check; the first wrong row stays.
 func (r *caseRun) checkLast(mode epperfv1.Mode) error {
 	found, err := r.engine.Check(mode)

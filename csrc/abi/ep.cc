@@ -290,6 +290,21 @@ ep_status ep_run_kernels(ep_engine* engine, ep_op op, uint64_t iterations, uint6
       engine, [&] { return engine->impl->RunKernels(ToOperations(op), iterations, duration_ns); });
 }
 
+ep_status ep_sms_of_blocks(ep_engine* engine, ep_op op, uint32_t* sms, size_t capacity,
+                           size_t* count) {
+  *count = 0;
+  return Guarded(engine, [&]() -> ep::Status {
+    std::vector<uint32_t> found;
+    const ep::Status status = engine->impl->SmsOfBlocks(ToOperations(op), &found);
+    if (found.size() > capacity) {
+      return {ep::Code::kInvalid, "multiprocessors of blocks: the buffer is too small"};
+    }
+    std::ranges::copy(found, sms);
+    *count = found.size();
+    return status;
+  });
+}
+
 ep_status ep_next_epoch(ep_engine* engine, ep_op op, uint32_t* epoch) {
   return Guarded(engine, [&] {
     ep::EpochState epochs = {};

@@ -209,6 +209,13 @@ ep_status ep_run_graph(ep_engine* engine, ep_op op, uint64_t operations, uint64_
 // engine's device has no kernels.
 ep_status ep_run_kernels(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns);
 
+// Multiprocessors (%smid) that the thread blocks of the last `op`, EP_DISPATCH or EP_COMBINE, ran
+// on, in the blocks' order; `count` receives the number of blocks: 0 on CPUs, and where none ran.
+// Two blocks that shared one are EP_SYSTEM; they are stored all the same. EP_INVALID: capacity is
+// too small; `count` is 0.
+ep_status ep_sms_of_blocks(ep_engine* engine, ep_op op, uint32_t* sms, size_t capacity,
+                           size_t* count);
+
 // Makes the experts' outputs, once, at the rows where the last dispatch put their inputs.
 ep_status ep_make_expert_rows(ep_engine* engine);
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstdlib>
 
 #include "csrc/protocol/shape.h"
 
@@ -23,7 +22,6 @@ inline Shape ChunkedForGpu(Shape shape) {
   constexpr uint32_t kMostChunks = 512;
   constexpr uint32_t kMostWords = 8192;
   shape.chunk_tokens = (shape.tokens + kMostChunks - 1) / kMostChunks;
-  if (const char* tune = std::getenv("EPX_CHUNK")) shape.chunk_tokens *= std::atoi(tune);  // wip
   while (shape.Chunks() * shape.ranks > kMostWords) shape.chunk_tokens *= 2;
   return shape;
 }

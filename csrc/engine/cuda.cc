@@ -197,9 +197,11 @@ Status CudaEngine::Allocate() {
     }
     if (!status.ok()) return status;
   }
-  status = DeviceMemory::Allocate(2 * sizeof(uint32_t) * kernels_->MostBlocks(),
-                                  "the blocks' multiprocessors", &sms_);
-  if (!status.ok()) return status;
+  for (DeviceMemory* sms : {&dispatch_sms_.sms, &combine_sms_.sms, &flags_sms_}) {
+    status = DeviceMemory::Allocate(sizeof(uint32_t) * kernels_->MostBlocks(),
+                                    "the blocks' multiprocessors", sms);
+    if (!status.ok()) return status;
+  }
   status = DeviceMemory::Allocate(2 * kBatch * sizeof(kernels::Stamps), "stamps", &stamps_);
   if (!status.ok()) return status;
   const RegionHeader header = {kRegionMagic, context_.layout.Hash(), context_.rank, 0};

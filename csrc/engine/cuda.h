@@ -52,6 +52,7 @@ class CudaEngine : public Engine {
   Status RunGraph(Operations operations, uint64_t captured, uint64_t replays,
                   uint64_t* duration_ns) override;
   Status RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
+  Status SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms) override;
 
   Status Poison() override;
   Status FlushCaches() override;
@@ -92,6 +93,11 @@ class CudaEngine : public Engine {
   struct Shared {
     uint32_t aborted;
     ErrorRecord error;
+  };
+  // Where an operation's blocks say which multiprocessors they run on.
+  struct BlockSms {
+    DeviceMemory sms;     // room for the most blocks
+    uint32_t blocks = 0;  // that the last one had
   };
   // A host tensor and the GPU's of the same layout.
   struct Mirror {
@@ -135,7 +141,9 @@ class CudaEngine : public Engine {
   std::vector<Mirror> mirrors_;
   DeviceMemory tile_counts_;
   DeviceMemory tile_begins_;
-  DeviceMemory sms_;  // of a dispatch's blocks, then of a combine's
+  BlockSms dispatch_sms_;
+  BlockSms combine_sms_;
+  DeviceMemory flags_sms_;  // of a flags-only epoch's one block: the last dispatch's stay known
   DeviceMemory no_rows_places_;
   DeviceMemory stamps_;
   DeviceMemory zeros_;  // to flush the caches

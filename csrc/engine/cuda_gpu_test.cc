@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <iterator>
 #include <memory>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -50,6 +51,8 @@ INSTANTIATE_TEST_SUITE_P(
         ShapeCase{"OneRank", {.shape = {1, 64, 7168, 8, 8, Dtype::kFp8}}},
         ShapeCase{"TwoRanks", {.shape = {2, 32, 1024, 4, 4, Dtype::kFp8}}},
         ShapeCase{"ShortLastPiece", {.shape = {3, 17, 640, 3, 5, Dtype::kFp8}}},
+        ShapeCase{"HalfAScaleAtTheEnd", {.shape = {2, 48, 2880, 6, 4, Dtype::kFp8}}},
+        ShapeCase{"EightChannelsAtTheEnd", {.shape = {3, 20, 136, 4, 3, Dtype::kFp8}}},
         ShapeCase{"OneScale", {.shape = {4, 9, 128, 2, 3, Dtype::kFp8}}},
         ShapeCase{"UnevenAndEmpty",
                   {.shape = {4, 40, 1280, 5, 6, Dtype::kFp8},
@@ -57,10 +60,51 @@ INSTANTIATE_TEST_SUITE_P(
                    .empty_percent = 30}},
         ShapeCase{"NothingAtAll",
                   {.shape = {3, 8, 256, 2, 2, Dtype::kFp8}, .tokens_of_rank = {0, 0, 0}}},
+        ShapeCase{"MostSelections", {.shape = {2, 24, 512, 24, 32, Dtype::kFp8}}},
+        ShapeCase{"MostExperts", {.shape = {2, 48, 256, 1024, 8, Dtype::kFp8}}},
+        ShapeCase{"EightRanksOfAFew", {.shape = {8, 12, 256, 2, 4, Dtype::kFp8}}},
         ShapeCase{"SeedTable", {.shape = {8, 128, 7168, 36, 8, Dtype::kFp8}}},
         ShapeCase{"SeveralTiles", {.shape = {4, 700, 512, 8, 8, Dtype::kFp8}}},
         ShapeCase{"MoreTilesThanBlocks", {.shape = {8, 5000, 128, 2, 2, Dtype::kFp8}}}),
     [](const auto& info) { return info.param.name; });
+
+TEST_F(OneGpu, DispatchesRowsThatWereQuantisedBefore) {
+  for (const uint32_t hidden : {136, 2880, 7168}) {
+    for (const Way& way : kWays) {
+      Shape shape = With(way, {2, 40, hidden, 6, 4, Dtype::kFp8});
+      shape.quantize = Quantize::kOutside;
+      ExpectRightRows({.shape = shape}, std::string(way.name) + ", " + std::to_string(hidden));
+    }
+  }
+}
+
+// Tokens of one block that its fast memory does not hold together.
+TEST_F(OneGpu, ABlockLooksAtItsTokensInSeveralWindows) {
+  constexpr uint32_t kRanks = 2;
+  for (const Way& way : kWays) {
+    const Shape shape = With(way, {kRanks, 1200, 128, 2, 2, Dtype::kFp8});
+    ExpectRightRows({.shape = shape}, way.name, /*sms=*/kRanks);
+  }
+}
+
+TEST_F(OneGpu, EachBlockSaysItsMultiprocessor) {
+  GpuWorld world({.shape = {1, 512, 1024, 8, 4, Dtype::kFp8}}, /*sms=*/24);
+  std::vector<uint32_t> sms = {1};
+  ExpectOk(world.engine(0).SmsOfBlocks(kDispatch, &sms));
+  EXPECT_TRUE(sms.empty()) << "before any dispatch";
+  world.Begin();
+  world.Run(kBoth, 3);
+  for (const Operations operation : {kDispatch, kCombine}) {
+    ExpectOk(world.engine(0).SmsOfBlocks(operation, &sms));
+    EXPECT_EQ(sms.size(), 24u);
+    EXPECT_EQ(std::set<uint32_t>(sms.begin(), sms.end()).size(), 24u);
+  }
+  ExpectOk(world.engine(0).SmsOfBlocks(kDispatch, &sms));
+  std::vector<uint32_t> after_flags;
+  ExpectOk(world.engine(0).RunFlags(100, nullptr));
+  ExpectOk(world.engine(0).SmsOfBlocks(kDispatch, &after_flags));
+  EXPECT_EQ(after_flags, sms) << "flags are no dispatch";
+}
 
 constexpr Shape kShape = {4, 64, 2048, 8, 8, Dtype::kFp8};
 

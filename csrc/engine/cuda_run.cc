@@ -5,6 +5,7 @@
 
 #include "csrc/engine/cuda.h"
 #include "csrc/engine/error_text.h"
+#include "csrc/engine/sm_use.h"
 #include "csrc/transport/cuda_status.h"
 
 namespace ep {
@@ -50,6 +51,7 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
     if (!status.ok()) return status;
   }
   const uint32_t blocks = kernels_->DispatchBlocks();
+  dispatch_sms_.blocks = blocks;
   return kernels_->Launch(
       kernels::DispatchArguments{.context = context_,
                                  .memory = {context_.shape, blocks,
@@ -59,13 +61,14 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
                                  .handle = gpu_handle_,
                                  .tile_begins = tile_begins_.As<const uint32_t>(),
                                  .aborted = &shared_->aborted,
-                                 .sms = sms_.As<uint32_t>(),
+                                 .sms = dispatch_sms_.sms.As<uint32_t>(),
                                  .stamps = stamps},
       blocks, stream_.get());
 }
 
 Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
   const uint32_t blocks = kernels_->CombineBlocks();
+  combine_sms_.blocks = blocks;
   return kernels_->Launch(
       kernels::CombineArguments{.context = context_,
                                 .memory = {context_.shape, blocks,
@@ -74,7 +77,7 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
                                 .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
                                 .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
                                 .aborted = &shared_->aborted,
-                                .sms = sms_.As<uint32_t>() + kernels_->MostBlocks(),
+                                .sms = combine_sms_.sms.As<uint32_t>(),
                                 .stamps = stamps},
       blocks, stream_.get());
 }
@@ -87,7 +90,7 @@ Status CudaEngine::EnqueueFlags() {
                                                      .handle = no_rows_handle_,
                                                      .tile_begins = nullptr,
                                                      .aborted = &shared_->aborted,
-                                                     .sms = sms_.As<uint32_t>(),
+                                                     .sms = flags_sms_.As<uint32_t>(),
                                                      .stamps = nullptr},
                           1, stream_.get());
 }
@@ -214,6 +217,24 @@ Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64
     }
   }
   return status;
+}
+
+Status CudaEngine::SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms) {
+  const BlockSms& of = operation.dispatch ? dispatch_sms_ : combine_sms_;
+  sms->assign(of.blocks, 0);
+  if (of.blocks == 0) return {};
+  Status status = Use();
+  if (status.ok()) {
+    status = CudaStatus(cudaMemcpyAsync(sms->data(), of.sms.As(), sizeof(uint32_t) * of.blocks,
+                                        cudaMemcpyDeviceToHost, stream_.get()),
+                        "read the blocks' multiprocessors");
+  }
+  if (status.ok()) status = Finish();
+  if (!status.ok()) {
+    sms->clear();
+    return status;
+  }
+  return CheckSms(context_.rank, operation.dispatch ? "dispatch" : "combine", *sms);
 }
 
 }  // namespace ep

@@ -24,7 +24,8 @@ inline void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.
 
 class GpuWorld {
  public:
-  explicit GpuWorld(const WorldConfig& config) {
+  // On `sms` multiprocessors, which all ranks share; 0: on all.
+  explicit GpuWorld(const WorldConfig& config, uint32_t sms = 0) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     reference::Routing routing = RandomRouting(config);
@@ -36,7 +37,7 @@ class GpuWorld {
                                    .wait_timeout_ns = config.wait_timeout_ns,
                                    .routing = routing,
                                    .weights = routing.Weights(rank, 0, 0)},
-                                  {.gpu = 0, .ranks_on_gpu = shape.ranks}, &engine));
+                                  {.gpu = 0, .ranks_on_gpu = shape.ranks, .sms = sms}, &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }
@@ -96,9 +97,9 @@ class OneGpu : public ::testing::Test {
   }
 };
 
-// All kinds of operations leave what they must.
-inline void ExpectRightRows(const WorldConfig& config, const std::string& name) {
-  GpuWorld world(config);
+// All kinds of operations leave what they must, on `sms` multiprocessors; 0: on all.
+inline void ExpectRightRows(const WorldConfig& config, const std::string& name, uint32_t sms = 0) {
+  GpuWorld world(config, sms);
   world.Begin();
   for (const Operations operations : {kDispatch, kCombine, kBoth}) {
     world.Run(operations, 3);  // unchecked: ranks run ahead of each other

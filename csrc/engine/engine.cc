@@ -110,6 +110,11 @@ Status Engine::RunKernels(Operations, uint64_t, uint64_t*) {
   return {Code::kState, "time kernels: only GPUs have kernels; use --device=cuda"};
 }
 
+Status Engine::SmsOfBlocks(Operations, std::vector<uint32_t>* sms) {
+  sms->clear();
+  return {};
+}
+
 Status Engine::Check(Operations operations, Findings* findings) {
   if ((operations.dispatch && dispatches_ == 0) || (operations.combine && combines_ == 0)) {
     return {Code::kState, "check: the operation has not run yet"};

@@ -73,6 +73,11 @@ class Engine {
   // As Run, by the clock of the kernels themselves.
   virtual Status RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns);
 
+  // Stores the multiprocessor that each thread block of the last dispatch, or of the last combine,
+  // ran on, in the blocks' order: none on CPUs, and of an operation that has not run. kSystem: two
+  // blocks shared one; `sms` says which all the same.
+  virtual Status SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms);
+
   // Overwrites what the next operations must write, and the guards around it.
   virtual Status Poison() = 0;
   // Checks what the last operation of each kind left behind.

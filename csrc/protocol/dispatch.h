@@ -83,7 +83,10 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
     if (!good) continue;
     if constexpr (Device::kSignals) {
       if (IsSignalCrew(device)) {
-        good = signals.Serve(device, waiting, pusher.ChunksUpToWindow(), last);
+        // Where all find the places after they have pushed, none must wait for a fence before.
+        if (last || lands_own) {
+          good = signals.Serve(device, waiting, pusher.ChunksUpToWindow(), last);
+        }
         continue;
       }
     }

@@ -11,9 +11,10 @@ namespace ep {
 
 using Epoch = uint32_t;
 
-// Two are enough without any acknowledgement, because every rank flags and awaits every peer in
-// every operation: whoever starts epoch e+2 has seen all flags of e+1, and a rank raises its
-// flag of e+1 only after it is done with e.
+// Two are enough without any acknowledgement, because every rank raises all its words to every peer
+// in every operation, and leaves it only when it has seen one at least of each peer's: whoever
+// starts epoch e+2 has seen some word of e+1 of every rank, and a rank raises its first word of e+1
+// only after it is done with e.
 inline constexpr uint32_t kBanks = 2;
 
 constexpr Epoch Next(Epoch epoch) { return epoch == 0xFFFFFFFFu ? 2 : epoch + 1; }

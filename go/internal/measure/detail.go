@@ -9,7 +9,7 @@ import (
 
 // detail times the case in more ways, if its plan asks for them: iterations that all ranks begin
 // together, dispatch-combine pairs as one block, and on GPUs graphs and kernels. What each leaves
-// behind is checked.
+// behind is checked, and where GPUs' thread blocks ran.
 func (r *caseRun) detail(ctx context.Context) error {
 	detail := r.of.GetDetail()
 	if detail == nil {
@@ -65,6 +65,9 @@ func (r *caseRun) block(ctx context.Context, kind epperfv1.Samples_Block, mode e
 		return err
 	}
 	if err := r.Group.Barrier(ctx, "detailed"); err != nil {
+		return err
+	}
+	if err := r.lookAtSMs(); err != nil {
 		return err
 	}
 	if err := r.checkLast(mode); err != nil {

@@ -36,6 +36,10 @@ type Engine interface {
 	RunGraph(mode epperfv1.Mode, operations, replays int) (Block, error)
 	// RunKernels is Run, but durations are those of the kernels alone. On GPUs only.
 	RunKernels(mode epperfv1.Mode, iterations int) (Block, error)
+	// SMsOfBlocks returns the multiprocessors that the thread blocks of the last dispatch and of the
+	// last combine ran on, in the blocks' order. Blocks of an operation that shared one are an error
+	// besides. On GPUs only.
+	SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error)
 	// Poison overwrites all outputs, so that a row nobody writes is seen to be wrong.
 	Poison() error
 	// Check compares the outputs of the mode's last operations with the oracle's.

@@ -41,6 +41,9 @@ type Rank struct {
 func (r Rank) Run(ctx context.Context) error {
 	for index, c := range r.Plan.GetCases() {
 		run := caseRun{Rank: r, index: uint32(index), of: c, check: &epperfv1.Check{}}
+		if r.Multiprocessors > 0 {
+			run.sms = &epperfv1.SmUse{OfGpu: r.Multiprocessors}
+		}
 		do := run.run
 		if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
 			do = (&calibration{caseRun: &run}).run
@@ -69,6 +72,8 @@ type caseRun struct {
 	soaked  *epperfv1.SoakCount // nil unless the case is a soak that has begun
 	// Of this rank's GPU, around the timed block.
 	gpuBefore, gpuAfter *epperfv1.GpuState
+	// Of the blocks of what was timed or soaked last; nil on CPUs.
+	sms *epperfv1.SmUse
 }
 
 func (r *caseRun) run(ctx context.Context) (err error) {
@@ -210,6 +215,9 @@ func (r *caseRun) measure(ctx context.Context) error {
 	if err := r.Group.Barrier(ctx, "measured"); err != nil {
 		return err
 	}
+	if err := r.lookAtSMs(); err != nil {
+		return err
+	}
 	if err := r.checkLast(r.of.GetMode()); err != nil {
 		return err
 	}
@@ -250,10 +258,8 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Network:    r.network,
 		GpuBefore:  r.gpuBefore,
 		GpuAfter:   r.gpuAfter,
+		Sms:        r.sms,
 		Soak:       r.soaked,
-	}
-	if r.Multiprocessors > 0 {
-		result.Sms = &epperfv1.SmUse{OfGpu: r.Multiprocessors}
 	}
 	switch {
 	case err != nil:

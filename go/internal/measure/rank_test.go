@@ -18,6 +18,8 @@ import (
 type script struct {
 	steps  []string
 	failAt string
+	// Of the blocks of dispatches and of combines.
+	sms    [2][]uint32
 	check  *epperfv1.Check
 	result *epperfv1.RankResult
 }
@@ -59,6 +61,10 @@ func (s *script) RunGraph(mode epperfv1.Mode, operations, replays int) (measure.
 
 func (s *script) RunKernels(mode epperfv1.Mode, n int) (measure.Block, error) {
 	return measure.Block{FirstEpoch: 49, DurationNS: make([]uint64, n)}, s.step("run kernels %s x%d", epperfv1.Name(mode), n)
+}
+
+func (s *script) SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error) {
+	return s.sms[0], s.sms[1], s.step("look at SMs")
 }
 
 func (s *script) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
@@ -238,25 +244,6 @@ func TestTheGPUIsReadAroundTheTimedBlock(t *testing.T) {
 	}
 	if s.result.GetGpuBefore() == nil || s.result.GetGpuAfter() == nil {
 		t.Errorf("result %v", s.result)
-	}
-}
-
-func TestAResultSaysHowManyMultiprocessorsThereAre(t *testing.T) {
-	for _, has := range []uint32{0, 132} { // 0 is of CPUs
-		var s script
-		err := measure.Rank{
-			Plan:            &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Iterations: 2}}},
-			Group:           &s,
-			Sink:            &s,
-			Open:            func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
-			Multiprocessors: has,
-		}.Run(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if sms := s.result.GetSms(); sms.GetOfGpu() != has || (sms == nil) != (has == 0) {
-			t.Errorf("of %d multiprocessors, a result says %v", has, sms)
-		}
 	}
 }
 

@@ -53,7 +53,7 @@ func (r *caseRun) soak(ctx context.Context) error {
 		}
 		next := nextStretch(r.of.GetSoak(), r.Plan.GetWaitTimeoutNs(), r.soaked.GetEpochs(), s.unchecked, votes)
 		if next.epochs == 0 {
-			return nil
+			return r.lookAtSMs()
 		}
 		if err := s.run(next); err != nil {
 			return err

@@ -6,6 +6,8 @@ package native
 import "C"
 
 import (
+	"cmp"
+	"slices"
 	"unsafe"
 
 	"github.com/epperf/epperf/go/internal/measure"
@@ -43,6 +45,24 @@ func (e *Engine) RunKernels(mode epperfv1.Mode, iterations int) (measure.Block, 
 	return e.timed(opOf(mode), iterations, func(durations *C.uint64_t) C.ep_status {
 		return C.ep_run_kernels(e.engine, opOf(mode), C.uint64_t(iterations), durations)
 	})
+}
+
+// maxBlocks is more than a GPU has multiprocessors, and so than an operation has thread blocks.
+const maxBlocks = 1024
+
+// SMsOfBlocks returns the multiprocessors that the blocks of the last dispatch and of the last
+// combine ran on. Where two of an operation shared one there is an error besides.
+func (e *Engine) SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error) {
+	ofDispatch, errOfDispatch := e.smsOf(C.EP_DISPATCH)
+	ofCombine, errOfCombine := e.smsOf(C.EP_COMBINE)
+	return ofDispatch, ofCombine, cmp.Or(errOfDispatch, errOfCombine)
+}
+
+func (e *Engine) smsOf(op C.ep_op) ([]uint32, error) {
+	var sms [maxBlocks]uint32
+	var blocks C.size_t
+	err := e.failed(C.ep_sms_of_blocks(e.engine, op, (*C.uint32_t)(&sms[0]), maxBlocks, &blocks))
+	return slices.Clone(sms[:blocks]), err
 }
 
 // RunFlags runs epochs without rows.

@@ -41,6 +41,14 @@ func TestACPUHasNeitherGraphsNorKernels(t *testing.T) {
 	}
 }
 
+func TestACPUsOperationsRunOnNoMultiprocessors(t *testing.T) {
+	engines := connected(t, smallCase(), time.Second)
+	ofDispatch, ofCombine, err := engines[0].SMsOfBlocks()
+	if err != nil || len(ofDispatch) > 0 || len(ofCombine) > 0 {
+		t.Errorf("SMsOfBlocks = %v, %v, %v; want none", ofDispatch, ofCombine, err)
+	}
+}
+
 func TestARankOfNoDeviceIsRefused(t *testing.T) {
 	c := smallCase()
 	routing, err := workload.New(c)

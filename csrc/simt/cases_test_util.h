@@ -57,17 +57,24 @@ inline RandomCase DrawCase(uint64_t seed) {
   };
   RandomCase drawn = {{.world = {.shape = {}, .seed = seed}}, "D"};
   Shape& shape = drawn.config.world.shape;
-  shape.ranks = between(1, 4);
-  shape.tokens = between(1, 8);
-  shape.hidden = kChannelsPerScale * between(1, 10);
-  shape.experts_per_rank = between(1, 6);
+  const bool many = between(0, 19) == 0;  // ranks, and then little else
+  shape.ranks = many ? between(5, 8) : between(1, 4);
+  shape.tokens = between(1, many ? 3 : 8);
+  switch (between(0, 5)) {
+    case 0: shape.hidden = kHiddenMultiple; break;
+    case 1: shape.hidden = 136; break;  // a scale of its last 8 channels
+    case 2: shape.hidden = kHiddenMultiple * between(1, 160); break;
+    default: shape.hidden = kChannelsPerScale * between(1, 10);
+  }
+  shape.experts_per_rank = between(0, 9) == 0 ? between(7, 24) : between(1, 6);
   shape.topk = between(1, std::min(kMaxTopk, shape.Experts()));
   shape.dtype = between(0, 1) == 0 ? kFp8 : kBf16;
   shape = With(kWays[seed % std::size(kWays)], shape);
+  if (shape.dtype == kFp8 && between(0, 2) == 0) shape.quantize = Quantize::kOutside;
   if (between(0, 3) != 0) shape.chunk_tokens = between(1, 3);
-  drawn.config.dispatch_blocks = between(1, 3);
-  drawn.config.combine_blocks = between(1, 3);
-  drawn.config.crews = between(1, 3);
+  drawn.config.dispatch_blocks = between(1, many ? 2 : 3);
+  drawn.config.combine_blocks = between(1, many ? 2 : 3);
+  drawn.config.crews = between(1, many ? 1 : 3);
   drawn.config.before = between(0, 3) == 0 ? 0xFFFFFFFD : between(0, 5);
   if (between(0, 2) == 0) drawn.config.world.empty_percent = between(1, 99);
   if (between(0, 1) == 0) {

@@ -68,7 +68,7 @@ class RelaxedAdd : public SimtDevice {
 };
 
 TEST(Mutants, CountersDoNotPassOnWhatCrewsDid) {
-  ExpectHarm(Find<RelaxedAdd>(kDispatches));
+  ExpectHarm(Find<RelaxedAdd>(kDispatches, Together()));
   ExpectHarm(Find<RelaxedAdd>(kCombines));
   ExpectHarm(Find<RelaxedAdd>(kCombines, In(kByExpert)));
 }
@@ -84,7 +84,7 @@ class RelaxedLook : public SimtDevice {
 };
 
 TEST(Mutants, TheSignalCrewDoesNotTakeOnWhatCrewsDid) {
-  ExpectHarm(Find<RelaxedLook>(kDispatches));
+  ExpectHarm(Find<RelaxedLook>(kDispatches, Together()));
   ExpectHarm(Find<RelaxedLook>(kCombines));
 }
 
@@ -143,7 +143,7 @@ class EarlyAdd : public SimtDevice {
 };
 
 TEST(Mutants, ACrewCountsBeforeItsLanes) {
-  ExpectHarm(Find<EarlyAdd>(kDispatches));
+  ExpectHarm(Find<EarlyAdd>(kDispatches, Together()));
   ExpectHarm(Find<EarlyAdd>(kCombines));
 }
 

@@ -2,7 +2,6 @@
 // check, a rank's error or the machine.
 //
 // Faults come in through a device that breaks one rule, or one that knows which operation it runs.
-// The one of Direct is a copy of ep::Dispatch with one line changed.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -21,8 +20,7 @@ constexpr uint32_t kEmptyRank = 1;
 SimtConfig OneIsEmpty(SimtConfig config = kThreeRanks) { return TokensOf({6, 0, 6}, config); }
 
 // Every token selects all experts: each pair has six rows, and every chunk is full.
-SimtConfig AllToAll() {
-  SimtConfig config = kThreeRanks;
+SimtConfig AllToAll(SimtConfig config = kThreeRanks) {
   config.world.shape.topk = config.world.shape.Experts();
   return config;
 }
@@ -40,8 +38,12 @@ class EarlyWord : public KnowingDevice {
   }
 };
 
+// In a dispatch where crews announce while others still push.
 TEST(WordsMutants, AWordIsRaisedBeforeAllCrewsAreThrough) {
-  ExpectHarm(FindKnowing<EarlyWord>(kDispatches));
+  SimtConfig config = Together();
+  config.world.shape.chunk_tokens = 2;
+  config.tile_tokens = 4;
+  ExpectHarm(FindKnowing<EarlyWord>(kDispatches, config));
   ExpectHarm(FindKnowing<EarlyWord>(kCombines, AllToAll()));
 }
 
@@ -193,10 +195,27 @@ class SilentIfEmpty : public SimtDevice {
 
 TEST(WordsMutants, EmptyChunksAreNotAnnounced) {
   ExpectTimeout(Find<SilentIfEmpty<Op::kDispatch>>(kDispatches, OneIsEmpty()), kEmptyRank);
-  // Rank 1 has rows for the others' first chunk alone.
-  ExpectTimeout(Find<SilentIfEmpty<Op::kDispatch>>(kDispatches, TokensOf({6, 2, 6}, Together())),
+  // Rank 1 has no tokens for all but its first two chunks.
+  ExpectTimeout(Find<SilentIfEmpty<Op::kDispatch>>(kDispatches,
+                                                   AllToAll(TokensOf({6, 2, 6}, Together()))),
                 kEmptyRank);
   ExpectTimeout(Find<SilentIfEmpty<Op::kCombine>>(kCombines, TokensOf({0, 2, 6})), 1);
+}
+
+// What a rank makes of its own tokens comes once more through the bank.
+class SumsOwnTwice : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  template <class RowOf>
+  void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own, const Bf16* fast,
+                   RowOf row_of) {
+    SimtDevice::SumPartials(out, channels, count + (own < count), own, fast,
+                            [&](uint32_t i) { return i < count ? row_of(i) : fast; });
+  }
+};
+
+TEST(WordsMutants, WhatARankMakesOfItsOwnTokensCountsTwice) {
+  ExpectHarm(Find<SumsOwnTwice>(kCombines));
 }
 
 // Chunks are as many as a rank's own tokens make.
@@ -380,10 +399,10 @@ TEST(FastMemoryMutants, CountersOfPiecesAreNotCleared) {
 }
 // It shows where there are more words than the signal crew looks at at once.
 TEST(FastMemoryMutants, WhatHasComeIsNotCleared) {
-  SimtConfig config = kThreeRanks;
-  config.world.shape.tokens = 20;
-  config.world.shape.chunk_tokens = 1;
-  config.dispatch_blocks = config.combine_blocks = 1;
+  SimtConfig config = Together();
+  config.world.shape.tokens = 40;
+  config.tile_tokens = 20;
+  config.combine_blocks = 1;
   EXPECT_FALSE(FindKnowing<FindsMail<Left::kThere>>(kDispatches, config).good());
   EXPECT_FALSE(FindKnowing<FindsMail<Left::kThere>>(kCombines, config).good());
 }

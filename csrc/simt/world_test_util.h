@@ -174,8 +174,13 @@ class SimtWorld {
     for (uint32_t set = 0; set < kSets; ++set) {
       auto* tokens = rank->tensors.token_rows[set].template As<Bf16>();
       for (uint32_t token = 0; token < routing.tokens_of_rank[number]; ++token) {
-        reference::TokenRow(routing.seed, set, number, token, shape.hidden,
-                            tokens + uint64_t{token} * shape.hidden);
+        const uint64_t first = uint64_t{token} * shape.hidden;
+        reference::TokenRow(routing.seed, set, number, token, shape.hidden, tokens + first);
+        if (shape.quantize == Quantize::kInside) continue;
+        reference::QuantizeRow(tokens + first, shape.hidden,
+                               rank->tensors.token_codes[set].template As<E4m3>() + first,
+                               rank->tensors.token_scales[set].template As<float>() +
+                                   uint64_t{token} * shape.ScalesPerRow());
       }
       auto* outputs = rank->tensors.expert_rows[set].template As<Bf16>();
       const auto& blocks = rank->checker->blocks();

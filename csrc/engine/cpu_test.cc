@@ -205,8 +205,7 @@ TEST(CpuEngine, ReportsAFlagThatMustNotBeThere) {
   HostWorld world({.shape = kSmall});
   const Layout layout(kSmall);
   // Rank 1, whom rank 0 awaits first, claims an epoch that its peers have not begun.
-  *reinterpret_cast<uint64_t*>(world.engine(0).region() + layout.CountsWord(1, 1)) =
-      MakeFlag(3, 1);
+  *reinterpret_cast<uint64_t*>(world.engine(0).region() + layout.CountsWord(1, 1)) = MakeFlag(3, 1);
   const Status status = world.engine(0).Run(kDispatch, 1, nullptr);
   EXPECT_EQ(status.code(), Code::kProtocol);
   EXPECT_THAT(status.text(), HasSubstr("rank 1 wrote what it must not"));

@@ -78,7 +78,8 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
   } found[] = {
       {fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16", &made->dispatch_, plan_bytes},
       {by_rank ? "ep_combine" : "ep_combine_by_expert", &made->combine_, sum_bytes},
-      {fp8 ? "ep_dispatch_fp8_short" : "ep_dispatch_bf16_short", &made->dispatch_short_, plan_bytes},
+      {fp8 ? "ep_dispatch_fp8_short" : "ep_dispatch_bf16_short", &made->dispatch_short_,
+       plan_bytes},
       {by_rank ? "ep_combine_short" : "ep_combine_by_expert", &made->combine_short_, sum_bytes},
       {"ep_count_tiles", &made->count_tiles_, plan_bytes},
       {"ep_copy", &made->copy_, 0},
@@ -138,12 +139,14 @@ Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {
   const uint32_t tiles = arguments.memory.tiling().Count(arguments.tokens);
   const uint32_t blocks = std::min(most_blocks_, tiles);
-  return LaunchAs(count_tiles_, {blocks, kernels::kCountThreads, arguments.memory.SizeBytes(), false}, &arguments,
+  return LaunchAs(count_tiles_,
+                  {blocks, kernels::kCountThreads, arguments.memory.SizeBytes(), false}, &arguments,
                   stream);
 }
 
 Status CudaKernels::Launch(const kernels::CopyArguments& arguments, cudaStream_t stream) {
-  return LaunchAs(copy_, {2 * multiprocessors_, kernels::kCopyThreads, 0, false}, &arguments, stream);
+  return LaunchAs(copy_, {2 * multiprocessors_, kernels::kCopyThreads, 0, false}, &arguments,
+                  stream);
 }
 
 Status CudaKernels::Launch(const kernels::RoundTripArguments& arguments, cudaStream_t stream) {

@@ -19,8 +19,8 @@ inline constexpr uint32_t kMaxGpuExperts = 2048;
 
 class CudaKernels {
  public:
-  // Loads them on the current GPU, of which `ranks_on_gpu` ranks have an equal part each. Operations
-  // get at most `sms` multiprocessors, or as many as there are if that is 0.
+  // Loads them on the current GPU, of which `ranks_on_gpu` ranks have an equal part each.
+  // Operations get at most `sms` multiprocessors, or as many as there are if that is 0.
   static Status Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
                      std::unique_ptr<CudaKernels>* kernels);
 

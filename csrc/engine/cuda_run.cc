@@ -40,29 +40,28 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
                                  OnGpuAs(host_output.sources), OnGpuAs(host_output.metas)};
   if (tile_counts_.bytes() > 0) {
     Status status = kernels_->Launch(
-        kernels::CountArguments{
-            .context = context_,
-            .memory = {context_.shape, 1, kernels::kLong},
-            .topk_idx = input.topk_idx,
-            .tokens = input.tokens,
-            .tiles = {tile_counts_.As<uint32_t>(), tile_begins_.As<uint32_t>()},
-            .stamps = stamps},
+        kernels::CountArguments{.context = context_,
+                                .memory = {context_.shape, 1, kernels::kLong},
+                                .topk_idx = input.topk_idx,
+                                .tokens = input.tokens,
+                                .tiles = {tile_counts_.As<uint32_t>(), tile_begins_.As<uint32_t>()},
+                                .stamps = stamps},
         stream_.get());
     if (!status.ok()) return status;
   }
   const uint32_t blocks = kernels_->DispatchBlocks();
   dispatch_sms_.blocks = blocks;
   return kernels_->Launch(
-      kernels::DispatchArguments{.context = context_,
-                                 .memory = {context_.shape, blocks,
-                                           kernels::DispatchBlock(context_.shape, blocks)},
-                                 .input = input,
-                                 .output = output,
-                                 .handle = gpu_handle_,
-                                 .tile_begins = tile_begins_.As<const uint32_t>(),
-                                 .aborted = &shared_->aborted,
-                                 .sms = dispatch_sms_.sms.As<uint32_t>(),
-                                 .stamps = stamps},
+      kernels::DispatchArguments{
+          .context = context_,
+          .memory = {context_.shape, blocks, kernels::DispatchBlock(context_.shape, blocks)},
+          .input = input,
+          .output = output,
+          .handle = gpu_handle_,
+          .tile_begins = tile_begins_.As<const uint32_t>(),
+          .aborted = &shared_->aborted,
+          .sms = dispatch_sms_.sms.As<uint32_t>(),
+          .stamps = stamps},
       blocks, stream_.get());
 }
 
@@ -70,15 +69,15 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
   const uint32_t blocks = kernels_->CombineBlocks();
   combine_sms_.blocks = blocks;
   return kernels_->Launch(
-      kernels::CombineArguments{.context = context_,
-                                .memory = {context_.shape, blocks,
-                                           kernels::CombineBlock(context_.shape, blocks)},
-                                .handle = gpu_handle_,
-                                .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
-                                .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
-                                .aborted = &shared_->aborted,
-                                .sms = combine_sms_.sms.As<uint32_t>(),
-                                .stamps = stamps},
+      kernels::CombineArguments{
+          .context = context_,
+          .memory = {context_.shape, blocks, kernels::CombineBlock(context_.shape, blocks)},
+          .handle = gpu_handle_,
+          .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
+          .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
+          .aborted = &shared_->aborted,
+          .sms = combine_sms_.sms.As<uint32_t>(),
+          .stamps = stamps},
       blocks, stream_.get());
 }
 

@@ -125,8 +125,8 @@ SequentialPlan Tensors::Plan(uint32_t worker) {
 Working Tensors::WorkingOf(uint32_t worker) {
   WorkerMemory& memory = working_[worker];
   const Pieces whole = {shape_.hidden, shape_.hidden, 1};
-  return {memory.places.Get(), {}, &memory.crew,         memory.sum.data(),
-          memory.tables.data(), whole, whole,         1};
+  return {memory.places.Get(),  {},    &memory.crew, memory.sum.data(),
+          memory.tables.data(), whole, whole,        1};
 }
 
 Handle Tensors::MakeHandle() {

@@ -129,13 +129,23 @@ class DispatchMemory {
   // [Entries], for ep_count_tiles.
   uint32_t* Counts(uint8_t* base) const { return FastMemory::At<uint32_t>(base, totals_); }
   BitmapPlanMemory Plan(uint8_t* base, uint32_t crew, const uint32_t* tile_begins) const {
-    return {FastMemory::At<uint32_t>(base, words_), FastMemory::At<uint32_t>(base, begin_),
-            FastMemory::At<uint32_t>(base, totals_), FastMemory::At<TokenPlan>(base, plans_) + crew, tiling_, tile_begins};
+    return {FastMemory::At<uint32_t>(base, words_),
+            FastMemory::At<uint32_t>(base, begin_),
+            FastMemory::At<uint32_t>(base, totals_),
+            FastMemory::At<TokenPlan>(base, plans_) + crew,
+            tiling_,
+            tile_begins};
   }
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_row_),
              FastMemory::At<uint32_t>(base, counts_), FastMemory::At<uint32_t>(base, block_begin_)},
-            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew, nullptr, nullptr, out_, in_, senders_};
+            mail_.At(base),
+            FastMemory::At<CrewMemory>(base, crews_) + crew,
+            nullptr,
+            nullptr,
+            out_,
+            in_,
+            senders_};
   }
 
  private:
@@ -192,9 +202,13 @@ class CombineMemory {
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
     return {{FastMemory::At<uint32_t>(base, rows_from_), nullptr, nullptr,
              FastMemory::At<uint32_t>(base, begin_)},
-            mail_.At(base), FastMemory::At<CrewMemory>(base, crews_) + crew,
+            mail_.At(base),
+            FastMemory::At<CrewMemory>(base, crews_) + crew,
             FastMemory::At<Bf16>(base, sums_) + crew * sum_channels_,
-            FastMemory::At<uint32_t>(base, tables_), out_, in_, senders_};
+            FastMemory::At<uint32_t>(base, tables_),
+            out_,
+            in_,
+            senders_};
   }
 
  private:
@@ -239,7 +253,8 @@ struct DispatchArguments {
   Stamps* stamps;               // or null
 };
 
-// ep_combine, ep_combine_by_expert, and ep_combine_short likewise: CombineMemory, all blocks resident at once.
+// ep_combine, ep_combine_by_expert, and ep_combine_short likewise: CombineMemory, all blocks
+// resident at once.
 struct CombineArguments {
   RankContext context;
   CombineMemory memory;

@@ -4,8 +4,8 @@
 //
 // The order of memory (docs/architecture.md, "Memory order"): lanes' plain stores -> __syncwarp ->
 // one lane's red.release.cta on a chunk's counter (Add) -> the signal crew's ld.acquire.cta
-// (LoadFast) -> its fence.acq_rel.sys and st.relaxed.sys of a word (Release, RaiseFlag) -> the peer's
-// signal crew's ld.acquire.sys (LoadAcquire) -> its st.release.cta (StoreFast) -> a crew's
+// (LoadFast) -> its fence.acq_rel.sys and st.relaxed.sys of a word (Release, RaiseFlag) -> the
+// peer's signal crew's ld.acquire.sys (LoadAcquire) -> its st.release.cta (StoreFast) -> a crew's
 // ld.acquire.cta -> plain loads. Every pair is morally strong within its scope, and causality
 // composes.
 #ifndef CSRC_KERNELS_DEVICE_CUH_
@@ -143,7 +143,9 @@ class GpuDevice : public GpuLanes {
   EP_INLINE Row FetchPacked(const E4m3* codes, const float* scales, Piece piece) {
     return Row::Fetch(codes, scales, piece, Lane());
   }
-  EP_INLINE void PutRow(const Row& row, uint8_t* payload, float* scales) { row.Put(payload, scales, Lane()); }
+  EP_INLINE void PutRow(const Row& row, uint8_t* payload, float* scales) {
+    row.Put(payload, scales, Lane());
+  }
 
   // Up to kHeldBytes, vector by vector across the lanes.
   struct Held {
@@ -210,22 +212,26 @@ class GpuDevice : public GpuLanes {
   }
 
   template <class RowOf, class WeightOf>
-  EP_INLINE void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
-    SumRows<kHeldVectors>(channels, count, Lane(), Weighted<RowOf, WeightOf>{row_of, weight_of},
-            [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
+  EP_INLINE void SumWeighted(Bf16* out, uint32_t channels, uint32_t count, RowOf row_of,
+                             WeightOf weight_of) {
+    SumRows<kHeldVectors>(
+        channels, count, Lane(), Weighted<RowOf, WeightOf>{row_of, weight_of},
+        [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
   }
   template <class RowOf, class WeightOf>
-  EP_INLINE void SumOwn(Bf16* fast, uint32_t channels, uint32_t count, RowOf row_of, WeightOf weight_of) {
+  EP_INLINE void SumOwn(Bf16* fast, uint32_t channels, uint32_t count, RowOf row_of,
+                        WeightOf weight_of) {
     SumRows<kHeldVectors>(channels, count, Lane(), Weighted<RowOf, WeightOf>{row_of, weight_of},
-            [&](uint32_t channel, const ptx::Vector& sum) {
-              *reinterpret_cast<ptx::Vector*>(fast + channel) = sum;
-            });
+                          [&](uint32_t channel, const ptx::Vector& sum) {
+                            *reinterpret_cast<ptx::Vector*>(fast + channel) = sum;
+                          });
   }
   template <class RowOf>
-  EP_INLINE void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own, const Bf16* fast,
-                   RowOf row_of) {
-    SumRows<kHeldVectors>(channels, count, Lane(), Plain<RowOf>{row_of, own, fast},
-            [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
+  EP_INLINE void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own,
+                             const Bf16* fast, RowOf row_of) {
+    SumRows<kHeldVectors>(
+        channels, count, Lane(), Plain<RowOf>{row_of, own, fast},
+        [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
   }
 };
 

@@ -50,7 +50,8 @@ __forceinline__ void RunCombine(const CombineArguments& args) {
   if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
   GpuDevice<Dtype::kBf16, kBlock.held_units> device(args.aborted);
   CombineBy<kSum>(device, args.context, args.handle,
-                  args.memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows, args.combined);
+                  args.memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows,
+                  args.combined);
 }
 
 }  // namespace

@@ -85,10 +85,10 @@ inline void StoreUpTo(void* to, const Vector& v, uint32_t bytes) {
                "r"(v.word[1])
                : "memory");
   if (bytes < sizeof(Vector)) return;
-  asm volatile("st.global.L1::no_allocate.v2.u32 [%0], {%1, %2};" ::"l"(
-                   static_cast<uint8_t*>(to) + 8),
-               "r"(v.word[2]), "r"(v.word[3])
-               : "memory");
+  asm volatile(
+      "st.global.L1::no_allocate.v2.u32 [%0], {%1, %2};" ::"l"(static_cast<uint8_t*>(to) + 8),
+      "r"(v.word[2]), "r"(v.word[3])
+      : "memory");
 }
 
 inline uint64_t LoadAcquireSystem(const uint64_t* from) {

@@ -1,8 +1,9 @@
 // Sums of rows, channel by channel, by a warp: combine's arithmetic (csrc/protocol/combine.h).
 //
 // Vectors are set to zero before they are loaded where their row or channel exists: else what they
-// held before would have to be kept. What costs is to wait for rows, each from somewhere else. So a lane has up to 16 vectors of them
-// under way before it adds the first: many channels of few rows, or few of many.
+// held before would have to be kept. What costs is to wait for rows, each from somewhere else. So a
+// lane has up to 16 vectors of them under way before it adds the first: many channels of few rows,
+// or few of many.
 #ifndef CSRC_KERNELS_SUM_CUH_
 #define CSRC_KERNELS_SUM_CUH_
 

@@ -20,16 +20,16 @@
 #include "csrc/protocol/combine_step.h"
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/send_sums.h"
-#include "csrc/protocol/sum_home.h"
 #include "csrc/protocol/signal.h"
+#include "csrc/protocol/sum_home.h"
 #include "csrc/protocol/wait.h"
 
 namespace ep {
 
 namespace combine {
 
-// Sends, if this crew `sends`; then sums at home what comes, of which what this rank makes itself is
-// summed before it waits for the rest.
+// Sends, if this crew `sends`; then sums at home what comes, of which what this rank makes itself
+// is summed before it waits for the rest.
 template <class Device, CombineSum kSum>
 EP_INLINE bool Move(Device& device, SumSender<Device, kSum>& sender, HomeSummer<Device, kSum>& home,
                     Waiting& waiting, bool sends) {
@@ -48,8 +48,8 @@ EP_INLINE bool Move(Device& device, SumSender<Device, kSum>& sender, HomeSummer<
 
 // Runs one lane's part of a combine on `handle`, whose shape sums by kSum. `expert_rows` holds the
 // experts' outputs at the rows where dispatch put their inputs; `combined` is [tokens, hidden].
-// Returns false, with the reason in context.error, if the combine did not end well; this rank can do
-// nothing more then.
+// Returns false, with the reason in context.error, if the combine did not end well; this rank can
+// do nothing more then.
 template <CombineSum kSum, class Device>
 EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handle& handle,
                          const Working& working, const Bf16* expert_rows, Bf16* combined) {
@@ -79,8 +79,7 @@ EP_INLINE bool CombineBy(Device& device, const RankContext& context, const Handl
     if (IsSignalCrew(device)) return signals.Serve(device, waiting, sender.Chunks(), true);
   }
   // With a chunk a worker or less, all are sent before the first can have come.
-  const bool sends =
-      context.shape.Chunks() <= device.Workers() || device.Crew() < working.senders;
+  const bool sends = context.shape.Chunks() <= device.Workers() || device.Crew() < working.senders;
   if (!combine::Move(device, sender, home, waiting, sends)) return false;
   // A crew that looks itself has looked only at what it needed.
   if constexpr (!Device::kSignals) {

@@ -7,8 +7,8 @@
 
 namespace ep::combine {
 
-// Chunks are dealt out to workers in turn, so that all work on neighbouring rows at a time. A worker
-// has so many of a pair's at most.
+// Chunks are dealt out to workers in turn, so that all work on neighbouring rows at a time. A
+// worker has so many of a pair's at most.
 constexpr uint32_t MostChunksOfWorker(const Shape& shape, uint32_t workers) {
   return (shape.Chunks() + workers - 1) / workers;
 }

@@ -1,5 +1,5 @@
-// What a dispatch tells of its rows before they move: each peer how many there will be, and how many
-// each of its experts gets. Then all know where every row will lie.
+// What a dispatch tells of its rows before they move: each peer how many there will be, and how
+// many each of its experts gets. Then all know where every row will lie.
 #ifndef CSRC_PROTOCOL_COUNT_H_
 #define CSRC_PROTOCOL_COUNT_H_
 
@@ -24,8 +24,7 @@ template <class Device, class RowsTo>
 void RaiseCounts(Device& device, const RankContext& context, Epoch epoch, uint32_t i,
                  RowsTo rows_to) {
   const uint32_t peer = context.Peer(i);
-  device.RaiseFlag(context,
-                   {Op::kDispatch, epoch, peer, Message::kCounts, {0, rows_to(peer)}});
+  device.RaiseFlag(context, {Op::kDispatch, epoch, peer, Message::kCounts, {0, rows_to(peer)}});
 }
 
 // What one plan counts, by all lanes of the first worker; its signal crew tells.

@@ -7,9 +7,9 @@
 // A device policy is a class with, for where a lane stands:
 //   kLanes, Lane()                     lanes of a crew
 //   Crew(), Crews()                    crews of the worker that move rows
-//   kSignals                           whether it has one more, whose Crew() is Crews(), which signals
-//   Thread(), Threads()                lanes of the worker
-//   Worker(), Workers()                workers of the rank
+//   kSignals                           whether it has one more, whose Crew() is Crews(), which
+//   signals Thread(), Threads()                lanes of the worker Worker(), Workers() workers of
+//   the rank
 // for meeting, which also orders memory among those who meet:
 //   SyncCrew(), Sync()                 all lanes of the crew, of the worker
 //   Any(bool)                          Sync, and whether any lane of the worker says so
@@ -17,16 +17,19 @@
 //                                      orders nothing
 //   Leading(bool)                      SyncCrew, and how many lanes from the first on say so
 //   From(value, lane)                  what that lane of the crew gives; orders nothing
-//   ArriveLast(ticket)                 true on all lanes of the worker that comes last of the rank's,
+//   ArriveLast(ticket)                 true on all lanes of the worker that comes last of the
+//   rank's,
 //                                      with all that the others had done; puts the ticket back to 0
-//   Arrive(counter), Arrived(counter)  adds 1 to a counter of the rank, and how far it is, by a lane;
+//   Arrive(counter), Arrived(counter)  adds 1 to a counter of the rank, and how far it is, by a
+//   lane;
 //                                      order nothing
 //   EnterLast(ticket)                  the same of one lane a worker, which orders nothing
 // where there is a signal crew, for it and the others:
-//   Add(counter, value)                SyncCrew, and adds to a word of fast memory, after all that the
+//   Add(counter, value)                SyncCrew, and adds to a word of fast memory, after all that
+//   the
 //                                      crew has done
-//   StoreFast, LoadFast                a word of fast memory, with the order of all before, or after
-//   Take(word)                         adds 1 to it for the crew; what it was before
+//   StoreFast, LoadFast                a word of fast memory, with the order of all before, or
+//   after Take(word)                         adds 1 to it for the crew; what it was before
 //   RelaxFast()                        between two looks at fast memory
 //   SeeFast(word)                      the same for all lanes of the crew, who all see one value
 //   OrShared, AddShared                to a word of fast memory, by any lanes of the worker
@@ -38,7 +41,8 @@
 //   Read(from, bytes), Write(to, …)    a piece of payload, held in between
 //   ReadScales(from, count), WriteScales(to, …)   of a piece
 //   Zeros(bytes)                       as if read
-//   Load(fast, from, bytes)            into the crew's fast memory, for all its lanes; a multiple of
+//   Load(fast, from, bytes)            into the crew's fast memory, for all its lanes; a multiple
+//   of
 //                                      4 bytes
 //   Copy(to, from, bytes)              a multiple of 4 bytes, 4-byte aligned
 //   SumWeighted, SumOwn, SumPartials   combine's arithmetic; to memory, to the crew's fast memory,

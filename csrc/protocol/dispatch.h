@@ -4,8 +4,8 @@
 //   plan -> tell counts -> await counts, place -> push chunk by chunk | lay out chunk by chunk
 //
 // Every rank tells every peer its counts and announces every chunk in every epoch, also where there
-// are no rows, and leaves only when it has seen all words of all peers, each by some worker: that is
-// what makes two banks enough (csrc/protocol/epoch.h).
+// are no rows, and leaves only when it has seen all words of all peers, each by some worker: that
+// is what makes two banks enough (csrc/protocol/epoch.h).
 //
 // All lanes of a rank call Dispatch together; csrc/protocol/device.h says what a device policy
 // provides, csrc/protocol/plan.h what a plan does.
@@ -54,7 +54,8 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   const Epoch epoch = Next(context.epochs->dispatch);
   const dispatch::Step step = {context, epoch, BankOf(epoch), input, output, handle, working};
   // Where the counts are out, the places are found before rows move. Then rows are laid out while
-  // others leave, and those that stay here need no bank. Else counts and rows are under way together.
+  // others leave, and those that stay here need no bank. Else counts and rows are under way
+  // together.
   const bool lands_own = plan.CountsAreOut();
   dispatch::Pusher<Device, Plan> pusher(device, step, plan, lands_own);
   dispatch::Receiver<Device> receiver(device, step, !lands_own);

@@ -1,5 +1,5 @@
-// Where a received row comes to lie for the experts' kernels, and what is remembered of it: the last
-// step of a dispatch for a row, whether it came from a peer or stays on this rank.
+// Where a received row comes to lie for the experts' kernels, and what is remembered of it: the
+// last step of a dispatch for a row, whether it came from a peer or stays on this rank.
 #ifndef CSRC_PROTOCOL_LAND_H_
 #define CSRC_PROTOCOL_LAND_H_
 
@@ -8,8 +8,8 @@
 namespace ep::dispatch {
 
 // Says in the crew's memory where the copies go of the row in `slot` of `source`, whose description
-// stands there. Returns how many there are, or 0, with the reason recorded, if the description leads
-// out of the output: a peer's broken word must end in an error, not in a write outside of it.
+// stands there. Returns how many there are, or 0, with the reason recorded, if the description
+// leads out of the output: a peer's broken word must end in an error, not in a write outside of it.
 template <class Device>
 EP_INLINE uint32_t FindCopies(Device& device, const Step& step, uint32_t source, uint32_t slot) {
   const RankContext& context = step.context;
@@ -18,8 +18,7 @@ EP_INLINE uint32_t FindCopies(Device& device, const Step& step, uint32_t source,
   const RowMeta& meta = crew.Meta();
   const uint32_t selections = meta.selections;
   bool good = meta.token < context.shape.tokens && selections >= 1 &&
-              selections <= context.shape.MaxSelectionsPerRow() &&
-              slot < places.rows_from[source];
+              selections <= context.shape.MaxSelectionsPerRow() && slot < places.rows_from[source];
   EP_ROLLED
   for (uint32_t i = device.Lane(); good && i < selections; i += Device::kLanes) {
     const Placement at = meta.Placements()[i];
@@ -32,8 +31,7 @@ EP_INLINE uint32_t FindCopies(Device& device, const Step& step, uint32_t source,
     crew.rows[0] = static_cast<uint32_t>(places.Row(source, slot));
   }
   if (device.AnyOfCrew(!good)) {
-    Fail(device, context,
-         {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, slot, 0, 0});
+    Fail(device, context, {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, slot, 0, 0});
     return 0;
   }
   device.SyncCrew();
@@ -42,7 +40,8 @@ EP_INLINE uint32_t FindCopies(Device& device, const Step& step, uint32_t source,
 
 // Remembers whose row it was, and what combines need of it: once a row.
 template <class Device>
-EP_INLINE void KeepRow(Device& device, const Step& step, uint32_t source, uint32_t slot, uint32_t copies) {
+EP_INLINE void KeepRow(Device& device, const Step& step, uint32_t source, uint32_t slot,
+                       uint32_t copies) {
   const RankContext& context = step.context;
   const CrewMemory& crew = *step.working.crew;
   const RowMeta& meta = crew.Meta();

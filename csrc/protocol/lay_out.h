@@ -39,8 +39,7 @@ class Receiver {
   Receiver(Device& device, const Step& step, bool with_own)
       : step_(step),
         arrivals_(step.context, step.working,
-                  {step.context, step.bank,
-                   ChunksOfWorker(device, step.context.shape),
+                  {step.context, step.bank, ChunksOfWorker(device, step.context.shape),
                    step.context.shape.ranks - (with_own ? 0 : 1)}),
         queue_(step.working.mail.taken + 1) {}
 

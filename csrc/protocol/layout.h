@@ -52,9 +52,10 @@ class Layout {
         count_{EndOf(combine_word_, Pairs()),
                RoundUp(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
         meta_{EndOf(count_, Pairs()), RoundUp(RowMeta::SizeBytes(shape.topk), kVectorBytes)},
-        scale_{EndOf(meta_, Slots()), shape.dtype == Dtype::kFp8
-                                          ? RoundUp(sizeof(float) * shape.ScalesPerRow(), kVectorBytes)
-                                          : 0},
+        scale_{EndOf(meta_, Slots()),
+               shape.dtype == Dtype::kFp8
+                   ? RoundUp(sizeof(float) * shape.ScalesPerRow(), kVectorBytes)
+                   : 0},
         row_{EndOf(scale_, Slots()), RoundUp(row_bytes_, kVectorBytes)},
         partial_{EndOf(row_, Slots()), 2ull * shape.hidden} {}
 
@@ -101,8 +102,8 @@ class Layout {
   // word; FNV-1a over what determines them.
   constexpr uint64_t Hash() const {
     uint64_t hash = 0xCBF29CE484222325;
-    const Section sections[] = {dispatch_word_, combine_word_, count_, meta_, scale_, row_,
-                                partial_};
+    const Section sections[] = {dispatch_word_, combine_word_, count_,  meta_,
+                                scale_,         row_,          partial_};
     for (const Section& section : sections) {
       hash = (hash ^ section.offset) * 0x100000001B3;
       hash = (hash ^ section.stride) * 0x100000001B3;

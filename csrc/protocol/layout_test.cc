@@ -108,8 +108,8 @@ Shape Chunked(uint32_t tokens, uint32_t chunk_tokens) {
   return shape;
 }
 
-const Shape kChunked[] = {Chunked(1, 1), Chunked(15, 1), Chunked(16, 1), Chunked(17, 1),
-                          Chunked(100, 3), Chunked(100, kMaxTokens)};
+const Shape kChunked[] = {Chunked(1, 1),  Chunked(15, 1),  Chunked(16, 1),
+                          Chunked(17, 1), Chunked(100, 3), Chunked(100, kMaxTokens)};
 
 TEST(Words, TileTheirSectionsBetweenHeaderAndCounts) {
   for (const Shape& shape : kChunked) {

@@ -58,8 +58,7 @@ struct RowCopies {
   }
 
   static constexpr uint64_t SizeBytes(const Shape& shape) {
-    return sizeof(RowCopies) +
-           shape.MaxSelectionsPerRow() * (sizeof(uint32_t) + sizeof(float));
+    return sizeof(RowCopies) + shape.MaxSelectionsPerRow() * (sizeof(uint32_t) + sizeof(float));
   }
 };
 // Room for any row's description, in a crew's memory.

@@ -1,5 +1,5 @@
-// Where the rows of each source lie in the output: from what all sources count, which comes ahead of
-// their rows.
+// Where the rows of each source lie in the output: from what all sources count, which comes ahead
+// of their rows.
 #ifndef CSRC_PROTOCOL_PLACE_H_
 #define CSRC_PROTOCOL_PLACE_H_
 

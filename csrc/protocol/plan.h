@@ -8,7 +8,8 @@
 // A plan is a class with
 //   WindowTokens()           tokens that it can look at together, a multiple of a chunk's
 //   CountsAreOut()           whether peers have been told the totals before the operation began
-//   Load(device, ids, tokens, first, end)   by all lanes of a worker, before tokens [first, end) are
+//   Load(device, ids, tokens, first, end)   by all lanes of a worker, before tokens [first, end)
+//   are
 //                            looked up
 //   CountAll(device)         by all lanes of the first worker, after its first Load: RowsToRank and
 //                            SelectionsOfExpert are good until a token is looked up

@@ -16,8 +16,8 @@ namespace ep::dispatch {
 // Describes a token's row to its d-th destination; each lane writes its selections with
 // store(to, value).
 template <class Device, class Store>
-EP_INLINE void Describe(Device& device, const Step& step, uint32_t token, const TokenPlan& plan, uint32_t d,
-              RowMeta* meta, Store store) {
+EP_INLINE void Describe(Device& device, const Step& step, uint32_t token, const TokenPlan& plan,
+                        uint32_t d, RowMeta* meta, Store store) {
   const uint32_t topk = step.context.shape.topk;
   const float* weights = step.input.topk_weights + uint64_t{token} * topk;
   EP_ROLLED
@@ -187,13 +187,12 @@ class Pusher {
 
   EP_INLINE bool PushPiece(Device& device, uint32_t token, Piece piece) {
     const RankContext& context = step_.context;
-    const bool outside =
-        Device::kTakesPacked && context.shape.quantize == Quantize::kOutside;
+    const bool outside = Device::kTakesPacked && context.shape.quantize == Quantize::kOutside;
     const uint64_t first_channel = uint64_t{token} * context.shape.hidden;
     const Bf16* channels = outside ? nullptr : step_.input.rows + first_channel;
-    auto fetched = device.Fetch(
-        context.shape, channels,
-        outside ? Piece{} : Pieces::Step(piece, piece.first, Device::kHeldChannels));
+    auto fetched =
+        device.Fetch(context.shape, channels,
+                     outside ? Piece{} : Pieces::Step(piece, piece.first, Device::kHeldChannels));
     const TokenPlan* plan = plan_.Find(device, token, piece.first == 0 || lands_own_);
     if (plan == nullptr) return BadToken(device);
     uint32_t copies = 0;

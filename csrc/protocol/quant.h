@@ -66,8 +66,8 @@ struct GroupScale {
 };
 inline constexpr float kMostQuickAmax = 4.2535296e37f;  // 2^125
 
-// Both to the last bit, without a division, for amax up to kMostQuickAmax: from a reciprocal of amax
-// that is off by two units in its last place at most, as a GPU's is. fma(a, b, c) rounds once.
+// Both to the last bit, without a division, for amax up to kMostQuickAmax: from a reciprocal of
+// amax that is off by two units in its last place at most, as a GPU's is. fma(a, b, c) rounds once.
 template <class Fma>
 constexpr GroupScale QuickScale(float amax, float reciprocal, Fma fma) {
   constexpr float kStep = 1.0f / kE4m3Max;

@@ -5,9 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-
-#include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <iterator>

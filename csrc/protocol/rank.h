@@ -86,13 +86,13 @@ struct Places {
 // What a dispatch leaves for the combines that undo it, copied out of the banks, so that it stays
 // good while further dispatches run. T tokens, R ranks, K chunks, D = MaxDestinations().
 struct Handle {
-  uint32_t tokens;             // of this rank
-  Destination* destinations;   // [T, D], in rank order; kNoDestination behind the last
-  uint32_t* chunk_slots;       // [K + 1, R]: slots that chunks before each have at a rank
-  Selection* selections;       // [T, topk], the token's own order; CombineSum::kExpert only
-  uint8_t* selection_count;    // [T]; CombineSum::kExpert only
-  uint8_t* copies;             // RowCopies [R, T], Layout::MetaStride() apart; where rows fan out
-  uint32_t expert_stride;      // rows from one expert's first to the next one's; layout `expert`
+  uint32_t tokens;            // of this rank
+  Destination* destinations;  // [T, D], in rank order; kNoDestination behind the last
+  uint32_t* chunk_slots;      // [K + 1, R]: slots that chunks before each have at a rank
+  Selection* selections;      // [T, topk], the token's own order; CombineSum::kExpert only
+  uint8_t* selection_count;   // [T]; CombineSum::kExpert only
+  uint8_t* copies;            // RowCopies [R, T], Layout::MetaStride() apart; where rows fan out
+  uint32_t expert_stride;     // rows from one expert's first to the next one's; layout `expert`
   Places places;
 
   RowCopies* Copies(const RankContext& context, uint32_t source, uint32_t slot) const {

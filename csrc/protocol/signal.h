@@ -1,10 +1,10 @@
 // Words between a worker and its peers: what it announces as its crews complete chunks, and what it
 // awaits.
 //
-// On a GPU one crew of each worker does nothing else (Device::kSignals): a word that is awaited costs
-// the whole multiprocessor its first-level cache, and one that is announced a fence for the whole
-// system. The other crews add to counters, and find what has come, in the worker's fast memory. On
-// a CPU a worker's only crew does both itself.
+// On a GPU one crew of each worker does nothing else (Device::kSignals): a word that is awaited
+// costs the whole multiprocessor its first-level cache, and one that is announced a fence for the
+// whole system. The other crews add to counters, and find what has come, in the worker's fast
+// memory. On a CPU a worker's only crew does both itself.
 #ifndef CSRC_PROTOCOL_SIGNAL_H_
 #define CSRC_PROTOCOL_SIGNAL_H_
 
@@ -160,9 +160,7 @@ class SignalCrew {
     return true;
   }
 
-  uint32_t Announced() const {
-    return base_ + static_cast<uint32_t>(stdlib::popcount(announced_));
-  }
+  uint32_t Announced() const { return base_ + static_cast<uint32_t>(stdlib::popcount(announced_)); }
 
   // Announces what is complete of the next chunks, a lane each. Returns whether there was any.
   EP_INLINE bool Announce(Device& device) {

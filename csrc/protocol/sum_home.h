@@ -1,5 +1,5 @@
-// The receiving half of a combine: what all ranks made of this rank's tokens is summed here, a token
-// as soon as all its parts have come.
+// The receiving half of a combine: what all ranks made of this rank's tokens is summed here, a
+// token as soon as all its parts have come.
 #ifndef CSRC_PROTOCOL_SUM_HOME_H_
 #define CSRC_PROTOCOL_SUM_HOME_H_
 
@@ -160,7 +160,7 @@ class HomeSummer {
   // Of the token of the next piece, once it is prepared.
   bool sums_own_ = false;
   uint32_t count_ = 0;
-  uint32_t own_ = 0;  // which part this rank makes itself
+  uint32_t own_ = 0;    // which part this rank makes itself
   uint32_t there_ = 0;  // parts that are there, from the first on
   Arrivals<Device, PartWords> arrivals_;
 };

@@ -1,8 +1,8 @@
 // Bounded waiting for peers' words.
 //
-// Who waits may ask the rank's host whether to stop only in one crew of a rank: a word of the host's
-// costs a GPU a microsecond, and those who ask queue up. All others learn of an end from the rank's
-// error, in its own memory.
+// Who waits may ask the rank's host whether to stop only in one crew of a rank: a word of the
+// host's costs a GPU a microsecond, and those who ask queue up. All others learn of an end from the
+// rank's error, in its own memory.
 #ifndef CSRC_PROTOCOL_WAIT_H_
 #define CSRC_PROTOCOL_WAIT_H_
 

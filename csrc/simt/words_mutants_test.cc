@@ -1,5 +1,5 @@
-// The schedules bite: every planted fault of words, chunks, banks, epochs and pieces is found, by the
-// check, a rank's error or the machine.
+// The schedules bite: every planted fault of words, chunks, banks, epochs and pieces is found, by
+// the check, a rank's error or the machine.
 //
 // Faults come in through a device that breaks one rule, or one that knows which operation it runs.
 #include <gtest/gtest.h>

@@ -214,7 +214,8 @@ class SimtWorld {
     const bool tiled = Tiles().Count(input.tokens) > 1;
     const kernels::DispatchMemory memory(context.shape, config_.dispatch_blocks, Block());
     if (tiled) {
-      machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews + 1, memory.SizeBytes(),
+      machine_.Enqueue({context.rank, config_.dispatch_blocks, config_.crews + 1,
+                        memory.SizeBytes(),
                         [this, rank, memory](Lane& lane) { CountLane(lane, *rank, memory); },
                         [rank] { std::ranges::fill(rank->tile_counts, kUncounted); }});
     }
@@ -275,11 +276,10 @@ class SimtWorld {
   }
   void CombineLane(Lane& lane, Rank& rank, const kernels::CombineMemory& memory) {
     Device device(lane, &rank.host);
-    Kernels::Combine(
-        device, rank.context, rank.handle,
-        memory.WorkingOf(lane.Shared(), lane.Thread() / kCrewLanes),
-        rank.tensors.expert_rows[Set(rank.combines)].template As<const Bf16>(),
-        rank.tensors.combined.template As<Bf16>());
+    Kernels::Combine(device, rank.context, rank.handle,
+                     memory.WorkingOf(lane.Shared(), lane.Thread() / kCrewLanes),
+                     rank.tensors.expert_rows[Set(rank.combines)].template As<const Bf16>(),
+                     rank.tensors.combined.template As<Bf16>());
   }
 
   // Of the latest kernel of a kind, given how many have begun.

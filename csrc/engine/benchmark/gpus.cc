@@ -6,6 +6,8 @@
 //          [--experts=256] [--dtypes=fp8,bf16] [--iterations=200] [--check]
 //
 // With --check what each case's last operation left behind is checked, too.
+#include "csrc/engine/gpus.h"
+
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
@@ -24,7 +26,6 @@
 #include <vector>
 
 #include "csrc/engine/cuda.h"
-#include "csrc/engine/gpus.h"
 
 namespace ep {
 namespace {
@@ -170,7 +171,9 @@ void MeasureShape(const Flags& flags, const Shape& shape) {
       const auto us = [&](size_t i) { return static_cast<double>(ns[i]) * 1e-3; };
       std::printf("%5u %-6s %4u %-13s %8.1f %8.1f %s\n", shape.tokens,
                   shape.FansOut() ? "expert" : "flat", sms,
-                  operations.combine ? "combine" : fp8 ? "dispatch FP8" : "dispatch BF16",
+                  operations.combine ? "combine"
+                  : fp8              ? "dispatch FP8"
+                                     : "dispatch BF16",
                   us(ns.size() / 2), us(ns.size() * 95 / 100),
                   flags.Number("check", "0") != 0 ? world.Check(operations).c_str() : "");
       std::fflush(stdout);

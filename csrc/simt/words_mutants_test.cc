@@ -196,9 +196,9 @@ class SilentIfEmpty : public SimtDevice {
 TEST(WordsMutants, EmptyChunksAreNotAnnounced) {
   ExpectTimeout(Find<SilentIfEmpty<Op::kDispatch>>(kDispatches, OneIsEmpty()), kEmptyRank);
   // Rank 1 has no tokens for all but its first two chunks.
-  ExpectTimeout(Find<SilentIfEmpty<Op::kDispatch>>(kDispatches,
-                                                   AllToAll(TokensOf({6, 2, 6}, Together()))),
-                kEmptyRank);
+  ExpectTimeout(
+      Find<SilentIfEmpty<Op::kDispatch>>(kDispatches, AllToAll(TokensOf({6, 2, 6}, Together()))),
+      kEmptyRank);
   ExpectTimeout(Find<SilentIfEmpty<Op::kCombine>>(kCombines, TokensOf({0, 2, 6})), 1);
 }
 

@@ -20,6 +20,7 @@
 #include "csrc/engine/tensors.h"
 #include "csrc/engine/world_test_util.h"
 #include "csrc/kernels/arguments.h"
+#include "csrc/reference/fp8.h"
 #include "csrc/simt/device.h"
 #include "csrc/simt/machine.h"
 

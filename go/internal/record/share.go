@@ -77,32 +77,29 @@ func copies(limit *epperfv1.Limit, c *epperfv1.Case, rows MeanRows) []SharePart 
 	return []SharePart{{By: Copies, Bytes: LeastCopiedBytes(c, rows), Rate: rate}}
 }
 
-// gpuParts returns, for each operation of the case, which of link and memory takes longer. Dispatch
-// puts rows, combine gets them. It returns nil where the limit lacks a rate, or a formula.
+// gpuParts returns, for each operation of the case, which of link and memory takes longer. Both
+// put what crosses. It returns nil where the limit lacks a rate, or a formula.
 func gpuParts(limit *epperfv1.Limit, c *epperfv1.Case, rows MeanRows) []SharePart {
 	memory, known := limitRate(limit, epperfv1.Samples_BLOCK_LOCAL_COPY)
 	if !known {
 		return nil
 	}
+	link, known := limitRate(limit, epperfv1.Samples_BLOCK_COPY_ALL)
+	if !known {
+		return nil
+	}
 	var parts []SharePart
-	for _, of := range []struct {
-		op, without epperfv1.Mode
-		link        epperfv1.Samples_Block
-	}{
-		{epperfv1.Mode_MODE_DISPATCH, epperfv1.Mode_MODE_COMBINE, epperfv1.Samples_BLOCK_COPY_ALL},
-		{epperfv1.Mode_MODE_COMBINE, epperfv1.Mode_MODE_DISPATCH, epperfv1.Samples_BLOCK_GET_ALL},
-	} {
-		if c.GetMode() == of.without {
+	for _, op := range []epperfv1.Mode{epperfv1.Mode_MODE_DISPATCH, epperfv1.Mode_MODE_COMBINE} {
+		if c.GetMode() != op && c.GetMode() != epperfv1.Mode_MODE_E2E {
 			continue
 		}
-		link, known := limitRate(limit, of.link)
-		least, counted := LeastGPUBytes(c, of.op, rows)
-		if !known || !counted {
+		least, counted := LeastGPUBytes(c, op, rows)
+		if !counted {
 			return nil
 		}
-		part := SharePart{epperfv1.Name(of.op), GPUMemory, least.Copied, memory}
+		part := SharePart{epperfv1.Name(op), GPUMemory, least.Copied, memory}
 		if least.Crossing/link > least.Copied/memory {
-			part = SharePart{epperfv1.Name(of.op), Link, least.Crossing, link}
+			part = SharePart{epperfv1.Name(op), Link, least.Crossing, link}
 		}
 		parts = append(parts, part)
 	}

@@ -93,15 +93,6 @@ func (r MeanRows) laidOut(c *epperfv1.Case) float64 {
 	return r.Rank
 }
 
-// leastCopiedByCombine is the same on CPUs and on GPUs.
-func leastCopiedByCombine(c *epperfv1.Case, rows MeanRows) float64 {
-	back := rows.Rank
-	if epperfv1.CombineSumOf(c) == epperfv1.CombineSum_COMBINE_SUM_EXPERT {
-		back = rows.Selections
-	}
-	return (rows.laidOut(c) + 2*back + rows.Tokens) / 2 * float64(CombineRowBytes(c))
-}
-
 // LeastCopiedBytes returns the bytes that a CPU cannot but copy in one iteration of c, mean over
 // all ranks. Every rank row is copied to its rank, and from there to each of its experts; back, an
 // expert's output is read once a selection, a partial sum written and read once a rank row, a sum
@@ -110,7 +101,11 @@ func leastCopiedByCombine(c *epperfv1.Case, rows MeanRows) float64 {
 // for S; where nothing is summed on the experts' rank, S for Q on the way back. Padding is left out.
 func LeastCopiedBytes(c *epperfv1.Case, rows MeanRows) float64 {
 	dispatch := (rows.Rank + rows.laidOut(c)) * float64(DispatchRowBytes(c))
-	combine := leastCopiedByCombine(c, rows)
+	back := rows.Rank
+	if epperfv1.CombineSumOf(c) == epperfv1.CombineSum_COMBINE_SUM_EXPERT {
+		back = rows.Selections
+	}
+	combine := (rows.laidOut(c) + 2*back + rows.Tokens) / 2 * float64(CombineRowBytes(c))
 	switch c.GetMode() {
 	case epperfv1.Mode_MODE_DISPATCH:
 		return dispatch
@@ -131,16 +126,18 @@ type GPUBytes struct {
 }
 
 // LeastGPUBytes returns what a dispatch or a combine takes on GPUs. As LeastCopiedBytes, but a token is
-// read once for all its ranks, and a row once for all its experts: with T tokens, Q rank rows and S
-// selections, dispatch T tokens, 2Q and S rows, half a copy each. A token is 2H bytes, or where it is
+// read once for all its ranks, a row once for all its experts, and only remote rows lie anywhere between:
+// with T tokens, R remote rows and S selections, dispatch T tokens, 2R and S rows, combine S, 2R and T
+// rows, half a copy each. A token is 2H bytes, or where it is
 // quantised before a code a channel and its scales. Remote rows cross the link.
 // It reports false for rows that come back one a selection: of these nobody counts the remote ones.
 func LeastGPUBytes(c *epperfv1.Case, op epperfv1.Mode, rows MeanRows) (least GPUBytes, ok bool) {
 	if op == epperfv1.Mode_MODE_DISPATCH {
 		row := float64(DispatchRowBytes(c))
 		token := float64(tokenBytes(c))
-		return GPUBytes{(rows.Tokens*token + (2*rows.Rank+rows.laidOut(c))*row) / 2, rows.Remote * row}, true
+		return GPUBytes{(rows.Tokens*token + (2*rows.Remote+rows.laidOut(c))*row) / 2, rows.Remote * row}, true
 	}
 	ok = epperfv1.CombineSumOf(c) != epperfv1.CombineSum_COMBINE_SUM_EXPERT
-	return GPUBytes{leastCopiedByCombine(c, rows), rows.Remote * float64(CombineRowBytes(c))}, ok
+	row := float64(CombineRowBytes(c))
+	return GPUBytes{(rows.laidOut(c) + 2*rows.Remote + rows.Tokens) / 2 * row, rows.Remote * row}, ok
 }

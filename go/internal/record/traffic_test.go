@@ -93,10 +93,10 @@ func TestLeastGPUBytesFollowTheLayout(t *testing.T) {
 		dispatch float64
 		back     float64 // 0: nobody knows what crosses
 	}{
-		"expert":            {epperfv1.Layout_LAYOUT_EXPERT, 0, 0, (4*256 + 22*148) / 2, 13 * 256},
-		"flat":              {epperfv1.Layout_LAYOUT_FLAT, 0, 0, (4*256 + 18*148) / 2, 11 * 256},
-		"expert, by expert": {epperfv1.Layout_LAYOUT_EXPERT, byExpert, 0, (4*256 + 22*148) / 2, 0},
-		"quantised before":  {epperfv1.Layout_LAYOUT_EXPERT, 0, epperfv1.Quantize_QUANTIZE_OUTSIDE, (4*132 + 22*148) / 2, 13 * 256},
+		"expert":            {epperfv1.Layout_LAYOUT_EXPERT, 0, 0, (4*256 + 20*148) / 2, 12 * 256},
+		"flat":              {epperfv1.Layout_LAYOUT_FLAT, 0, 0, (4*256 + 16*148) / 2, 10 * 256},
+		"expert, by expert": {epperfv1.Layout_LAYOUT_EXPERT, byExpert, 0, (4*256 + 20*148) / 2, 0},
+		"quantised before":  {epperfv1.Layout_LAYOUT_EXPERT, 0, epperfv1.Quantize_QUANTIZE_OUTSIDE, (4*132 + 20*148) / 2, 12 * 256},
 	} {
 		c := &epperfv1.Case{
 			Hidden: 128, Dtype: epperfv1.Dtype_DTYPE_FP8,

@@ -181,8 +181,8 @@ class SkipsACrewBarrier : public SimtDevice {
   }
 };
 
-// In a combine, where none reads what another of its crew has not yet written, and so leads it out of
-// its memory.
+// In a combine, where none reads what another of its crew has not yet written, and so leads it out
+// of its memory.
 TEST(Mutants, ALaneSkipsItsCrewsBarrier) {
   const std::string text = Find<SkipsACrewBarrier>(kCombines).machine.text();
   EXPECT_THAT(text, HasSubstr("SyncCrew at signal.h"));

@@ -88,6 +88,16 @@ TEST_P(EveryShape, DispatchesAndCombinesRightRows) {
   }
 }
 
+TEST(CpuEngine, MovesRowsThatAreQuantisedBefore) {
+  for (const uint32_t hidden : {8u, 136u, 648u}) {
+    for (const Way& way : kWays) {
+      Shape shape = With(way, {8, 5, hidden, 3, 4, Dtype::kFp8});
+      shape.quantize = Quantize::kOutside;
+      ExpectRightRows({.shape = shape, .threads = 2}, way.name);
+    }
+  }
+}
+
 // Dtypes take turns here; property_test draws them.
 TEST_P(EveryShape, IsRightInEveryLayout) {
   for (size_t i = 1; i < std::size(kWays); ++i) {
@@ -106,6 +116,9 @@ INSTANTIATE_TEST_SUITE_P(
         ShapeCase{"ExpertsOfSeveralTiles", {.shape = {2, 200, 128, 2, 2, Dtype::kFp8}}},
         ShapeCase{"ThreeRanksOddExperts", {.shape = {3, 7, 384, 5, 6, Dtype::kFp8}}},
         ShapeCase{"EightRanksTop8", {.shape = {8, 12, 1024, 36, 8, Dtype::kFp8}}},
+        ShapeCase{"ShortLastScale", {.shape = {3, 7, 136, 3, 4, Dtype::kFp8}, .threads = 2}},
+        ShapeCase{"EightChannels", {.shape = {2, 6, 8, 3, 4, Dtype::kFp8}}},
+        ShapeCase{"Top32", {.shape = {2, 6, 648, 40, 32, Dtype::kFp8}, .threads = 3}},
         ShapeCase{"Top16OfOneRankEach", {.shape = {16, 3, 128, 1, 16, Dtype::kFp8}}},
         ShapeCase{"UnevenAndEmptyRanks",
                   {.shape = {4, 9, 256, 3, 3, Dtype::kFp8}, .tokens_of_rank = {9, 0, 1, 4}}},

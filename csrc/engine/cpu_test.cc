@@ -45,8 +45,9 @@ class FakeClockDevice : public HostDevice {
  public:
   using HostDevice::HostDevice;
   uint64_t NowNs() {
-    looked = true;
-    return now_ns;
+    const uint64_t now = now_ns;
+    looked = true;  // only then may the test move the time on
+    return now;
   }
   uint64_t LoadAcquire(const uint64_t* flag) {
     polled = reinterpret_cast<const uint8_t*>(flag);

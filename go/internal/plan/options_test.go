@@ -258,17 +258,23 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			options := plan.Defaults()
-			test.change(&options)
-			_, err := plan.New(options)
-			var usage *plan.UsageError
-			if !errors.As(err, &usage) {
-				t.Fatalf("New: %v; want a UsageError", err)
-			}
-			if diff := cmp.Diff(test.want, err.Error()); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			refuses(t, test.change, test.want)
 		})
+	}
+}
+
+// refuses fails the test unless the defaults with a change are a UsageError of this text.
+func refuses(t *testing.T, change func(*plan.Options), want string) {
+	t.Helper()
+	options := plan.Defaults()
+	change(&options)
+	_, err := plan.New(options)
+	var usage *plan.UsageError
+	if !errors.As(err, &usage) {
+		t.Fatalf("New: %v; want a UsageError", err)
+	}
+	if diff := cmp.Diff(want, err.Error()); diff != "" {
+		t.Errorf("error (-want +got):\n%s", diff)
 	}
 }
 

@@ -78,16 +78,7 @@ func TestBadRoutingsAreOneClearLine(t *testing.T) {
 		"file:/dev/zero": "--routing=file:/dev/zero: is no regular file",
 	} {
 		t.Run(text, func(t *testing.T) {
-			options := plan.Defaults()
-			options.Routing = text
-			_, err := plan.New(options)
-			var usage *plan.UsageError
-			if !errors.As(err, &usage) {
-				t.Fatalf("New: %v; want a UsageError", err)
-			}
-			if diff := cmp.Diff(want, err.Error()); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			refuses(t, func(o *plan.Options) { o.Routing = text }, want)
 		})
 	}
 }

@@ -78,16 +78,7 @@ func TestBadSoaksAreOneClearLine(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			options := plan.Defaults()
-			test.change(&options)
-			_, err := plan.New(options)
-			var usage *plan.UsageError
-			if !errors.As(err, &usage) {
-				t.Fatalf("New: %v; want a UsageError", err)
-			}
-			if diff := cmp.Diff(test.want, err.Error()); diff != "" {
-				t.Errorf("error (-want +got):\n%s", diff)
-			}
+			refuses(t, test.change, test.want)
 		})
 	}
 }

@@ -21,6 +21,7 @@
 #include "csrc/engine/messages.h"
 #include "csrc/engine/sections.h"
 #include "csrc/engine/tensors.h"
+#include "csrc/region/factory.h"
 
 struct ep_engine : ep::abi::Rank {
   std::string last_error;
@@ -50,6 +51,7 @@ static_assert(static_cast<int>(EP_WRONG_COMBINE_ROW) ==
 static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCombined));
 static_assert(static_cast<int>(EP_WRONG_COPIED_ROW) == static_cast<int>(ep::WrongKind::kCopiedRow));
 static_assert(static_cast<int>(EP_LOCAL) == static_cast<int>(ep::Direction::kLocal));
+static_assert(static_cast<int>(EP_PROXIED) == static_cast<int>(ep::Reached::kProxied));
 static_assert(static_cast<size_t>(EP_SECTIONS) == ep::kSections);
 static_assert(static_cast<int>(EP_WRONG_DISPATCH_DESCRIPTION) ==
               static_cast<int>(ep::WrongKind::kDispatchDescription));
@@ -155,7 +157,8 @@ ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint32_t t
                            uint64_t received_selections, ep_memory* memory) {
   ep::Shape checked;
   if (!ToChunked(*shape, EP_CPU, threads, &checked)) return EP_INVALID;
-  const uint64_t images = backend == EP_IPC ? 0 : ep::ImageBytes(checked);
+  const bool proxied = ep::ProxiesHosts(static_cast<ep::Backend>(backend));
+  const uint64_t images = proxied ? ep::ImageBytes(checked) : 0;
   *memory = {ep::Layout(checked).SizeBytes(),
              ep::PrivateBytes(checked, received_selections) + images,
              ep::kFlushBytes,
@@ -236,21 +239,22 @@ ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* size
   });
 }
 
-ep_status ep_describe_network(ep_engine* engine, ep_network* network) {
+ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network) {
   return Guarded(engine, [&]() -> ep::Status {
-    if (engine->network == nullptr) {
-      return {ep::Code::kState, "describe the network: the rank's backend has none"};
+    if (engine->impl->reached().empty()) {
+      return {ep::Code::kState, "say how peers are reached: the rank is not connected"};
     }
-    const ep::nixl::Description found = engine->network->Describe();
+    for (const ep::Reach& reach : engine->impl->reached()) {
+      *reached++ = static_cast<ep_reached>(reach.how);
+    }
     *network = {};
-    CopyText(found.ucx_version, network->ucx_version, sizeof(network->ucx_version));
-    CopyText(Lines(found.modules), network->modules, sizeof(network->modules));
-    CopyText(Lines(found.transports), network->transports, sizeof(network->transports));
-    std::vector<std::string> ours;
-    for (const ep::nixl::Setting& setting : engine->network->Settings()) {
-      if (setting.ours) ours.push_back(setting.name + "=" + setting.value);
-    }
-    CopyText(Lines(ours), network->environment, sizeof(network->environment));
+    const std::optional<ep::Network> found = engine->impl->network();
+    if (!found) return {};
+    network->exists = 1;
+    CopyText(found->version, network->version, sizeof(network->version));
+    CopyText(Lines(found->modules), network->modules, sizeof(network->modules));
+    CopyText(Lines(found->transports), network->transports, sizeof(network->transports));
+    CopyText(Lines(found->settings), network->environment, sizeof(network->environment));
     return {};
   });
 }

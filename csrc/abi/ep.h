@@ -170,20 +170,28 @@ void ep_destroy(ep_engine* engine);
 // EP_INVALID: capacity is too small.
 ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* size);
 
-// Maps all peers. `blobs` holds one blob a rank, in rank order, one after another; `sizes` their
+// Makes all peers reachable. `blobs` holds one blob a rank, in rank order, one after another; `sizes` their
 // lengths. Compares the peers' layouts with ours.
 ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count);
 
-// What the rank's network is, as it says itself; each list has an item a line.
+// How a rank reaches another.
+typedef enum ep_reached {
+  EP_OWN = 1,      // it is the rank itself
+  EP_MAPPED = 2,   // by loads and stores
+  EP_PROXIED = 3,  // by messages over the network
+} ep_reached;
+
+// What the rank's network library is, as it says itself; each list has an item a line.
 typedef struct ep_network {
-  char ucx_version[64];
-  char modules[1024];      // of UCX, as they are loaded
-  char transports[1024];   // that UCX chose; empty where it does not say
-  char environment[1024];  // UCX_* that this library set, as name=value; it sets none that is set
+  uint32_t exists;  // 0: the rank has none, and all below is empty
+  char version[64];
+  char modules[1024];      // as they are loaded
+  char transports[1024];   // that it chose; empty where it does not say
+  char environment[1024];  // what we set for it, as name=value; we set none that is set
 } ep_network;
 
-// EP_STATE: not connected, or by a backend that has no network.
-ep_status ep_describe_network(ep_engine* engine, ep_network* network);
+// How the rank reaches each rank, [ranks], and over which network. EP_STATE: it is not connected.
+ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network);
 
 // Runs `iterations` of `op` back to back. duration_ns[i], where not null, is how long the i-th
 // took: from right before its first instruction until this rank may read its output. A combine

@@ -7,22 +7,9 @@
 
 #include "csrc/engine/chunks.h"
 #include "csrc/engine/error_text.h"
-#include "csrc/engine/landing.h"
-#include "csrc/transport/cuda_region.h"
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
-
-CudaEngine::CudaEngine(const RankConfig& rank, const CudaConfig& config)
-    : context_{.shape = rank.routing.shape,
-               .layout = Layout(rank.routing.shape),
-               .rank = rank.rank,
-               .wait_timeout_ns = rank.wait_timeout_ns,
-               .epochs = nullptr,
-               .error = nullptr,
-               .tickets = nullptr,
-               .regions = {}},
-      config_(config) {}
 
 CudaEngine::~CudaEngine() {
   // Memory goes back to the GPU it came from.
@@ -30,19 +17,22 @@ CudaEngine::~CudaEngine() {
 }
 
 Status CudaEngine::Create(RankConfig rank, const CudaConfig& config,
-                          std::unique_ptr<CudaEngine>* engine) {
+                          std::unique_ptr<Region> region, std::unique_ptr<CudaEngine>* engine) {
   rank.routing.shape = ChunkedForGpu(rank.routing.shape);
-  std::unique_ptr<CudaEngine> made(new CudaEngine(rank, config));
-  Status status = CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu));
-  if (status.ok()) {
-    status =
-        CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, config.sms, &made->kernels_);
-  }
-  if (status.ok()) status = made->Prepare(std::move(rank), 1);
-  if (status.ok()) status = made->Allocate();
-  if (!status.ok()) return status;
+  std::unique_ptr<CudaEngine> made(new CudaEngine(rank, config, std::move(region)));
+  EP_TRY(CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu)));
+  EP_TRY(
+      CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, config.sms, &made->kernels_));
+  EP_TRY(made->Prepare(std::move(rank), 1));
+  EP_TRY(made->Allocate());
   *engine = std::move(made);
   return {};
+}
+
+Status CudaEngine::CopyHeader(const RegionHeader* from, RegionHeader* to,
+                              const std::string& what) const {
+  EP_TRY(Use());
+  return CudaStatus(cudaMemcpy(to, from, sizeof(*to), cudaMemcpyDefault), what);
 }
 
 Status CudaEngine::AddMirror(const uint8_t* host, size_t bytes, const char* what) {
@@ -125,14 +115,6 @@ Status CudaEngine::AllocateHandle() {
   return status;
 }
 
-Status CudaEngine::MakeRegion(size_t bytes) {
-  if (config_.make_region) return config_.make_region(bytes, &region_);
-  std::unique_ptr<CudaRegion> region;
-  Status status = CudaRegion::Create(bytes, &region);
-  region_ = std::move(region);
-  return status;
-}
-
 Status CudaEngine::CopyInputs() {
   const Shape& shape = context_.shape;
   const uint64_t tokens = tensors_.tokens();
@@ -162,10 +144,6 @@ Status CudaEngine::Allocate() {
   if (status.ok()) {
     status = CudaStatus(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking),
                         "make a stream");
-  }
-  if (status.ok()) {
-    status =
-        MakeRegion(context_.layout.SizeBytes() + Landing(shape, config_.landing_rows).SizeBytes());
   }
   if (status.ok()) status = DeviceMemory::Allocate(sizeof(State), "the rank's state", &state_);
   if (status.ok()) status = AllocateHandle();
@@ -204,31 +182,7 @@ Status CudaEngine::Allocate() {
   }
   status = DeviceMemory::Allocate(2 * kBatch * sizeof(kernels::Stamps), "stamps", &stamps_);
   if (!status.ok()) return status;
-  const RegionHeader header = {kRegionMagic, context_.layout.Hash(), context_.rank, 0};
-  status = CudaStatus(cudaMemcpy(region_->data(), &header, sizeof(header), cudaMemcpyHostToDevice),
-                      "write the region's header");
-  if (!status.ok()) return status;
   return Finish();
-}
-
-Status CudaEngine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
-  const std::string doing = "connect rank " + std::to_string(context_.rank);
-  if (blobs.size() != context_.shape.ranks) {
-    return {Code::kInvalid, doing + ": " + std::to_string(blobs.size()) + " blobs for " +
-                                std::to_string(context_.shape.ranks) + " ranks"};
-  }
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), doing);
-  std::vector<uint8_t*> regions;
-  if (status.ok()) status = region_->Connect(blobs, context_.rank, &regions);
-  for (uint32_t rank = 0; rank < regions.size() && status.ok(); ++rank) {
-    context_.regions[rank] = regions[rank];
-    RegionHeader header = {};
-    status = CudaStatus(cudaMemcpy(&header, regions[rank], sizeof(header), cudaMemcpyDeviceToHost),
-                        doing + " to rank " + std::to_string(rank) + ": read its region's header");
-    if (status.ok()) status = CheckHeader(header, rank);
-  }
-  connected_ = status.ok();
-  return status;
 }
 
 Status CudaEngine::CopyCountsOut() {

@@ -8,7 +8,7 @@
 #include "csrc/engine/tensors.h"
 #include "csrc/kernels/arguments.h"
 #include "csrc/protocol/bitmap_plan.h"
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 namespace {

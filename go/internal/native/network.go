@@ -8,7 +8,6 @@ package native
 import "C"
 
 import (
-	"slices"
 	"strings"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -20,27 +19,25 @@ var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE]struct{} = [C.EP_NONE]struct{}
 // backendOf leaves it to the core to refuse what is none.
 func backendOf(backend epperfv1.NvlinkBackend) C.ep_backend { return C.ep_backend(backend) }
 
-// pathOf returns how ranks reach each other: a backend that cannot does not connect.
-func pathOf(device epperfv1.Device, backend epperfv1.NvlinkBackend) epperfv1.Path {
-	if backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC && device != epperfv1.Device_DEVICE_CUDA {
-		return epperfv1.Path_PATH_NETWORK
-	}
-	return epperfv1.Path_PATH_MAPPED
-}
+// The core and records number ways alike.
+var _ [epperfv1.Path_PATH_NETWORK]struct{} = [C.EP_PROXIED]struct{}{}
 
-// Paths says how this rank reaches each rank, and over which network; nil if over none.
+// Paths says how this rank reaches each rank, and over which network; nil if it has none.
 func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
-	paths := slices.Repeat([]epperfv1.Path{pathOf(e.device, e.backend)}, int(e.of.GetRanks()))
-	paths[e.rank] = epperfv1.Path_PATH_OWN
-	if e.backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
-		return paths, nil, nil
-	}
+	reached := make([]C.ep_reached, e.of.GetRanks())
 	var network C.ep_network
-	if err := e.failed(C.ep_describe_network(e.engine, &network)); err != nil {
+	if err := e.failed(C.ep_reach(e.engine, &reached[0], &network)); err != nil {
 		return nil, nil, err
 	}
+	paths := make([]epperfv1.Path, len(reached))
+	for peer, how := range reached {
+		paths[peer] = epperfv1.Path(how)
+	}
+	if network.exists == 0 {
+		return paths, nil, nil
+	}
 	return paths, &epperfv1.Network{
-		UcxVersion:  C.GoString(&network.ucx_version[0]),
+		UcxVersion:  C.GoString(&network.version[0]),
 		Modules:     lines(&network.modules[0]),
 		Transports:  lines(&network.transports[0]),
 		Environment: lines(&network.environment[0]),

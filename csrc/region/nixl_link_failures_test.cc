@@ -7,9 +7,9 @@
 #include <functional>
 #include <string>
 
-#include "csrc/transport/nixl_link.h"
-#include "csrc/transport/nixl_link_test_util.h"
-#include "csrc/transport/nixl_message.h"
+#include "csrc/region/nixl_link.h"
+#include "csrc/region/nixl_link_test_util.h"
+#include "csrc/region/nixl_message.h"
 
 namespace ep {
 namespace {
@@ -20,12 +20,12 @@ using ::testing::HasSubstr;
 void ExpectFailureOfRank1(bool tcp_only, bool kill) {
   Processes processes(2, [&](Processes& all, uint32_t rank) {
     NixlLinkConfig config = Config(rank, 2, tcp_only);
-    config.link.wait_timeout_ns = 2'000'000'000;
+    config.region.wait_timeout_ns = 2'000'000'000;
     const auto link = Connected(all, config);
     all.Meet();
     if (rank == 1) {  // it never progresses again
       all.AwaitWord(0, 3);
-      return Result();
+      return ExitStatus();
     }
     const Extent extents[] = {{kRowsAt, (kRegionBytes - kRowsAt) / 2}};
     const RaisedWord words[] = {{0, 1}};
@@ -49,7 +49,7 @@ void ExpectFailureOfRank1(bool tcp_only, bool kill) {
     }
     EXPECT_TRUE(!kill || !status.ok());
     all.word(0) = 3;
-    return Result();
+    return ExitStatus();
   });
   if (kill) {
     const uint64_t begin_ns = nixl::NowNs();
@@ -69,15 +69,15 @@ TEST(NixlLink, DoesNotWaitForEverForASilentPeerOverTcp) { ExpectFailureOfRank1(t
 TEST(NixlLink, NamesAPeerThatDoesNotConnect) {
   Processes processes(2, [&](Processes& all, uint32_t rank) {
     NixlLinkConfig config = Config(rank, 2, false);
-    config.link.wait_timeout_ns = 500'000'000;
+    config.region.wait_timeout_ns = 500'000'000;
     const auto link = MakeLink(all, config);
     if (rank == 0) {
-      const Status status = link->Connect(Blobs(all, 2));
+      const Status status = Connect(*link, Blobs(all, 2));
       EXPECT_EQ(status.code(), Code::kTimeout);
       EXPECT_THAT(status.text(), HasSubstr("no answer within 500 ms from ranks 1"));
     }
     all.Meet();
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }
@@ -87,10 +87,10 @@ TEST(NixlLink, NamesAPeerThatHasEndedBeforeItConnects) {
     const auto link = MakeLink(all, Config(rank, 2, false));
     if (rank == 1) return 0;
     all.AwaitWord(0, 1);
-    const Status status = link->Connect(Blobs(all, 2));
+    const Status status = Connect(*link, Blobs(all, 2));
     EXPECT_THAT(status.text(), HasSubstr("connect to rank 1 over NIXL: "));
     EXPECT_THAT(status.text(), HasSubstr("has it ended"));
-    return Result();
+    return ExitStatus();
   });
   EXPECT_EQ(processes.Await(1), 0);
   processes.word(0) = 1;
@@ -103,13 +103,13 @@ TEST(NixlLink, RefusesBlobsThatAreNone) {
     const std::vector<uint8_t> own = link->Blob();
     const std::vector<uint8_t> garbage(200, 3);
     std::vector<uint8_t> cut(own.begin(), own.begin() + sizeof(NixlBlob));
-    EXPECT_EQ(link->Connect({own}).code(), Code::kInvalid);
-    EXPECT_EQ(link->Connect({own, garbage}).code(), Code::kInvalid);
-    EXPECT_EQ(link->Connect({own, cut}).code(), Code::kInvalid);
-    const Status status = link->Connect({own, own});
+    EXPECT_EQ(Connect(*link, {own}).code(), Code::kInvalid);
+    EXPECT_EQ(Connect(*link, {own, garbage}).code(), Code::kInvalid);
+    EXPECT_EQ(Connect(*link, {own, cut}).code(), Code::kInvalid);
+    const Status status = Connect(*link, {own, own});
     EXPECT_EQ(status.code(), Code::kProtocol);
     EXPECT_THAT(status.text(), HasSubstr("do all ranks run the same plan?"));
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }
@@ -167,10 +167,10 @@ void ExpectRefusal(std::span<const uint8_t> said, const std::string& text) {
       SpeakAsRank0(all, [&](nixl::Agent& agent, const std::string& peer) {
         Require(agent.Notify(peer, said));
       });
-      return Result();
+      return ExitStatus();
     }
     const auto link = MakeLink(all, Config(1, 2, false));
-    Status status = link->Connect(Blobs(all, 2));
+    Status status = Connect(*link, Blobs(all, 2), 1);
     const uint64_t begin_ns = nixl::NowNs();
     while (status.ok() && nixl::NowNs() - begin_ns < kDeadlineNs) {
       link->Progress();
@@ -180,9 +180,9 @@ void ExpectRefusal(std::span<const uint8_t> said, const std::string& text) {
     EXPECT_EQ(status.code(), Code::kProtocol);
     EXPECT_THAT(status.text(), HasSubstr(text));
     // A message of which one word is wrong sets none.
-    EXPECT_EQ(*reinterpret_cast<const uint64_t*>(link->region()), 0);
+    EXPECT_EQ(*reinterpret_cast<const uint64_t*>(link->data()), 0);
     all.word(0) = 1;
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }
@@ -247,7 +247,7 @@ TEST(NixlLink, RefusesToSendWhatIsNoMessage) {
         EXPECT_FALSE(link->Idle());
       }
       all.Meet();
-      return Result();
+      return ExitStatus();
     });
     EXPECT_TRUE(processes.AllSucceed());
   }
@@ -266,7 +266,7 @@ TEST(NixlLink, RefusesASecondMessageToAPeer) {
       EXPECT_EQ(link->Failure(&peer).code(), Code::kState);
     }
     all.Meet();
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }

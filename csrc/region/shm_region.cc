@@ -1,4 +1,4 @@
-#include "csrc/transport/shm_region.h"
+#include "csrc/region/shm_region.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -17,32 +17,42 @@ struct ShmBlob {
   uint32_t pid;
   uint32_t fd;
   uint64_t bytes;
+  uint64_t address;  // in its own process
 };
 
 }  // namespace
 
-ShmRegion::ShmRegion(Fd fd, Mapping memory) : fd_(std::move(fd)), memory_(std::move(memory)) {}
-
-Status ShmRegion::Create(size_t bytes, std::unique_ptr<ShmRegion>* region) {
+Result<std::unique_ptr<ShmRegion>> ShmRegion::Create(size_t bytes) {
   Fd fd(memfd_create("epperf-region", MFD_CLOEXEC));
   if (!fd.ok()) return Status::FromErrno("create a shared region");
   if (ftruncate(fd.get(), static_cast<off_t>(bytes)) != 0) {
     return Status::FromErrno("size a shared region to " + std::to_string(bytes) + " bytes");
   }
   Mapping memory;
-  Status status = Mapping::Shared(fd.get(), bytes, "a shared region", &memory);
-  if (status.ok()) region->reset(new ShmRegion(std::move(fd), std::move(memory)));
-  return status;
+  EP_TRY(Mapping::Shared(fd.get(), bytes, "a shared region", &memory));
+  return std::unique_ptr<ShmRegion>(new ShmRegion(std::move(fd), std::move(memory)));
 }
 
 std::vector<uint8_t> ShmRegion::Blob() const {
-  const ShmBlob blob = {static_cast<uint32_t>(getpid()), static_cast<uint32_t>(fd_.get()), size()};
+  const ShmBlob blob = {static_cast<uint32_t>(getpid()), static_cast<uint32_t>(fd_.get()), size(),
+                        reinterpret_cast<uintptr_t>(data())};
   std::vector<uint8_t> bytes(sizeof(blob));
   std::memcpy(bytes.data(), &blob, sizeof(blob));
   return bytes;
 }
 
-Status ShmRegion::Map(std::span<const uint8_t> bytes, uint32_t rank, Mapping* mapping) const {
+Status ShmRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                          std::vector<Reach>* reached) {
+  reached->assign(blobs.size(), {Reached::kOwn, data(), data(), data()});
+  for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
+    if (peer == rank) continue;
+    uint8_t* const region = EP_TRY(Map(blobs[peer], peer));
+    (*reached)[peer] = {Reached::kMapped, region, region, data()};
+  }
+  return {};
+}
+
+Result<uint8_t*> ShmRegion::Map(std::span<const uint8_t> bytes, uint32_t rank) {
   const std::string owner = "the region of rank " + std::to_string(rank);
   ShmBlob blob;
   if (bytes.size() != sizeof(blob)) {
@@ -50,6 +60,14 @@ Status ShmRegion::Map(std::span<const uint8_t> bytes, uint32_t rank, Mapping* ma
                                 " bytes, not " + std::to_string(sizeof(blob))};
   }
   std::memcpy(&blob, bytes.data(), sizeof(blob));
+  const auto mismatch = [&](uint64_t has) -> Status {
+    return {Code::kProtocol, "map " + owner + ": it has " + std::to_string(has) + " bytes, ours " +
+                                 std::to_string(size()) + "; do all ranks run the same plan?"};
+  };
+  if (blob.pid == static_cast<uint32_t>(getpid())) {
+    if (blob.bytes != size()) return mismatch(blob.bytes);
+    return reinterpret_cast<uint8_t*>(blob.address);
+  }
   const std::string path = "/proc/" + std::to_string(blob.pid) + "/fd/" + std::to_string(blob.fd);
   Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!fd.ok()) {
@@ -60,11 +78,10 @@ Status ShmRegion::Map(std::span<const uint8_t> bytes, uint32_t rank, Mapping* ma
   if (fstat(fd.get(), &stat) != 0) return Status::FromErrno("examine " + owner);
   // A shorter file would raise SIGBUS at the first access beyond its end.
   if (blob.bytes != size() || static_cast<uint64_t>(stat.st_size) != size()) {
-    return {Code::kProtocol, "map " + owner + ": it has " + std::to_string(stat.st_size) +
-                                 " bytes, ours " + std::to_string(size()) +
-                                 "; do all ranks run the same plan?"};
+    return mismatch(static_cast<uint64_t>(stat.st_size));
   }
-  return Mapping::Shared(fd.get(), size(), owner, mapping);
+  EP_TRY(Mapping::Shared(fd.get(), size(), owner, &peers_.emplace_back()));
+  return peers_.back().data();
 }
 
 }  // namespace ep

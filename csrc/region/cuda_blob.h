@@ -1,6 +1,6 @@
 // What a rank tells its peers of its region in GPU memory.
-#ifndef CSRC_TRANSPORT_CUDA_BLOB_H_
-#define CSRC_TRANSPORT_CUDA_BLOB_H_
+#ifndef CSRC_REGION_CUDA_BLOB_H_
+#define CSRC_REGION_CUDA_BLOB_H_
 
 #include <cuda_runtime_api.h>
 
@@ -55,4 +55,4 @@ static_assert(std::has_unique_object_representations_v<CudaBlob>,
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_CUDA_BLOB_H_
+#endif  // CSRC_REGION_CUDA_BLOB_H_

@@ -1,7 +1,7 @@
 // What ranks tell each other over NIXL, and when they lose patience. All ranks are the same binary,
 // so plain bytes will do.
-#ifndef CSRC_TRANSPORT_NIXL_MESSAGE_H_
-#define CSRC_TRANSPORT_NIXL_MESSAGE_H_
+#ifndef CSRC_REGION_NIXL_MESSAGE_H_
+#define CSRC_REGION_NIXL_MESSAGE_H_
 
 #include <time.h>
 
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "csrc/transport/link.h"
+#include "csrc/region/link.h"
 
 namespace ep {
 
@@ -85,4 +85,4 @@ inline bool DecodeWords(const NixlNotification& head, std::span<const uint8_t> b
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_NIXL_MESSAGE_H_
+#endif  // CSRC_REGION_NIXL_MESSAGE_H_

@@ -1,5 +1,5 @@
 // Ranks whose memory is apart exchange messages: every byte arrives before the words do.
-#include "csrc/transport/nixl_link.h"
+#include "csrc/region/nixl_link.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -14,7 +14,7 @@
 #include <thread>
 #include <vector>
 
-#include "csrc/transport/nixl_link_test_util.h"
+#include "csrc/region/nixl_link_test_util.h"
 
 namespace ep {
 namespace {
@@ -32,7 +32,7 @@ constexpr uint64_t ShareAt(uint64_t epoch, uint32_t source) {
 }
 
 // Progresses until `condition` holds, the link fails, or the time is up.
-bool Await(Link& link, const std::function<bool()>& condition) {
+bool Await(NixlLink& link, const std::function<bool()>& condition) {
   const uint64_t begin_ns = nixl::NowNs();
   while (!condition()) {
     link.Progress();
@@ -50,8 +50,8 @@ bool Await(Link& link, const std::function<bool()>& condition) {
   return true;
 }
 
-uint64_t WordAt(Link& link, uint64_t offset) {
-  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(link.region() + offset))
+uint64_t WordAt(NixlLink& link, uint64_t offset) {
+  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(link.data() + offset))
       .load(std::memory_order_acquire);
 }
 
@@ -84,7 +84,7 @@ uint8_t Byte(uint64_t epoch, uint32_t from, uint64_t offset) {
 }
 
 // Awaits a message, and that nothing of it comes out of order.
-void ExpectMessage(Link& link, uint64_t epoch, uint32_t from, uint32_t to) {
+void ExpectMessage(NixlLink& link, uint64_t epoch, uint32_t from, uint32_t to) {
   const Sent sent = Message(epoch, from, to);
   const RaisedWord first = sent.words.front();
   const RaisedWord last = sent.words.back();
@@ -92,7 +92,7 @@ void ExpectMessage(Link& link, uint64_t epoch, uint32_t from, uint32_t to) {
   uint64_t wrong = 0;
   for (const Extent& extent : sent.extents) {
     for (uint64_t i = extent.offset; i < extent.offset + extent.bytes; ++i) {
-      wrong += link.region()[i] != Byte(epoch, from, i);
+      wrong += link.data()[i] != Byte(epoch, from, i);
     }
   }
   EXPECT_EQ(wrong, 0) << "bytes from " << from << " in epoch " << epoch;
@@ -104,7 +104,7 @@ void ExpectMessage(Link& link, uint64_t epoch, uint32_t from, uint32_t to) {
 }
 
 // One operation of an engine: a message to every peer, then one from every peer.
-void Epoch(Link& link, uint32_t rank, uint32_t ranks, uint64_t epoch) {
+void Epoch(NixlLink& link, uint32_t rank, uint32_t ranks, uint64_t epoch) {
   ASSERT_TRUE(Await(link, [&] { return link.Idle(); }));
   for (uint32_t peer = 0; peer < ranks; ++peer) {
     if (peer == rank) continue;
@@ -146,7 +146,7 @@ TEST_P(NixlLinkTest, MovesEveryByteOfManyEpochs) {
     // Nobody needs another one's help now.
     EXPECT_TRUE(Await(*link, [&] { return link->Idle(); }));
     all.Meet();
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }
@@ -170,7 +170,7 @@ TEST_P(NixlLinkTest, SetsWordsWithoutBytes) {
       EXPECT_TRUE(Await(*link, [&] { return link->Idle(); }));
       all.Meet();
     }
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }
@@ -192,7 +192,7 @@ TEST_P(NixlLinkTest, MeetsAsOftenAsAllDo) {
       for (uint32_t peer = 0; peer < ranks; ++peer) EXPECT_GE(all.word(peer), meeting);
     }
     all.Meet();
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }
@@ -201,11 +201,11 @@ TEST_P(NixlLinkTest, TakesTheTransportsItIsTold) {
   const auto [ranks, tcp_only] = GetParam();
   Processes processes(ranks, [&](Processes& all, uint32_t rank) {
     const auto link = Connected(all, Config(rank, ranks, tcp_only));
-    const std::vector<std::string> transports = link->Describe().transports;
+    const std::vector<std::string> transports = link->network()->transports;
     EXPECT_THAT(transports, Contains(HasSubstr(tcp_only ? "tcp/" : "cma")));
     EXPECT_THAT(transports, Not(Contains(HasSubstr(tcp_only ? "cma" : "tcp/"))));
     all.Meet();
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }
@@ -233,7 +233,7 @@ TEST(NixlLink, IsProgressedByManyThreads) {
     all.Meet();
     ended = true;
     for (std::thread& thread : threads) thread.join();
-    return Result();
+    return ExitStatus();
   });
   EXPECT_TRUE(processes.AllSucceed());
 }

@@ -1,18 +1,15 @@
 // Moves bytes to ranks whose memory this process cannot map.
 //
 // The protocol's bodies write to a peer's region as memory. Of a peer that is not mapped they get
-// an image instead: private memory with the layout of a region, which this rank writes and its link
-// reads, to put what is there into the peer's region at the same offsets. The slots of a (bank,
-// rank) pair lie one behind the other, so that a message is a few long extents whatever the number
-// of rows.
-#ifndef CSRC_TRANSPORT_LINK_H_
-#define CSRC_TRANSPORT_LINK_H_
+// an image instead (csrc/region/region.h), which this rank writes and its link reads, to put what is
+// there into the peer's region at the same offsets. The slots of a (bank, rank) pair lie one behind
+// the other, so that a message is a few long extents whatever the number of rows.
+#ifndef CSRC_REGION_LINK_H_
+#define CSRC_REGION_LINK_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <span>
-#include <vector>
 
 #include "csrc/base/status.h"
 
@@ -34,37 +31,14 @@ struct RaisedWord {
   bool operator==(const RaisedWord&) const = default;
 };
 
-// What a rank's link is made from.
-struct LinkConfig {
-  uint32_t rank;
-  uint32_t ranks;
-  // What a region takes, and an image.
-  uint64_t region_bytes;
-  // The parts of this rank's images that messages leave from, the same in each. An image is mostly
-  // empty: nothing else of it is registered with the network, or ever touched.
-  std::vector<Extent> image_extents;
-  // Bounds each wait; a message that takes longer is a failure.
-  uint64_t wait_timeout_ns;
-};
-
-// One rank's end. Calls may come from any thread of the rank; they do not wait for each other for
-// longer than a call into the network takes.
+// The end of a rank whose region is connected. Calls may come from any thread of the rank; they do
+// not wait for each other for longer than a call into the network takes.
 class Link {
  public:
   // Of one message: a dispatch's counts and 512 chunks.
   static constexpr size_t kMostWords = 1 + 512;
 
   virtual ~Link() = default;
-
-  // What peers need for Connect.
-  virtual std::vector<uint8_t> Blob() const = 0;
-  // Connects to all peers, one blob a rank in rank order.
-  virtual Status Connect(const std::vector<std::span<const uint8_t>>& blobs) = 0;
-
-  // This rank's region.
-  virtual uint8_t* region() = 0;
-  // Our image of a peer's region.
-  virtual uint8_t* image(uint32_t peer) = 0;
 
   // Begins to move `extents` of our image of `peer` to its region and then to set `words` there, 1
   // to kMostWords of them, in the order given. The extents must stay as they are until Idle; the
@@ -83,4 +57,4 @@ class Link {
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_LINK_H_
+#endif  // CSRC_REGION_LINK_H_

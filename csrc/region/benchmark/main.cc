@@ -1,7 +1,7 @@
 // What a message costs between two processes: through shared memory, over NIXL as UCX likes it,
 // and over NIXL with nothing but TCP.
 //
-//   bazel run //csrc/transport/benchmark
+//   bazel run //csrc/region/benchmark
 //
 // Two ranks play ping-pong with messages of the same extents; a message takes half a round trip,
 // from Send until the peer sees the last of its words. A mode runs in processes of its own, the
@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "csrc/nixl/processes_test_util.h"
-#include "csrc/transport/benchmark/shared_link.h"
-#include "csrc/transport/nixl_link.h"
+#include "csrc/region/benchmark/shared_link.h"
+#include "csrc/region/nixl_link.h"
 
 namespace ep {
 namespace {
@@ -68,25 +68,24 @@ void Require(const Status& status) {
   _exit(1);
 }
 
-std::unique_ptr<Link> MakeLink(uint32_t mode, uint32_t rank) {
-  const LinkConfig config = {.rank = rank,
-                             .ranks = 2,
-                             .region_bytes = kRegionBytes,
-                             .image_extents = {{kRowsAt, kRegionBytes - kRowsAt}},
-                             .wait_timeout_ns = nixl::kDeadlineNs};
-  std::unique_ptr<Link> link;
-  if (mode == 0) {
-    Require(SharedLink::Create(config, &link));
-    return link;
-  }
-  std::unique_ptr<NixlLink> nixl_link;
-  Require(NixlLink::Create({.link = config,
-                            .root = nixl::TestRoot(),
-                            .candidates = {},
-                            .transports = mode == 2 ? "tcp,self" : "",
-                            .run_name = "benchmark"},
-                           &nixl_link));
-  return nixl_link;
+template <class T>
+T Required(Result<T> result) {
+  Require(result.status());
+  return *std::move(result);
+}
+
+std::unique_ptr<Region> MakeRegion(uint32_t mode, uint32_t rank) {
+  const RegionConfig config = {.rank = rank,
+                               .ranks = 2,
+                               .bytes = kRegionBytes,
+                               .image_extents = {{kRowsAt, kRegionBytes - kRowsAt}},
+                               .wait_timeout_ns = nixl::kDeadlineNs};
+  if (mode == 0) return Required(SharedLink::Create(config));
+  return Required(NixlLink::Create({.region = config,
+                                    .root = nixl::TestRoot(),
+                                    .candidates = {},
+                                    .transports = mode == 2 ? "tcp,self" : "",
+                                    .run_name = "benchmark"}));
 }
 
 std::vector<Extent> ExtentsOf(const Case& c, uint64_t message) {
@@ -115,20 +114,21 @@ void Await(Link& link, Condition condition) {
   }
 }
 
-uint64_t WordAt(Link& link, uint64_t offset) {
-  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(link.region() + offset))
+uint64_t WordAt(const Region& region, uint64_t offset) {
+  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(region.data() + offset))
       .load(std::memory_order_acquire);
 }
 
 // Half a round trip in nanoseconds, the median. `value` counts the messages of all cases.
-uint64_t Lead(Link& link, const Case& c, uint64_t* value) {
+uint64_t Lead(Region& region, const Case& c, uint64_t* value) {
+  Link& link = *region.link();
   std::vector<uint64_t> trips_ns;
   const uint64_t begin_ns = NowNs();
   for (uint64_t now_ns = begin_ns; trips_ns.size() < kLeastTrips || now_ns - begin_ns < kCaseNs;) {
     const std::vector<Extent> extents = ExtentsOf(c, ++*value);
     const uint64_t sent_ns = NowNs();
     link.Send(1, extents, WordsOf(c, *value));
-    Await(link, [&] { return WordAt(link, kLastWord) == *value && link.Idle(); });
+    Await(link, [&] { return WordAt(region, kLastWord) == *value && link.Idle(); });
     now_ns = NowNs();
     trips_ns.push_back((now_ns - sent_ns) / 2);
   }
@@ -137,24 +137,26 @@ uint64_t Lead(Link& link, const Case& c, uint64_t* value) {
 }
 
 int Play(Processes& processes, uint32_t mode, uint32_t rank) {
-  const auto link = MakeLink(mode, rank);
-  processes.Publish(rank, link->Blob());
-  Require(link->Connect({processes.BlobOf(0), processes.BlobOf(1)}));
-  std::fill_n(link->image(1 - rank) + kRowsAt, kRegionBytes - kRowsAt, uint8_t{1});
-  std::fill_n(link->region() + kRowsAt, kRegionBytes - kRowsAt, uint8_t{1});
+  const auto region = MakeRegion(mode, rank);
+  processes.Publish(rank, region->Blob());
+  std::vector<Reach> reached;
+  Require(region->Connect({processes.BlobOf(0), processes.BlobOf(1)}, rank, &reached));
+  Link* const link = region->link();
+  std::fill_n(reached[1 - rank].there + kRowsAt, kRegionBytes - kRowsAt, uint8_t{1});
+  std::fill_n(region->data() + kRowsAt, kRegionBytes - kRowsAt, uint8_t{1});
   uint64_t value = 0;
   for (uint32_t i = 0; i < std::size(kCases); ++i) {
     processes.Meet();
     if (rank == 0) {
-      processes.word(i) = Lead(*link, kCases[i], &value);
+      processes.word(i) = Lead(*region, kCases[i], &value);
       const RaisedWord end[] = {{kEnd, i + 1}};
       link->Send(1, {}, end);
       Await(*link, [&] { return link->Idle(); });
       processes.Meet();
       continue;
     }
-    while (WordAt(*link, kEnd) != i + 1) {
-      if (WordAt(*link, kLastWord) == value + 1) {
+    while (WordAt(*region, kEnd) != i + 1) {
+      if (WordAt(*region, kLastWord) == value + 1) {
         ++value;
         link->Send(0, ExtentsOf(kCases[i], value), WordsOf(kCases[i], value));
       }

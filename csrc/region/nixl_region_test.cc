@@ -1,11 +1,9 @@
 // What a region over NIXL says where there is no GPU.
-#include "csrc/transport/nixl_region.h"
+#include "csrc/region/nixl_region.h"
 
 #include <cuda_runtime_api.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <memory>
 
 namespace ep {
 namespace {
@@ -16,10 +14,9 @@ using ::testing::Not;
 TEST(NixlRegion, SaysInOneLineThatThereIsNoGpu) {
   int gpus = 0;
   if (cudaGetDeviceCount(&gpus) == cudaSuccess && gpus > 0) GTEST_SKIP() << "there is a device";
-  std::unique_ptr<NixlRegion> region;
-  const Status status = NixlRegion::Create({.nixl = {.link = {.rank = 0,
+  const Status status = NixlRegion::Create({.nixl = {.region = {.rank = 0,
                                                               .ranks = 2,
-                                                              .region_bytes = 0,
+                                                              .bytes = 4096,
                                                               .image_extents = {},
                                                               .wait_timeout_ns = 1'000'000'000},
                                                      .root = "",
@@ -27,13 +24,10 @@ TEST(NixlRegion, SaysInOneLineThatThereIsNoGpu) {
                                                      .transports = "",
                                                      .run_name = "test"},
                                             .use = NixlUse::kMapped,
-                                            .gpu = 0,
-                                            .bytes = 4096},
-                                           &region);
+                                            .gpu = 0}).status();
   EXPECT_EQ(status.code(), Code::kSystem);
   EXPECT_THAT(status.text(), HasSubstr("use GPU 0: cudaError"));
   EXPECT_THAT(status.text(), Not(HasSubstr("\n")));
-  EXPECT_EQ(region, nullptr);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "csrc/transport/cuda_region.h"
+#include "csrc/region/cuda_region.h"
 
 #include <cuda_runtime_api.h>
 #include <sys/random.h>
@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 namespace {
@@ -31,10 +31,10 @@ uint64_t ProcessRandom() {
 
 Status GpuUuid(int device, std::array<uint8_t, 16>* uuid) {
   cudaDeviceProp properties;
-  Status status = CudaStatus(cudaGetDeviceProperties(&properties, device),
-                             "examine GPU " + std::to_string(device));
-  if (status.ok()) std::copy_n(properties.uuid.bytes, uuid->size(), uuid->begin());
-  return status;
+  EP_TRY(CudaStatus(cudaGetDeviceProperties(&properties, device),
+                    "examine GPU " + std::to_string(device)));
+  std::copy_n(properties.uuid.bytes, uuid->size(), uuid->begin());
+  return {};
 }
 
 // Says why GPU `device` may be refused memory of the GPU `uuid`, and what to try; empty where
@@ -95,15 +95,14 @@ CudaRegion::CudaRegion(uint8_t* data, int device) : data_(data), device_(device)
 
 CudaRegion::~CudaRegion() { cudaFree(data_); }
 
-Status CudaRegion::Create(size_t bytes, std::unique_ptr<CudaRegion>* region) {
+Result<std::unique_ptr<CudaRegion>> CudaRegion::Create(size_t bytes) {
   const std::string what = "create a GPU region of " + std::to_string(bytes) + " bytes";
   int device = 0;
-  Status status = CudaStatus(cudaGetDevice(&device), what);
-  if (!status.ok()) return status;
+  EP_TRY(CudaStatus(cudaGetDevice(&device), what));
   void* memory = nullptr;
   const size_t pages = std::max<size_t>((bytes + kPageBytes - 1) / kPageBytes, 1);
-  status = CudaStatus(cudaMalloc(&memory, pages * kPageBytes), what);
-  if (!status.ok()) {
+  if (const Status status = CudaStatus(cudaMalloc(&memory, pages * kPageBytes), what);
+      !status.ok()) {
     size_t free = 0, total = 0;
     if (cudaMemGetInfo(&free, &total) != cudaSuccess) return status;
     return {status.code(), status.text() + " (" + std::to_string(free) + " of " +
@@ -111,12 +110,11 @@ Status CudaRegion::Create(size_t bytes, std::unique_ptr<CudaRegion>* region) {
                                std::to_string(device) + ")"};
   }
   std::unique_ptr<CudaRegion> made(new CudaRegion(static_cast<uint8_t*>(memory), device));
-  status = CudaStatus(cudaMemset(memory, 0, bytes), what + ": clear it");
+  EP_TRY(CudaStatus(cudaMemset(memory, 0, bytes), what + ": clear it"));
   // It is cleared when the GPU gets there, and peers do not wait for this GPU's streams.
-  if (status.ok()) status = CudaStatus(cudaDeviceSynchronize(), what + ": clear it");
-  if (status.ok()) status = made->Describe(bytes);
-  if (status.ok()) *region = std::move(made);
-  return status;
+  EP_TRY(CudaStatus(cudaDeviceSynchronize(), what + ": clear it"));
+  EP_TRY(made->Describe(bytes));
+  return made;
 }
 
 Status CudaRegion::Describe(size_t bytes) {
@@ -127,43 +125,37 @@ Status CudaRegion::Describe(size_t bytes) {
   blob_.address = reinterpret_cast<uintptr_t>(data_);
   blob_.process_random = ProcessRandom();
   blob_.pid = static_cast<uint64_t>(getpid());
-  const Status status = CudaStatus(cudaIpcGetMemHandle(&blob_.handle, data_), "share a GPU region");
-  return status.ok() ? GpuUuid(device_, &blob_.gpu) : status;
+  EP_TRY(CudaStatus(cudaIpcGetMemHandle(&blob_.handle, data_), "share a GPU region"));
+  return GpuUuid(device_, &blob_.gpu);
 }
 
 Status CudaRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                           std::vector<uint8_t*>* regions) {
-  Status status = CudaStatus(cudaSetDevice(device_), "use GPU " + std::to_string(device_));
-  peers_.resize(blobs.size());
-  regions->assign(blobs.size(), data_);
-  for (uint32_t peer = 0; peer < blobs.size() && status.ok(); ++peer) {
+                           std::vector<Reach>* reached) {
+  EP_TRY(CudaStatus(cudaSetDevice(device_), "use GPU " + std::to_string(device_)));
+  reached->assign(blobs.size(), {Reached::kOwn, data_, data_, data_});
+  for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
     if (peer == rank) continue;
-    status = Map(blobs[peer], peer, &peers_[peer]);
-    (*regions)[peer] = peers_[peer].data();
+    peers_.push_back(EP_TRY(Map(blobs[peer], peer)));
+    uint8_t* const region = peers_.back().data();
+    (*reached)[peer] = {Reached::kMapped, region, region, data_};
   }
-  return status;
+  return {};
 }
 
-Status CudaRegion::Map(std::span<const uint8_t> encoded, uint32_t rank,
-                       CudaMapping* mapping) const {
+Result<CudaMapping> CudaRegion::Map(std::span<const uint8_t> encoded, uint32_t rank) const {
   const std::string owner = "the GPU region of rank " + std::to_string(rank);
   CudaBlob blob;
-  Status status = CudaBlob::Decode(encoded, size(), owner, &blob);
-  if (!status.ok()) return status;
-  status = CudaStatus(cudaSetDevice(device_), "map " + owner);
-  if (!status.ok()) return status;
-
+  EP_TRY(CudaBlob::Decode(encoded, size(), owner, &blob));
+  EP_TRY(CudaStatus(cudaSetDevice(device_), "map " + owner));
   if (blob.pid == blob_.pid && blob.process_random == blob_.process_random) {
     auto* const address = reinterpret_cast<uint8_t*>(blob.address);
-    status = Refused(EnablePeer(address, device_), "map " + owner, device_, blob);
-    if (status.ok()) *mapping = CudaMapping(address, size(), /*opened=*/false);
-    return status;
+    EP_TRY(Refused(EnablePeer(address, device_), "map " + owner, device_, blob));
+    return CudaMapping(address, size(), /*opened=*/false);
   }
   void* address = nullptr;
-  status = Refused(cudaIpcOpenMemHandle(&address, blob.handle, cudaIpcMemLazyEnablePeerAccess),
-                   "map " + owner + " (process " + std::to_string(blob.pid) + ")", device_, blob);
-  if (status.ok()) *mapping = CudaMapping(static_cast<uint8_t*>(address), size(), /*opened=*/true);
-  return status;
+  EP_TRY(Refused(cudaIpcOpenMemHandle(&address, blob.handle, cudaIpcMemLazyEnablePeerAccess),
+                 "map " + owner + " (process " + std::to_string(blob.pid) + ")", device_, blob));
+  return CudaMapping(static_cast<uint8_t*>(address), size(), /*opened=*/true);
 }
 
 }  // namespace ep

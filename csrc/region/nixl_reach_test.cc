@@ -1,4 +1,4 @@
-#include "csrc/transport/nixl_reach.h"
+#include "csrc/region/nixl_reach.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,23 +15,29 @@ using ::testing::HasSubstr;
 uint8_t* At(uintptr_t address) { return reinterpret_cast<uint8_t*>(address); }
 
 // Rank 1 of 3, whose own memory is at 0x100.
-std::vector<uint8_t*> Before() { return std::vector<uint8_t*>(3, At(0x100)); }
+std::vector<Reach> Before() {
+  return std::vector<Reach>(3, {Reached::kOwn, At(0x100), At(0x100), At(0x100)});
+}
 
 TEST(NixlReach, MappedRegionsAreUsedAsTheyAre) {
-  std::vector<uint8_t*> regions = Before();
+  std::vector<Reach> reached = Before();
   const Status status = ReachPeers({{At(0xA000), "cuda_ipc"}, {At(0xC000), "cuda_ipc"}},
-                                   NixlUse::kMapped, 1, &regions);
+                                   NixlUse::kMapped, 1, &reached);
   ASSERT_TRUE(status.ok()) << status.text();
-  EXPECT_EQ(regions[0], At(0xA000));
-  EXPECT_EQ(regions[1], At(0x100));
-  EXPECT_EQ(regions[2], At(0xC000));
+  EXPECT_EQ(reached[0].how, Reached::kMapped);
+  EXPECT_EQ(reached[0].region, At(0xA000));
+  EXPECT_EQ(reached[0].there, At(0xA000));
+  EXPECT_EQ(reached[0].here, At(0x100));
+  EXPECT_EQ(reached[1].how, Reached::kOwn);
+  EXPECT_EQ(reached[1].there, At(0x100));
+  EXPECT_EQ(reached[2].there, At(0xC000));
 }
 
 TEST(NixlReach, NamesWhatUcxOffersWherePeersAreNotMapped) {
   for (const NixlUse use : {NixlUse::kMapped, NixlUse::kNever}) {
-    std::vector<uint8_t*> regions = Before();
+    std::vector<Reach> reached = Before();
     const Status status =
-        ReachPeers({{nullptr, "rc_mlx5_gda"}, {At(0xC000), "cuda_ipc"}}, use, 1, &regions);
+        ReachPeers({{nullptr, "rc_mlx5_gda"}, {At(0xC000), "cuda_ipc"}}, use, 1, &reached);
     EXPECT_EQ(status.code(), Code::kInvalid);
     EXPECT_THAT(status.text(), AllOf(HasSubstr("rank 0"), HasSubstr("UCX offers rc_mlx5_gda;"),
                                      HasSubstr("--nvlink-backend=ipc")));
@@ -39,17 +45,17 @@ TEST(NixlReach, NamesWhatUcxOffersWherePeersAreNotMapped) {
 }
 
 TEST(NixlReach, NoneDoesNotUseWhatIsMapped) {
-  std::vector<uint8_t*> regions = Before();
+  std::vector<Reach> reached = Before();
   const Status status = ReachPeers({{At(0xA000), "cuda_ipc"}, {At(0xC000), "cuda_ipc"}},
-                                   NixlUse::kNever, 1, &regions);
+                                   NixlUse::kNever, 1, &reached);
   EXPECT_EQ(status.code(), Code::kInvalid);
   EXPECT_THAT(status.text(), AllOf(HasSubstr("rank 0"), HasSubstr("cuda_ipc, mapped memory"),
                                    HasSubstr("UCX_TLS")));
 }
 
 TEST(NixlReach, RefusesAnotherNumberOfEntries) {
-  std::vector<uint8_t*> regions = Before();
-  EXPECT_FALSE(ReachPeers({{At(0xA000), "cuda_ipc"}}, NixlUse::kMapped, 1, &regions).ok());
+  std::vector<Reach> reached = Before();
+  EXPECT_FALSE(ReachPeers({{At(0xA000), "cuda_ipc"}}, NixlUse::kMapped, 1, &reached).ok());
 }
 
 }  // namespace

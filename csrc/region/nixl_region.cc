@@ -1,4 +1,4 @@
-#include "csrc/transport/nixl_region.h"
+#include "csrc/region/nixl_region.h"
 
 #include <cuda_runtime_api.h>
 
@@ -8,9 +8,9 @@
 #include <thread>
 #include <utility>
 
-#include "csrc/transport/cuda_status.h"
-#include "csrc/transport/nixl_message.h"
-#include "csrc/transport/nixl_reach.h"
+#include "csrc/region/cuda_status.h"
+#include "csrc/region/nixl_message.h"
+#include "csrc/region/nixl_reach.h"
 
 namespace ep {
 namespace {
@@ -22,19 +22,18 @@ Status ReadFromGpu(void* to, uintptr_t from, size_t bytes) {
 
 }  // namespace
 
-Status NixlRegion::Create(const NixlRegionConfig& config, std::unique_ptr<NixlRegion>* region) {
+Result<std::unique_ptr<NixlRegion>> NixlRegion::Create(const NixlRegionConfig& config) {
   std::unique_ptr<NixlRegion> made(new NixlRegion(config));
-  Status status = CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu));
-  if (status.ok()) status = CudaRegion::Create(config.bytes, &made->memory_);
-  if (!status.ok()) return status;
+  const uint64_t bytes = config.nixl.region.bytes;
+  EP_TRY(CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu)));
+  made->memory_ = EP_TRY(CudaRegion::Create(bytes));
   NixlLinkConfig nixl = config.nixl;
-  nixl.link.region_bytes = kWordBytes;  // the least: it carries nothing but greetings
-  nixl.link.image_extents.clear();
+  nixl.region.bytes = kWordBytes;  // the least: it carries nothing but greetings
+  nixl.region.image_extents.clear();
   nixl.gpu = config.gpu;
-  nixl.gpu_ranges = {{reinterpret_cast<uintptr_t>(made->data()), config.bytes}};
-  status = NixlLink::Create(nixl, &made->link_);
-  if (status.ok()) *region = std::move(made);
-  return status;
+  nixl.gpu_ranges = {{reinterpret_cast<uintptr_t>(made->data()), bytes}};
+  made->link_ = EP_TRY(NixlLink::Create(nixl));
+  return made;
 }
 
 NixlRegion::~NixlRegion() {
@@ -50,7 +49,7 @@ NixlRegion::~NixlRegion() {
 
 NixlRegion::Place NixlRegion::Ours() const {
   return {.version = kVersion,
-          .bytes = config_.bytes,
+          .bytes = size(),
           .region = reinterpret_cast<uintptr_t>(memory_->data()),
           .gpu = static_cast<uint64_t>(config_.gpu)};
 }
@@ -65,12 +64,12 @@ std::vector<uint8_t> NixlRegion::Blob() const {
 }
 
 Status NixlRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                           std::vector<uint8_t*>* regions) {
+                           std::vector<Reach>* reached) {
   std::vector<Place> places;
   std::vector<std::span<const uint8_t>> rest;
   for (const std::span<const uint8_t> blob : blobs) {
     Place place = {};
-    if (!ReadFrom(blob, &place) || place.version != kVersion || place.bytes != config_.bytes) {
+    if (!ReadFrom(blob, &place) || place.version != kVersion || place.bytes != size()) {
       return {Code::kProtocol, "connect rank " + std::to_string(rank) + " to rank " +
                                    std::to_string(places.size()) +
                                    " over NIXL: its GPU memory is not as ours; do all ranks run "
@@ -79,23 +78,27 @@ Status NixlRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, u
     places.push_back(place);
     rest.push_back(blob.subspan(sizeof(place)));
   }
-  regions->assign(blobs.size(), data());
-  Status status = link_->Connect(rest);
-  if (blobs.size() == 1 || !status.ok()) return status;
-  status = CudaStatus(cudaSetDevice(config_.gpu), "use GPU " + std::to_string(config_.gpu));
-  if (status.ok()) status = MakeView(places);
+  EP_TRY(CudaStatus(cudaSetDevice(config_.gpu), "use GPU " + std::to_string(config_.gpu)));
+  reached->assign(blobs.size(), {Reached::kOwn, data(), data(), data()});
+  std::vector<Reach> hosts;
+  EP_TRY(link_->Connect(rest, rank, &hosts));
+  if (blobs.size() == 1) return {};
+  EP_TRY(MakeView(places));
   // A rank that has its view need not be one that its peers have reached.
-  if (status.ok()) status = link_->Meet();
-  return status.ok() ? Reach(regions) : status;
+  EP_TRY(link_->Meet());
+  std::vector<nixl::ViewEntry> entries;
+  EP_TRY(nixl::ReadView(reinterpret_cast<uintptr_t>(view_), reached->size() - 1, ReadFromGpu,
+                        &entries));
+  return ReachPeers(entries, config_.use, rank, reached);
 }
 
 Status NixlRegion::MakeView(const std::vector<Place>& places) {
-  const uint32_t rank = config_.nixl.link.rank;
+  const uint32_t rank = config_.nixl.region.rank;
   std::vector<nixl::PeerRange> ranges;
   for (uint32_t peer = 0; peer < places.size(); ++peer) {
     if (peer == rank) continue;
     const Place& at = places[peer];
-    ranges.push_back({link_->agent_name(peer), {at.region, config_.bytes}, at.gpu});
+    ranges.push_back({link_->agent_name(peer), {at.region, size()}, at.gpu});
   }
   // NIXL waits for its peers without a deadline, so it does in a thread that can be left behind.
   struct Made {
@@ -109,7 +112,7 @@ Status NixlRegion::MakeView(const std::vector<Place>& places) {
     if (status.ok()) status = agent->ViewOf(ranges, &made->view);
     made->status.set_value(std::move(status));
   }).detach();
-  const uint64_t timeout_ns = config_.nixl.link.wait_timeout_ns;
+  const uint64_t timeout_ns = config_.nixl.region.wait_timeout_ns;
   if (answer.wait_for(std::chrono::nanoseconds(timeout_ns)) != std::future_status::ready) {
     waits_ = true;
     return {Code::kTimeout, "connect over NIXL: no view of the peers' GPU memory within " +
@@ -120,14 +123,6 @@ Status NixlRegion::MakeView(const std::vector<Place>& places) {
   Status status = answer.get();
   view_ = made->view;
   return status;
-}
-
-Status NixlRegion::Reach(std::vector<uint8_t*>* regions) const {
-  std::vector<nixl::ViewEntry> entries;
-  Status status = nixl::ReadView(reinterpret_cast<uintptr_t>(view_), regions->size() - 1,
-                                 ReadFromGpu, &entries);
-  if (!status.ok()) return status;
-  return ReachPeers(entries, config_.use, config_.nixl.link.rank, regions);
 }
 
 }  // namespace ep

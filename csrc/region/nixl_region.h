@@ -2,47 +2,46 @@
 //
 // NIXL registers the region, and its metadata travels with the blob. A view of all peers' memory
 // says how UCX reaches each: where that is cuda_ipc, over NVLink, a peer's memory is mapped, and
-// kernels use it as they use what csrc/transport/cuda_region.h maps. A link
-// (csrc/transport/nixl_link.h) with next to no memory carries what the ranks' hosts tell each other
+// kernels use it as they use what csrc/region/cuda_region.h maps. A link
+// (csrc/region/nixl_link.h) with next to no memory carries what the ranks' hosts tell each other
 // while they connect.
-#ifndef CSRC_TRANSPORT_NIXL_REGION_H_
-#define CSRC_TRANSPORT_NIXL_REGION_H_
+#ifndef CSRC_REGION_NIXL_REGION_H_
+#define CSRC_REGION_NIXL_REGION_H_
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
-#include <string>
 #include <vector>
 
 #include "csrc/nixl/view.h"
-#include "csrc/transport/cuda_region.h"
-#include "csrc/transport/gpu_region.h"
-#include "csrc/transport/nixl_link.h"
-#include "csrc/transport/nixl_reach.h"
+#include "csrc/region/cuda_region.h"
+#include "csrc/region/nixl_link.h"
+#include "csrc/region/nixl_reach.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
 struct NixlRegionConfig {
-  // Its link's sizes and GPU memory are the region's business.
+  // Its GPU memory is the region's business.
   NixlLinkConfig nixl;
   NixlUse use;
   int gpu;
-  size_t bytes;
 };
 
-class NixlRegion final : public GpuRegion {
+class NixlRegion final : public Region {
  public:
   // Allocates zeroed memory on the GPU.
-  static Status Create(const NixlRegionConfig& config, std::unique_ptr<NixlRegion>* region);
+  static Result<std::unique_ptr<NixlRegion>> Create(const NixlRegionConfig& config);
   ~NixlRegion() override;
 
   uint8_t* data() const override { return memory_->data(); }
+  size_t size() const override { return memory_->size(); }
   std::vector<uint8_t> Blob() const override;
   // Ok once all peers have connected, too, so it takes all of them to return.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                 std::vector<uint8_t*>* regions) override;
-
-  const NixlLink& link() const { return *link_; }
+                 std::vector<Reach>* reached) override;
+  std::optional<Network> network() const override { return link_->network(); }
 
  private:
   // Where a rank's memory lies in its process.
@@ -59,7 +58,6 @@ class NixlRegion final : public GpuRegion {
   Place Ours() const;
   // A view of all peers' regions.
   Status MakeView(const std::vector<Place>& places);
-  Status Reach(std::vector<uint8_t*>* regions) const;
 
   const NixlRegionConfig config_;
   std::unique_ptr<CudaRegion> memory_;
@@ -71,4 +69,4 @@ class NixlRegion final : public GpuRegion {
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_NIXL_REGION_H_
+#endif  // CSRC_REGION_NIXL_REGION_H_

@@ -1,4 +1,4 @@
-#include "csrc/transport/nixl_reach.h"
+#include "csrc/region/nixl_reach.h"
 
 #include <string>
 
@@ -24,16 +24,18 @@ Status Usable(uint32_t peer, const nixl::ViewEntry& entry, NixlUse use) {
 }  // namespace
 
 Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, NixlUse use, uint32_t rank,
-                  std::vector<uint8_t*>* regions) {
-  if (entries.size() != regions->size() - 1) {
+                  std::vector<Reach>* reached) {
+  if (entries.size() != reached->size() - 1) {
     return {Code::kInvalid, "reach peers over NIXL: " + std::to_string(entries.size()) +
-                                " entries for " + std::to_string(regions->size()) + " ranks"};
+                                " entries for " + std::to_string(reached->size()) + " ranks"};
   }
+  uint8_t* const here = (*reached)[rank].here;
   auto entry = entries.begin();
-  for (uint32_t peer = 0; peer < regions->size(); ++peer) {
+  for (uint32_t peer = 0; peer < reached->size(); ++peer) {
     if (peer == rank) continue;
-    if (Status status = Usable(peer, *entry, use); !status.ok()) return status;
-    (*regions)[peer] = (entry++)->mapped;
+    EP_TRY(Usable(peer, *entry, use));
+    (*reached)[peer] = {Reached::kMapped, entry->mapped, entry->mapped, here};
+    ++entry;
   }
   return {};
 }

@@ -1,13 +1,13 @@
 // What a view of NIXL's means to kernels: which addresses they use of each peer, or why they
 // cannot.
-#ifndef CSRC_TRANSPORT_NIXL_REACH_H_
-#define CSRC_TRANSPORT_NIXL_REACH_H_
+#ifndef CSRC_REGION_NIXL_REACH_H_
+#define CSRC_REGION_NIXL_REACH_H_
 
-#include <cstdint>
 #include <vector>
 
 #include "csrc/base/status.h"
 #include "csrc/nixl/view.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
@@ -17,12 +17,11 @@ enum class NixlUse {
   kNever,   // it must not be: what is to be measured is a network of NICs
 };
 
-// Fills in where each peer's region is mapped, from the entries of a view of all peers' regions in
-// rank order; what `regions` has for `rank`, which is ours, stays. kInvalid: a peer cannot be used
-// so.
+// Fills in how each peer is reached, from the entries of a view of all peers' regions in rank order;
+// what `reached` has for `rank`, which is ours, stays. kInvalid: a peer cannot be used so.
 Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, NixlUse use, uint32_t rank,
-                  std::vector<uint8_t*>* regions);
+                  std::vector<Reach>* reached);
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_NIXL_REACH_H_
+#endif  // CSRC_REGION_NIXL_REACH_H_

@@ -2,8 +2,8 @@
 //
 // Ranks may be processes or threads of one, on GPUs of their own or on the same one. The memory
 // belongs to the process: the driver frees it however the process ends.
-#ifndef CSRC_TRANSPORT_CUDA_REGION_H_
-#define CSRC_TRANSPORT_CUDA_REGION_H_
+#ifndef CSRC_REGION_CUDA_REGION_H_
+#define CSRC_REGION_CUDA_REGION_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "csrc/base/status.h"
-#include "csrc/transport/cuda_blob.h"
-#include "csrc/transport/gpu_region.h"
+#include "csrc/region/cuda_blob.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
@@ -37,10 +37,10 @@ class CudaMapping {
   bool opened_ = false;  // through a handle, not the address that its owner uses
 };
 
-class CudaRegion final : public GpuRegion {
+class CudaRegion final : public Region {
  public:
   // Allocates zeroed memory on the thread's current GPU.
-  static Status Create(size_t bytes, std::unique_ptr<CudaRegion>* region);
+  static Result<std::unique_ptr<CudaRegion>> Create(size_t bytes);
 
   CudaRegion(const CudaRegion&) = delete;
   CudaRegion& operator=(const CudaRegion&) = delete;
@@ -48,16 +48,16 @@ class CudaRegion final : public GpuRegion {
   ~CudaRegion() override;
 
   uint8_t* data() const override { return data_; }
-  size_t size() const { return blob_.bytes; }
+  size_t size() const override { return blob_.bytes; }
 
   std::vector<uint8_t> Blob() const override { return blob_.Encode(); }
   // Keeps all peers' regions mapped.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
-                 std::vector<uint8_t*>* regions) override;
+                 std::vector<Reach>* reached) override;
 
   // Makes the region that `blob` describes, which must have this region's size, accessible to
   // this region's GPU, and that GPU the thread's current one. `rank` names the owner in errors.
-  Status Map(std::span<const uint8_t> blob, uint32_t rank, CudaMapping* mapping) const;
+  Result<CudaMapping> Map(std::span<const uint8_t> blob, uint32_t rank) const;
 
  private:
   CudaRegion(uint8_t* data, int device);
@@ -72,4 +72,4 @@ class CudaRegion final : public GpuRegion {
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_CUDA_REGION_H_
+#endif  // CSRC_REGION_CUDA_REGION_H_

@@ -1,6 +1,6 @@
 // CUDA's errors as Status.
-#ifndef CSRC_TRANSPORT_CUDA_STATUS_H_
-#define CSRC_TRANSPORT_CUDA_STATUS_H_
+#ifndef CSRC_REGION_CUDA_STATUS_H_
+#define CSRC_REGION_CUDA_STATUS_H_
 
 #include <cuda_runtime_api.h>
 
@@ -32,4 +32,4 @@ inline Status CudaStatus(cudaError_t error, const std::string& what) {
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_CUDA_STATUS_H_
+#endif  // CSRC_REGION_CUDA_STATUS_H_

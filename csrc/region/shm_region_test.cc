@@ -1,12 +1,14 @@
 // Regions are shared with those who are told of them, and with nobody by mistake.
-#include "csrc/transport/shm_region.h"
+#include "csrc/region/shm_region.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace ep {
@@ -17,10 +19,22 @@ using ::testing::HasSubstr;
 constexpr size_t kBytes = 3 * 4096;
 
 std::unique_ptr<ShmRegion> MakeRegion(size_t bytes = kBytes) {
-  std::unique_ptr<ShmRegion> region;
-  const Status status = ShmRegion::Create(bytes, &region);
-  EXPECT_TRUE(status.ok()) << status.text();
-  return region;
+  Result<std::unique_ptr<ShmRegion>> region = ShmRegion::Create(bytes);
+  EXPECT_TRUE(region.ok()) << region.status().text();
+  return *std::move(region);
+}
+
+// Connects `ours`, which is rank 0, to the last rank, whose blob it is; returns that rank's region.
+Result<uint8_t*> RegionOf(ShmRegion& ours, const std::vector<uint8_t>& blob, uint32_t last = 1) {
+  std::vector<std::vector<uint8_t>> blobs(last, ours.Blob());
+  blobs.push_back(blob);
+  std::vector<Reach> reached;
+  EP_TRY(ours.Connect({blobs.begin(), blobs.end()}, 0, &reached));
+  EXPECT_EQ(reached[0].how, Reached::kOwn);
+  EXPECT_EQ(reached[last].how, Reached::kMapped);
+  EXPECT_EQ(reached[last].there, reached[last].region);
+  EXPECT_EQ(reached[last].here, ours.data());
+  return reached[last].region;
 }
 
 TEST(ShmRegion, IsSeenByAnotherProcess) {
@@ -29,15 +43,23 @@ TEST(ShmRegion, IsSeenByAnotherProcess) {
   const pid_t child = fork();
   if (child == 0) {
     const auto theirs = MakeRegion();
-    Mapping mapping;
-    if (!theirs->Map(blob, 0, &mapping).ok()) _exit(1);
-    mapping.data()[kBytes - 1] = 42;
+    Result<uint8_t*> mapped = RegionOf(*theirs, blob);
+    if (!mapped.ok()) _exit(1);
+    (*mapped)[kBytes - 1] = 42;
     _exit(0);
   }
   int status = -1;
   ASSERT_EQ(waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
   EXPECT_EQ(ours->data()[kBytes - 1], 42);
+}
+
+TEST(ShmRegion, IsAtItsOwnAddressInItsOwnProcess) {
+  const auto ours = MakeRegion();
+  const auto theirs = MakeRegion();
+  Result<uint8_t*> mapped = RegionOf(*ours, theirs->Blob());
+  ASSERT_TRUE(mapped.ok()) << mapped.status().text();
+  EXPECT_EQ(*mapped, theirs->data());
 }
 
 TEST(ShmRegion, StartsAsZeros) {
@@ -48,16 +70,14 @@ TEST(ShmRegion, StartsAsZeros) {
 TEST(ShmRegion, RefusesAnotherSize) {
   const auto ours = MakeRegion();
   const auto theirs = MakeRegion(2 * kBytes);
-  Mapping mapping;
-  const Status status = ours->Map(theirs->Blob(), 3, &mapping);
+  const Status status = RegionOf(*ours, theirs->Blob(), 3).status();
   EXPECT_EQ(status.code(), Code::kProtocol);
   EXPECT_THAT(status.text(), HasSubstr("rank 3"));
 }
 
 TEST(ShmRegion, RefusesGarbage) {
   const auto ours = MakeRegion();
-  Mapping mapping;
-  EXPECT_EQ(ours->Map(std::vector<uint8_t>{1, 2, 3}, 1, &mapping).code(), Code::kInvalid);
+  EXPECT_EQ(RegionOf(*ours, {1, 2, 3}).status().code(), Code::kInvalid);
 }
 
 TEST(ShmRegion, SaysThatTheOwnerHasEnded) {
@@ -68,15 +88,13 @@ TEST(ShmRegion, SaysThatTheOwnerHasEnded) {
   std::vector<uint8_t> blob = ours->Blob();
   const auto gone = static_cast<uint32_t>(child);
   std::copy_n(reinterpret_cast<const uint8_t*>(&gone), sizeof(gone), blob.begin());
-  Mapping mapping;
-  const Status status = ours->Map(blob, 2, &mapping);
+  const Status status = RegionOf(*ours, blob, 2).status();
   EXPECT_EQ(status.code(), Code::kSystem);
   EXPECT_THAT(status.text(), HasSubstr("has process " + std::to_string(child) + " ended?"));
 }
 
 TEST(ShmRegion, SaysHowMuchMemoryItWanted) {
-  std::unique_ptr<ShmRegion> region;
-  const Status status = ShmRegion::Create(size_t{1} << 60, &region);
+  const Status status = ShmRegion::Create(size_t{1} << 60).status();
   EXPECT_EQ(status.code(), Code::kSystem);
   EXPECT_THAT(status.text(), HasSubstr("1152921504606846976 bytes"));
 }

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "csrc/transport/cuda_blob.h"
-#include "csrc/transport/cuda_region.h"
+#include "csrc/region/cuda_blob.h"
+#include "csrc/region/cuda_region.h"
 
 namespace ep {
 namespace {
@@ -39,10 +39,9 @@ int GpuCount() {
   GTEST_SKIP() << (GpuCount() == 0 ? "skipped: no device" : "skipped: 1 device")
 
 std::unique_ptr<CudaRegion> MakeRegion(size_t bytes = kBytes) {
-  std::unique_ptr<CudaRegion> region;
-  const Status status = CudaRegion::Create(bytes, &region);
-  EXPECT_TRUE(status.ok()) << status.text();
-  return region;
+  Result<std::unique_ptr<CudaRegion>> region = CudaRegion::Create(bytes);
+  EXPECT_TRUE(region.ok()) << region.status().text();
+  return *std::move(region);
 }
 
 std::vector<uint8_t> Contents(const uint8_t* data) {
@@ -57,16 +56,15 @@ int RunPeer(int blobs) {
   std::vector<uint8_t> blob(sizeof(CudaBlob));
   if (read(blobs, blob.data(), blob.size()) != static_cast<ssize_t>(blob.size())) return 1;
   if (cudaSetDevice(GpuCount() - 1) != cudaSuccess) return 2;
-  std::unique_ptr<CudaRegion> region;
-  if (!CudaRegion::Create(kBytes, &region).ok()) return 3;
-  CudaMapping mapping;
-  const Status status = region->Map(blob, 0, &mapping);
-  if (!status.ok()) {
-    std::fprintf(stderr, "peer: %s\n", status.text().c_str());
+  Result<std::unique_ptr<CudaRegion>> region = CudaRegion::Create(kBytes);
+  if (!region.ok()) return 3;
+  Result<CudaMapping> mapping = (*region)->Map(blob, 0);
+  if (!mapping.ok()) {
+    std::fprintf(stderr, "peer: %s\n", mapping.status().text().c_str());
     return 4;
   }
   const uint8_t value = 42;
-  const CudaMapping moved = std::move(mapping);
+  const CudaMapping moved = *std::move(mapping);
   return cudaMemcpy(moved.data() + kBytes - 1, &value, 1, cudaMemcpyHostToDevice) ? 5 : 0;
 }
 
@@ -92,10 +90,9 @@ TEST(CudaRegion, IsAtItsOwnAddressInItsOwnProcess) {
   SKIP_UNLESS_GPUS(1);
   const auto ours = MakeRegion();
   const auto theirs = MakeRegion();
-  CudaMapping mapping;
-  const Status status = ours->Map(theirs->Blob(), 1, &mapping);
-  ASSERT_TRUE(status.ok()) << status.text();
-  EXPECT_EQ(mapping.data(), theirs->data());
+  Result<CudaMapping> mapping = ours->Map(theirs->Blob(), 1);
+  ASSERT_TRUE(mapping.ok()) << mapping.status().text();
+  EXPECT_EQ(mapping->data(), theirs->data());
 }
 
 TEST(CudaRegion, OfAnotherGpuIsReachedInTheSameProcess) {
@@ -104,10 +101,9 @@ TEST(CudaRegion, OfAnotherGpuIsReachedInTheSameProcess) {
   ASSERT_EQ(cudaSetDevice(1), cudaSuccess);
   const auto theirs = MakeRegion();
   for (int again = 0; again < 2; ++again) {
-    CudaMapping mapping;
-    const Status status = ours->Map(theirs->Blob(), 1, &mapping);
-    ASSERT_TRUE(status.ok()) << status.text();
-    EXPECT_EQ(mapping.data(), theirs->data());
+    Result<CudaMapping> mapping = ours->Map(theirs->Blob(), 1);
+    ASSERT_TRUE(mapping.ok()) << mapping.status().text();
+    EXPECT_EQ(mapping->data(), theirs->data());
   }
   int current = -1;
   EXPECT_EQ(cudaGetDevice(&current), cudaSuccess);
@@ -116,8 +112,7 @@ TEST(CudaRegion, OfAnotherGpuIsReachedInTheSameProcess) {
 
 TEST(CudaRegion, SaysHowMuchMemoryItWanted) {
   SKIP_UNLESS_GPUS(1);
-  std::unique_ptr<CudaRegion> region;
-  const Status status = CudaRegion::Create(size_t{1} << 60, &region);
+  const Status status = CudaRegion::Create(size_t{1} << 60).status();
   EXPECT_THAT(status.text(), HasSubstr("1152921504606846976 bytes: cudaErrorMemoryAllocation"));
   EXPECT_THAT(status.text(), HasSubstr("bytes are free on GPU 0"));
   EXPECT_EQ(cudaPeekAtLastError(), cudaSuccess) << "a later launch would be blamed";
@@ -129,8 +124,7 @@ TEST(CudaRegion, NamesTheRankThatCannotBeMapped) {
   std::vector<uint8_t> blob = ours->Blob();
   std::fill_n(blob.begin(), sizeof(cudaIpcMemHandle_t), 0);
   blob[offsetof(CudaBlob, process_random)] ^= 1;
-  CudaMapping mapping;
-  const Status status = ours->Map(blob, 5, &mapping);
+  const Status status = ours->Map(blob, 5).status();
   EXPECT_EQ(status.code(), Code::kSystem);
   EXPECT_THAT(status.text(), HasSubstr("map the GPU region of rank 5 (process "));
 }

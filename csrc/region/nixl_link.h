@@ -1,15 +1,16 @@
-// A link over NIXL, between host memories: shared memory, cross-memory attach, TCP or whatever
-// else UCX finds.
+// A region in host memory whose peers NIXL brings messages: over shared memory, cross-memory attach,
+// TCP or whatever else UCX finds.
 //
 // A message is one write of all its extents with a notification that says which words to set. The
 // notification follows the bytes, wherever a network would let a word overtake them, and the words
 // are set by their owner. So nothing arrives at a rank that does not call Progress.
-#ifndef CSRC_TRANSPORT_NIXL_LINK_H_
-#define CSRC_TRANSPORT_NIXL_LINK_H_
+#ifndef CSRC_REGION_NIXL_LINK_H_
+#define CSRC_REGION_NIXL_LINK_H_
 
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,12 +18,13 @@
 
 #include "csrc/base/mapping.h"
 #include "csrc/nixl/agent.h"
-#include "csrc/transport/link.h"
+#include "csrc/region/link.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
 struct NixlLinkConfig {
-  LinkConfig link;
+  RegionConfig region;
   // Where NIXL is, as in nixl::Library::Options.
   std::string root;
   std::vector<std::string> candidates;
@@ -35,16 +37,21 @@ struct NixlLinkConfig {
   int gpu = 0;
 };
 
-class NixlLink final : public Link {
+class NixlLink final : public Region, public Link {
  public:
-  static Status Create(const NixlLinkConfig& config, std::unique_ptr<NixlLink>* link);
+  static Result<std::unique_ptr<NixlLink>> Create(const NixlLinkConfig& config);
 
+  uint8_t* data() const override { return region_.data(); }
+  size_t size() const override { return config_.bytes; }
   std::vector<uint8_t> Blob() const override { return blob_; }
   // Ok once bytes have arrived from and at every peer, so it takes all of them to return.
-  Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override;
-
-  uint8_t* region() override { return region_.data(); }
-  uint8_t* image(uint32_t peer) override { return images_.data() + peer * config_.region_bytes; }
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                 std::vector<Reach>* reached) override;
+  Link* link() override { return this; }
+  // Our image of a peer's region.
+  uint8_t* image(uint32_t peer) const { return images_.data() + peer * config_.bytes; }
+  // What was loaded and what UCX chose.
+  std::optional<Network> network() const override;
 
   void Send(uint32_t peer, std::span<const Extent> extents,
             std::span<const RaisedWord> words) override;
@@ -61,10 +68,6 @@ class NixlLink final : public Link {
   nixl::Agent& agent() { return *agent_; }
   // Of a peer, once connected.
   const std::string& agent_name(uint32_t peer) const { return peers_[peer].agent; }
-
-  // What was loaded and what UCX chose; the latter is complete once connected.
-  nixl::Description Describe() const { return agent_->Describe(); }
-  std::vector<nixl::Setting> Settings() const { return agent_->library().Settings(); }
 
  private:
   struct Peer {
@@ -88,7 +91,7 @@ class NixlLink final : public Link {
     uint64_t begun_ns = 0;
   };
 
-  explicit NixlLink(const LinkConfig& config);
+  explicit NixlLink(const RegionConfig& config);
 
   Status Allocate();
   Status MakeBlob();
@@ -105,7 +108,7 @@ class NixlLink final : public Link {
   Status SetWords(uint32_t rank, std::span<const RaisedWord> words);
   void Fail(uint32_t peer, Status status);
 
-  const LinkConfig config_;
+  const RegionConfig config_;
   // The memory outlives the agent, which may write to it until it ends, and the agent its writes.
   Mapping region_;
   Mapping images_;
@@ -130,4 +133,4 @@ class NixlLink final : public Link {
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_NIXL_LINK_H_
+#endif  // CSRC_REGION_NIXL_LINK_H_

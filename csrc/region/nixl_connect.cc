@@ -3,41 +3,39 @@
 
 #include <utility>
 
-#include "csrc/transport/nixl_link.h"
-#include "csrc/transport/nixl_message.h"
+#include "csrc/region/nixl_link.h"
+#include "csrc/region/nixl_message.h"
 
 namespace ep {
-NixlLink::NixlLink(const LinkConfig& config)
+NixlLink::NixlLink(const RegionConfig& config)
     : config_(config), peers_(config.ranks), channels_(config.ranks) {
   for (uint32_t peer = 0; peer < config.ranks; ++peer) channels_[peer].peer = peer;
 }
 
-Status NixlLink::Create(const NixlLinkConfig& config, std::unique_ptr<NixlLink>* link) {
+Result<std::unique_ptr<NixlLink>> NixlLink::Create(const NixlLinkConfig& config) {
   nixl::Library::Options options = {
       .root = config.root, .candidates = config.candidates, .settings = {}};
   if (!config.transports.empty()) options.settings.push_back({"UCX_TLS", config.transports});
   std::shared_ptr<const nixl::Library> library;
-  Status status = nixl::Library::Load(options, &library);
-  if (!status.ok()) return status;
-  std::unique_ptr<NixlLink> made(new NixlLink(config.link));
+  EP_TRY(nixl::Library::Load(options, &library));
+  std::unique_ptr<NixlLink> made(new NixlLink(config.region));
   // Without its own detection of dead peers UCX takes shared memory on one host; ours is
   // wait_timeout_ns.
-  status = nixl::Agent::Create(
+  EP_TRY(nixl::Agent::Create(
       std::move(library),
-      {.name = "epperf-" + config.run_name + "-" + std::to_string(config.link.rank),
+      {.name = "epperf-" + config.run_name + "-" + std::to_string(config.region.rank),
        .parameters = {{"ucx_error_handling_mode", "none"}}},
-      &made->agent_);
-  if (status.ok()) status = made->Allocate();
-  if (status.ok() && !config.gpu_ranges.empty()) {
-    status = made->agent_->Register(config.gpu_ranges, nixl::Memory::Gpu(config.gpu));
+      &made->agent_));
+  EP_TRY(made->Allocate());
+  if (!config.gpu_ranges.empty()) {
+    EP_TRY(made->agent_->Register(config.gpu_ranges, nixl::Memory::Gpu(config.gpu)));
   }
-  if (status.ok()) status = made->MakeBlob();
-  if (status.ok()) *link = std::move(made);
-  return status;
+  EP_TRY(made->MakeBlob());
+  return made;
 }
 
 Status NixlLink::Allocate() {
-  const uint64_t bytes = config_.region_bytes;
+  const uint64_t bytes = config_.bytes;
   if (bytes < kWordBytes || config_.rank >= config_.ranks ||
       bytes > (uint64_t{1} << 47) / config_.ranks) {
     return {Code::kInvalid, "make a link of rank " + std::to_string(config_.rank) + " of " +
@@ -73,7 +71,7 @@ Status NixlLink::MakeBlob() {
   const NixlBlob blob = {.version = NixlBlob::kVersion,
                          .rank = config_.rank,
                          .ranks = config_.ranks,
-                         .region_bytes = config_.region_bytes,
+                         .region_bytes = config_.bytes,
                          .region = reinterpret_cast<uintptr_t>(region_.data()),
                          .fillers = reinterpret_cast<uintptr_t>(fillers_.data()),
                          .name_bytes = name.size()};
@@ -84,24 +82,41 @@ Status NixlLink::MakeBlob() {
   return {};
 }
 
-Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
+Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                         std::vector<Reach>* reached) {
   const std::lock_guard lock(mutex_);
-  if (blobs.size() != config_.ranks) {
-    return {Code::kInvalid, "connect over NIXL: " + std::to_string(blobs.size()) + " blobs for " +
+  if (blobs.size() != config_.ranks || rank != config_.rank) {
+    return {Code::kInvalid, "connect over NIXL: rank " + std::to_string(rank) + " has " +
+                                std::to_string(blobs.size()) + " blobs, not rank " +
+                                std::to_string(config_.rank) + " one for each of " +
                                 std::to_string(config_.ranks) + " ranks"};
   }
   if (connected_) return {Code::kState, "connect over NIXL: the link is connected"};
-  for (uint32_t rank = 0; rank < config_.ranks; ++rank) {
-    if (rank == config_.rank) continue;
-    Status status = Learn(rank, blobs[rank]);
-    if (!status.ok()) {
+  for (uint32_t peer = 0; peer < config_.ranks; ++peer) {
+    if (peer == rank) continue;
+    if (const Status status = Learn(peer, blobs[peer]); !status.ok()) {
       return {status.code(),
-              "connect to rank " + std::to_string(rank) + " over NIXL: " + status.text()};
+              "connect to rank " + std::to_string(peer) + " over NIXL: " + status.text()};
     }
   }
   connected_ = true;
   // Only now, so that a peer that answers at once is known.
-  return GreetAll();
+  EP_TRY(GreetAll());
+  reached->assign(blobs.size(), {Reached::kOwn, data(), data(), data()});
+  for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
+    if (peer != rank) (*reached)[peer] = {Reached::kProxied, nullptr, image(peer), data()};
+  }
+  return {};
+}
+
+std::optional<Network> NixlLink::network() const {
+  nixl::Description found = agent_->Describe();
+  Network network = {std::move(found.ucx_version), std::move(found.modules),
+                     std::move(found.transports), {}};
+  for (const nixl::Setting& setting : agent_->library().Settings()) {
+    if (setting.ours) network.settings.push_back(setting.name + "=" + setting.value);
+  }
+  return network;
 }
 
 Status NixlLink::Meet() {
@@ -129,12 +144,12 @@ Status NixlLink::Learn(uint32_t rank, std::span<const uint8_t> bytes) {
             "its blob of " + std::to_string(bytes.size()) + " bytes is not one of this version"};
   }
   if (blob.rank != rank || blob.ranks != config_.ranks ||
-      blob.region_bytes != config_.region_bytes) {
+      blob.region_bytes != config_.bytes) {
     return {Code::kProtocol,
             "it is rank " + std::to_string(blob.rank) + " of " + std::to_string(blob.ranks) +
                 " with a region of " + std::to_string(blob.region_bytes) +
                 " bytes, we are one of " + std::to_string(config_.ranks) + " with " +
-                std::to_string(config_.region_bytes) + "; do all ranks run the same plan?"};
+                std::to_string(config_.bytes) + "; do all ranks run the same plan?"};
   }
   Peer& peer = peers_[rank];
   peer.region = blob.region;

@@ -1,6 +1,6 @@
 // Links of ranks as processes of one test, over the NIXL of the wheel.
-#ifndef CSRC_TRANSPORT_NIXL_LINK_TEST_UTIL_H_
-#define CSRC_TRANSPORT_NIXL_LINK_TEST_UTIL_H_
+#ifndef CSRC_REGION_NIXL_LINK_TEST_UTIL_H_
+#define CSRC_REGION_NIXL_LINK_TEST_UTIL_H_
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,11 +9,12 @@
 #include <cstdio>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "csrc/nixl/processes_test_util.h"
-#include "csrc/transport/link.h"
-#include "csrc/transport/nixl_link.h"
+#include "csrc/region/link.h"
+#include "csrc/region/nixl_link.h"
 
 namespace ep {
 
@@ -29,9 +30,10 @@ inline constexpr uint64_t kRegionBytes = kRowsAt + 2 * kMostRanks * kShare;
 static_assert(Link::kMostWords * sizeof(uint64_t) <= kWordsShare);
 
 inline NixlLinkConfig Config(uint32_t rank, uint32_t ranks, bool tcp_only) {
-  return {.link = {.rank = rank,
+  return {
+          .region = {.rank = rank,
                    .ranks = ranks,
-                   .region_bytes = kRegionBytes,
+                   .bytes = kRegionBytes,
                    .image_extents = {{kRowsAt, (kRegionBytes - kRowsAt) / 2},
                                      {(kRegionBytes + kRowsAt) / 2, (kRegionBytes - kRowsAt) / 2}},
                    .wait_timeout_ns = kDeadlineNs},
@@ -48,10 +50,10 @@ inline void Require(const Status& status) {
 }
 
 inline std::unique_ptr<NixlLink> MakeLink(Processes& all, const NixlLinkConfig& config) {
-  std::unique_ptr<NixlLink> link;
-  Require(NixlLink::Create(config, &link));
-  all.Publish(config.link.rank, link->Blob());
-  return link;
+  Result<std::unique_ptr<NixlLink>> link = NixlLink::Create(config);
+  Require(link.status());
+  all.Publish(config.region.rank, (*link)->Blob());
+  return *std::move(link);
 }
 
 inline std::vector<std::span<const uint8_t>> Blobs(Processes& all, uint32_t ranks) {
@@ -60,14 +62,19 @@ inline std::vector<std::span<const uint8_t>> Blobs(Processes& all, uint32_t rank
   return blobs;
 }
 
+inline Status Connect(NixlLink& link, const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank = 0) {
+  std::vector<Reach> reached;
+  return link.Connect(blobs, rank, &reached);
+}
+
 inline std::unique_ptr<NixlLink> Connected(Processes& all, const NixlLinkConfig& config) {
   auto link = MakeLink(all, config);
-  Require(link->Connect(Blobs(all, config.link.ranks)));
+  Require(Connect(*link, Blobs(all, config.region.ranks), config.region.rank));
   return link;
 }
 
-inline int Result() { return testing::Test::HasFailure() ? 1 : 0; }
+inline int ExitStatus() { return testing::Test::HasFailure() ? 1 : 0; }
 
 }  // namespace ep
 
-#endif  // CSRC_TRANSPORT_NIXL_LINK_TEST_UTIL_H_
+#endif  // CSRC_REGION_NIXL_LINK_TEST_UTIL_H_

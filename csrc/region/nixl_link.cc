@@ -1,9 +1,9 @@
-#include "csrc/transport/nixl_link.h"
+#include "csrc/region/nixl_link.h"
 
 #include <algorithm>
 #include <utility>
 
-#include "csrc/transport/nixl_message.h"
+#include "csrc/region/nixl_message.h"
 
 namespace ep {
 namespace {
@@ -34,8 +34,8 @@ Status NixlLink::Check(uint32_t peer, std::span<const Extent> extents,
   if (!connected_) return {Code::kState, "the link is not connected"};
   if (peer >= config_.ranks || peer == config_.rank) return {Code::kInvalid, "it is no peer"};
   for (const Extent& extent : extents) {
-    if (extent.offset > config_.region_bytes ||
-        extent.bytes > config_.region_bytes - extent.offset) {
+    if (extent.offset > config_.bytes ||
+        extent.bytes > config_.bytes - extent.offset) {
       return {Code::kInvalid, std::to_string(extent.bytes) + " bytes at " +
                                   std::to_string(extent.offset) + " are beyond the region"};
     }
@@ -45,7 +45,7 @@ Status NixlLink::Check(uint32_t peer, std::span<const Extent> extents,
                                 std::to_string(kMostWords) + "; are chunks too small?"};
   }
   for (const RaisedWord& word : words) {
-    if (!IsWord(word.offset, config_.region_bytes)) {
+    if (!IsWord(word.offset, config_.bytes)) {
       return {Code::kInvalid, "there is no word at " + std::to_string(word.offset)};
     }
   }
@@ -163,13 +163,13 @@ void NixlLink::Arrived(std::string_view agent, std::span<const uint8_t> bytes) {
 
 Status NixlLink::SetWords(uint32_t rank, std::span<const RaisedWord> words) {
   for (const RaisedWord& word : words) {
-    if (IsWord(word.offset, config_.region_bytes)) continue;
+    if (IsWord(word.offset, config_.bytes)) continue;
     return {Code::kProtocol, "a message of " + Rank(rank) + " wants to set a word at " +
                                  std::to_string(word.offset) + " of " +
-                                 std::to_string(config_.region_bytes) + " bytes"};
+                                 std::to_string(config_.bytes) + " bytes"};
   }
   for (const RaisedWord& word : words) {
-    std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(region() + word.offset))
+    std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(data() + word.offset))
         .store(word.value, std::memory_order_release);
   }
   return {};

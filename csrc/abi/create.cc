@@ -15,10 +15,6 @@
 namespace ep::abi {
 namespace {
 
-static_assert(static_cast<int>(EP_LAYOUT_CONTIG) == static_cast<int>(OutputLayout::kContig));
-static_assert(static_cast<int>(EP_SUM_EXPERT) == static_cast<int>(CombineSum::kExpert));
-static_assert(static_cast<int>(EP_QUANTIZE_OUTSIDE) == static_cast<int>(Quantize::kOutside));
-
 // Fills `config` from C. The routing is copied: the oracle keeps it.
 Status ToConfig(const ep_config& from, RankConfig* config) {
   const Shape shape = ToShape(from.shape);
@@ -61,7 +57,7 @@ NixlLinkConfig ToNixlConfig(const ep_config& from, const RankConfig& rank,
       .link = MakeLinkConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns),
       .root = text(from.nixl_root),
       .candidates = {},
-      .transports = from.backend == EP_NONE ? transports_of_none : "",
+      .transports = from.backend == EP_NVLINK_BACKEND_NONE ? transports_of_none : "",
       .run_name = text(from.run_id)};
   if (from.nixl_candidate != nullptr) config.candidates.emplace_back(from.nixl_candidate);
   return config;
@@ -87,7 +83,8 @@ Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   const CpuConfig cpu = {.threads = from.threads,
                          .oversubscribed = from.cpus < workers,
                          .landing_rows = from.landing_rows};
-  if (from.backend != EP_IPC) return CreateOverNixl(from, cpu, std::move(rank), made);
+  if (from.backend != EP_NVLINK_BACKEND_IPC)
+    return CreateOverNixl(from, cpu, std::move(rank), made);
   std::unique_ptr<CpuEngine> engine;
   Status status = CpuEngine::Create(std::move(rank), cpu, &engine);
   if (status.ok() && from.landing_rows > 0) {
@@ -107,9 +104,10 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
                        .ranks_on_gpu = from.ranks_on_gpu,
                        .sms = from.sms,
                        .landing_rows = from.landing_rows};
-  if (from.backend != EP_IPC) {
+  if (from.backend != EP_NVLINK_BACKEND_IPC) {
     config.make_region = [made, nixl = ToNixlConfig(from, rank, kNoMappedGpus),
-                          use = from.backend == EP_NONE ? NixlUse::kNever : NixlUse::kMapped,
+                          use = from.backend == EP_NVLINK_BACKEND_NONE ? NixlUse::kNever
+                                                                       : NixlUse::kMapped,
                           gpu = config.gpu](size_t bytes, std::unique_ptr<GpuRegion>* region) {
       std::unique_ptr<NixlRegion> over_nixl;
       const Status status = NixlRegion::Create({nixl, use, gpu, bytes}, &over_nixl);
@@ -140,7 +138,7 @@ Shape ToShape(const ep_shape& shape) {
           shape.topk,
           static_cast<Dtype>(shape.dtype),
           static_cast<OutputLayout>(shape.layout),
-          static_cast<CombineSum>(shape.sum),
+          static_cast<CombineSum>(shape.combine),
           kMaxTokens,  // engines cut tokens into chunks themselves
           static_cast<Quantize>(shape.quantize)};
 }
@@ -149,12 +147,12 @@ Status Create(const ep_config& config, Rank* rank) {
   RankConfig of = {};
   Status status = ToConfig(config, &of);
   if (!status.ok()) return status;
-  if (config.backend < EP_IPC || config.backend > EP_NONE) {
+  if (config.backend < EP_NVLINK_BACKEND_IPC || config.backend > EP_NVLINK_BACKEND_NONE) {
     return {Code::kInvalid, "create a rank: no such backend"};
   }
   switch (config.device) {
-    case EP_CPU: return CreateOnCpu(config, std::move(of), rank);
-    case EP_CUDA: return CreateOnGpu(config, std::move(of), rank);
+    case EP_DEVICE_CPU: return CreateOnCpu(config, std::move(of), rank);
+    case EP_DEVICE_CUDA: return CreateOnGpu(config, std::move(of), rank);
   }
   return {Code::kInvalid, "create a rank: no such device"};
 }

@@ -104,7 +104,7 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := filepath.Glob(filepath.Join(escaped(folder), "*-"+epperfv1.Name(epperfv1.Mode_MODE_CALIBRATE)+"-*.epperf"))
+	names, err := filepath.Glob(filepath.Join(escaped(folder), "*-"+epperfv1.Calibrate+"-*.epperf"))
 	if err != nil {
 		return nil, fmt.Errorf("look for calibrations: %w", err)
 	}

@@ -10,7 +10,6 @@ import (
 
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report/screentest"
-	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // quickly is a calibration that takes a moment.
@@ -84,10 +83,10 @@ func TestDetailKeepsItsSamples(t *testing.T) {
 		kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
 		for rank := range 3 {
 			left := kept.Rank(0, rank)
-			if fresh := left.Blocks[epperfv1.Samples_BLOCK_FRESH]; len(fresh) != 5 {
+			if fresh := left.Pass(1); len(fresh) != 5 {
 				t.Errorf("%s: rank %d has fresh iterations %v", mode, rank, fresh)
 			}
-			if chained := left.Blocks[epperfv1.Samples_BLOCK_CHAINED]; len(chained) != 1 || chained[0] <= 0 {
+			if chained := left.Pass(2); len(chained) != 1 || chained[0] <= 0 {
 				t.Errorf("%s: rank %d has chains %v", mode, rank, chained)
 			}
 		}

@@ -29,7 +29,7 @@ func smallCase() *epperfv1.Case {
 		Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
 		Seed:           1,
 		Warmup:         2,
-		Iterations:     5,
+		Passes:         []*epperfv1.Pass{epperfv1.Operations(epperfv1.Mode_MODE_E2E, 5)},
 	}
 }
 
@@ -222,7 +222,7 @@ func runs(t *testing.T, c *epperfv1.Case) {
 		if !g.result.GetPassed() || g.result.GetCheck().GetWrong() != 0 {
 			t.Errorf("rank %d: %v", r, g.result)
 		}
-		if len(g.samples) != 1 || len(g.samples[0].GetDurationNs()) != int(c.GetIterations()) {
+		if len(g.samples) != 1 || len(g.samples[0].GetDurationNs()) != c.Iterations() {
 			t.Errorf("rank %d sent samples %v", r, g.samples)
 		}
 		if got, want := g.result.GetTraffic().GetSelections(), uint64(c.GetTokensOfRank()[r]*c.GetTopk()); got != want {
@@ -233,7 +233,7 @@ func runs(t *testing.T, c *epperfv1.Case) {
 
 func TestASilentPeerIsNamed(t *testing.T) {
 	engines := connected(t, smallCase(), 20*time.Millisecond)
-	_, err := engines[0].Run(epperfv1.Mode_MODE_DISPATCH, 1)
+	_, err := engines[0].Run(epperfv1.Operations(epperfv1.Mode_MODE_DISPATCH, 1))
 	var failure *native.Error
 	if !errors.As(err, &failure) || failure.Kind != native.KindTimeout || !strings.Contains(err.Error(), "nothing from rank 1") {
 		t.Errorf("Run = %v, want a timeout that names rank 1", err)
@@ -243,7 +243,7 @@ func TestASilentPeerIsNamed(t *testing.T) {
 func TestAbortEndsAWait(t *testing.T) {
 	engines := connected(t, smallCase(), time.Hour)
 	time.AfterFunc(10*time.Millisecond, engines[0].Abort)
-	_, err := engines[0].Run(epperfv1.Mode_MODE_DISPATCH, 1)
+	_, err := engines[0].Run(epperfv1.Operations(epperfv1.Mode_MODE_DISPATCH, 1))
 	var failure *native.Error
 	if !errors.As(err, &failure) || failure.Kind != native.KindAborted {
 		t.Errorf("Run = %v, want an abort", err)
@@ -274,9 +274,13 @@ func TestABlobOfNobodyIsRefused(t *testing.T) {
 func TestACalibrationRunsAndIsRight(t *testing.T) {
 	const rows, cached, iterations = 9, 2, 3
 	c := smallCase()
-	c.Mode, c.Dtype, c.TokensOfRank, c.Topk = epperfv1.Mode_MODE_CALIBRATE, epperfv1.Dtype_DTYPE_BF16, []uint32{1, 1}, 1
-	c.Iterations = iterations
-	c.Calibration = &epperfv1.Calibration{Rows: rows, CachedRows: cached, RoundTrips: 20, Epochs: 30}
+	c.Mode, c.Dtype, c.TokensOfRank, c.Topk = epperfv1.Mode_MODE_UNSPECIFIED, epperfv1.Dtype_DTYPE_BF16, []uint32{1, 1}, 1
+	c.Passes = nil
+	for _, distinct := range []uint32{rows, cached} {
+		c.Passes = append(c.Passes, copies(distinct, iterations, true), copies(distinct, iterations, false))
+	}
+	c.Passes = append(c.Passes,
+		&epperfv1.Pass{Kind: epperfv1.Pass_KIND_ROUND_TRIPS, Count: 20}, &epperfv1.Pass{Kind: epperfv1.Pass_KIND_FLAGS, Count: 30})
 	routing, err := workload.New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +292,7 @@ func TestACalibrationRunsAndIsRight(t *testing.T) {
 		running.Go(func() {
 			err := measure.Rank{
 				Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{c}}, Rank: r, Group: g, Sink: g,
-				OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
+				Open: func(c *epperfv1.Case) (measure.Engine, error) {
 					return native.Open(native.Config{Case: c, Device: epperfv1.Device_DEVICE_CPU, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Rank: r, CPUs: 1, RanksOnHost: 1, Threads: 1, WaitTimeout: 10 * time.Second, Routing: routing})
 				},
 			}.Run(t.Context())
@@ -311,9 +315,17 @@ func TestACalibrationRunsAndIsRight(t *testing.T) {
 	running.Wait()
 }
 
+// copies is a pass of copies to the next rank.
+func copies(distinct uint32, iterations int, alone bool) *epperfv1.Pass {
+	return &epperfv1.Pass{
+		Kind: epperfv1.Pass_KIND_COPY, Count: uint32(iterations), Rows: 9, DistinctRows: distinct,
+		Direction: epperfv1.Pass_DIRECTION_PUT, Alone: alone,
+	}
+}
+
 func TestOnlyACalibrationCopies(t *testing.T) {
 	engine := connected(t, smallCase(), time.Second)[0]
-	_, err := engine.Copy(measure.Put, 1, 1)
+	_, err := engine.Run(copies(1, 1, false))
 	var failure *native.Error
 	if !errors.As(err, &failure) || failure.Kind != native.KindState {
 		t.Errorf("Copy = %v, want an error of state", err)
@@ -420,7 +432,7 @@ func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Calibration = &epperfv1.Calibration{Rows: 1000, CachedRows: 1}
+	c.Mode, c.Passes = epperfv1.Mode_MODE_UNSPECIFIED, []*epperfv1.Pass{{Kind: epperfv1.Pass_KIND_COPY, Rows: 1000, DistinctRows: 1}}
 	landing, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -507,13 +519,13 @@ func TestTensorsAreCopiedInPiecesAndWithinTheirSize(t *testing.T) {
 	c := smallCase()
 	c.Ranks, c.TokensOfRank = 1, []uint32{5}
 	engine = connected(t, c, time.Second)[0]
-	if _, err := engine.Run(epperfv1.Mode_MODE_DISPATCH, 1); err != nil {
+	if _, err := engine.Run(epperfv1.Operations(epperfv1.Mode_MODE_DISPATCH, 1)); err != nil {
 		t.Fatal(err)
 	}
 	if err := engine.MakeExpertRows(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := engine.Run(epperfv1.Mode_MODE_E2E, 1); err != nil {
+	if _, err := engine.Run(epperfv1.Operations(epperfv1.Mode_MODE_E2E, 1)); err != nil {
 		t.Fatal(err)
 	}
 	const received = 5 * 3

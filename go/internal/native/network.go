@@ -14,11 +14,10 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// The core and the plan number backends alike.
-var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE]struct{} = [C.EP_NONE]struct{}{}
-
 // backendOf leaves it to the core to refuse what is none.
-func backendOf(backend epperfv1.NvlinkBackend) C.ep_backend { return C.ep_backend(backend) }
+func backendOf(backend epperfv1.NvlinkBackend) C.ep_nvlink_backend {
+	return C.ep_nvlink_backend(backend)
+}
 
 // pathOf returns how ranks reach each other: a backend that cannot does not connect.
 func pathOf(device epperfv1.Device, backend epperfv1.NvlinkBackend) epperfv1.Path {

@@ -158,7 +158,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			return nil, &UsageError{field.flag, field.value.String(), "must be more than 0", argument(field.flag, field.good)}
 		}
 	}
-	mode, err := parseMode(o.Mode, defaults.Mode)
+	mode, err := parse[epperfv1.Mode]("mode", o.Mode, defaults.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -218,8 +218,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),
-			Iterations:     uint32(o.Iters),
-			Detail:         o.detail(device),
+			Passes:         o.passes(mode, device),
 		}},
 		Device:         device,
 		NvlinkBackend:  backend,

@@ -55,10 +55,10 @@ func Experts(c *epperfv1.Case) int {
 // combine dispatch/t128/k8/contig/expert, with rows that are quantised before
 // dispatch/t128/k8/outside, and on some of a GPU's multiprocessors dispatch/t128/k8/24sms.
 func CaseName(c *epperfv1.Case) string {
-	if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
-		return epperfv1.Name(c.GetMode())
+	if c.Calibrates() {
+		return c.ModeName()
 	}
-	name := fmt.Sprintf("%s/t%d/k%d", epperfv1.Name(c.GetMode()), MaxTokens(c), c.GetTopk())
+	name := fmt.Sprintf("%s/t%d/k%d", c.ModeName(), MaxTokens(c), c.GetTopk())
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
 	if layout != defaultLayout || combine != defaultCombine {
 		name += "/" + epperfv1.Name(layout) + "/" + epperfv1.Name(combine)

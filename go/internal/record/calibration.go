@@ -25,41 +25,65 @@ type CalibrationSummary struct {
 }
 
 func summarizeCalibration(c *epperfv1.Case, onGPUs bool, ranks []RankRecord) *CalibrationSummary {
-	rates := func(block epperfv1.Samples_Block) *Spread {
-		var blocks [][]int64
-		for _, rank := range ranks {
-			blocks = append(blocks, rank.Blocks[block])
-		}
-		return spread(copyRates(c, blocks))
-	}
+	rates := func(is copied) *Spread { return spread(copyRates(c, c.PassOf(is.holds), durationsOf(ranks))) }
+	put, get := putAll, copied{direction: epperfv1.Pass_DIRECTION_GET}
+	alone := func(is copied) copied { is.alone = true; return is }
+	cached := func(is copied) copied { is.cached = true; return is }
 	var epochs [][]int64
 	for _, rank := range ranks {
-		epochs = append(epochs, withoutFirst(rank.Blocks[epperfv1.Samples_BLOCK_FLAGS]))
+		epochs = append(epochs, withoutFirst(rank.Pass(c.PassOfKind(epperfv1.Pass_KIND_FLAGS))))
 	}
-	roundTrips := withoutFirst(ranks[0].Blocks[epperfv1.Samples_BLOCK_ROUND_TRIP])
+	roundTrips := withoutFirst(ranks[0].Pass(c.PassOfKind(epperfv1.Pass_KIND_ROUND_TRIPS)))
 	return &CalibrationSummary{
-		Rows:        int(c.GetCalibration().GetRows()),
-		CachedRows:  int(c.GetCalibration().GetCachedRows()),
+		Rows:        int(c.CopiedRows()),
+		CachedRows:  int(c.Pass(c.PassOf(cached(put).holds)).GetDistinctRows()),
 		RowBytes:    CalibrationRowBytes(c),
-		Alone:       rates(epperfv1.Samples_BLOCK_COPY_ALONE),
-		All:         rates(epperfv1.Samples_BLOCK_COPY_ALL),
-		CachedAlone: rates(epperfv1.Samples_BLOCK_CACHED_COPY_ALONE),
-		CachedAll:   rates(epperfv1.Samples_BLOCK_CACHED_COPY_ALL),
+		Alone:       rates(alone(put)),
+		All:         rates(put),
+		CachedAlone: rates(alone(cached(put))),
+		CachedAll:   rates(cached(put)),
 		OnGPUs:      onGPUs,
-		GetAlone:    rates(epperfv1.Samples_BLOCK_GET_ALONE),
-		GetAll:      rates(epperfv1.Samples_BLOCK_GET_ALL),
-		Local:       rates(epperfv1.Samples_BLOCK_LOCAL_COPY),
+		GetAlone:    rates(alone(get)),
+		GetAll:      rates(get),
+		Local:       rates(local),
 		RoundTrip:   quantiles(stats.NewDistribution(roundTrips)),
 		Epoch:       quantiles(slowestOf(epochs)),
 	}
 }
 
-// copyRates returns the rate of every rank, in bytes per nanosecond: the bytes of an iteration over
-// the mean of its durations, the first left out. Nil unless all ranks have one.
-func copyRates(c *epperfv1.Case, ranks [][]int64) []float64 {
-	bytes := float64(c.GetCalibration().GetRows()) * float64(CalibrationRowBytes(c))
+// copied is what tells the copying passes of a case apart.
+type copied struct {
+	direction     epperfv1.Pass_Direction
+	cached, alone bool
+}
+
+// What runs are held against: all ranks at once, of more rows than caches hold.
+var (
+	putAll = copied{direction: epperfv1.Pass_DIRECTION_PUT}
+	local  = copied{direction: epperfv1.Pass_DIRECTION_LOCAL}
+)
+
+func (w copied) holds(p *epperfv1.Pass) bool {
+	return p.GetKind() == epperfv1.Pass_KIND_COPY && p.GetDirection() == w.direction && p.GetAlone() == w.alone &&
+		(p.GetDistinctRows() < p.GetRows()) == w.cached
+}
+
+// durationsOf returns what each rank left of a pass.
+func durationsOf(ranks []RankRecord) func(pass int) [][]int64 {
+	return func(pass int) (durations [][]int64) {
+		for _, rank := range ranks {
+			durations = append(durations, rank.Pass(pass))
+		}
+		return durations
+	}
+}
+
+// copyRates returns the rate of every rank in a pass, in bytes per nanosecond: the bytes of an
+// iteration over the mean of its durations, the first left out. Nil unless all ranks have one.
+func copyRates(c *epperfv1.Case, pass int, durationsOf func(pass int) [][]int64) []float64 {
+	bytes := float64(c.Pass(pass).GetRows()) * float64(CalibrationRowBytes(c))
 	var rates []float64
-	for _, durations := range ranks {
+	for _, durations := range durationsOf(pass) {
 		meanNS, ok := stats.NewDistribution(withoutFirst(durations)).MeanNS()
 		if !ok || meanNS <= 0 || bytes <= 0 {
 			return nil
@@ -73,7 +97,7 @@ func copyRates(c *epperfv1.Case, ranks [][]int64) []float64 {
 // a calibration. It reports false for any other record, and for a calibration that did not pass.
 func LimitOf(r *Record) (*epperfv1.Limit, bool) {
 	cases := r.Header.GetPlan().GetCases()
-	if len(cases) != 1 || cases[0].GetCalibration() == nil || !Summarize(r).Passed() {
+	if len(cases) != 1 || !cases[0].Calibrates() || !Summarize(r).Passed() {
 		return nil, false
 	}
 	limit := &epperfv1.Limit{
@@ -81,14 +105,13 @@ func LimitOf(r *Record) (*epperfv1.Limit, bool) {
 		StartedUnixNs: r.Header.GetStartedUnixNs(),
 		Case:          cases[0],
 	}
-	blocks := []epperfv1.Samples_Block{epperfv1.Samples_BLOCK_COPY_ALL}
-	if onGPUs(r.Header.GetPlan()) {
-		blocks = append(blocks, epperfv1.Samples_BLOCK_GET_ALL, epperfv1.Samples_BLOCK_LOCAL_COPY)
-	}
-	for _, block := range blocks {
+	for pass, of := range cases[0].GetPasses() {
+		if !putAll.holds(of) && !local.holds(of) {
+			continue
+		}
 		for rank := range int(cases[0].GetRanks()) {
-			samples := &epperfv1.Samples{Rank: uint32(rank), Block: block.Enum()}
-			for _, duration := range r.Rank(0, rank).Blocks[block] {
+			samples := &epperfv1.Samples{Rank: uint32(rank), Pass: uint32(pass)}
+			for _, duration := range r.Rank(0, rank).Pass(pass) {
 				samples.DurationNs = append(samples.DurationNs, uint64(duration))
 			}
 			limit.Samples = append(limit.Samples, samples)
@@ -98,19 +121,21 @@ func LimitOf(r *Record) (*epperfv1.Limit, bool) {
 }
 
 // limitRate returns the rate of a rank in one way to copy, mean over ranks, in bytes per nanosecond.
-func limitRate(limit *epperfv1.Limit, block epperfv1.Samples_Block) (rate float64, ok bool) {
-	var ranks [][]int64
-	for _, samples := range limit.GetSamples() {
-		if samples.GetBlock() != block {
-			continue
+func limitRate(limit *epperfv1.Limit, way copied) (rate float64, ok bool) {
+	durationsOf := func(pass int) (ranks [][]int64) {
+		for _, samples := range limit.GetSamples() {
+			if int(samples.GetPass()) != pass {
+				continue
+			}
+			var durations []int64
+			for _, duration := range samples.GetDurationNs() {
+				durations = append(durations, int64(min(duration, 1<<62)))
+			}
+			ranks = append(ranks, durations)
 		}
-		var durations []int64
-		for _, duration := range samples.GetDurationNs() {
-			durations = append(durations, int64(min(duration, 1<<62)))
-		}
-		ranks = append(ranks, durations)
+		return ranks
 	}
-	rates := spread(copyRates(limit.GetCase(), ranks))
+	rates := spread(copyRates(limit.GetCase(), limit.GetCase().PassOf(way.holds), durationsOf))
 	if rates == nil {
 		return 0, false
 	}

@@ -1,6 +1,8 @@
 package record
 
 import (
+	"slices"
+
 	"github.com/epperf/epperf/go/internal/stats"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -31,41 +33,37 @@ type GPUDetail struct {
 }
 
 func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *DetailSummary {
-	detail := &DetailSummary{Pairs: int(c.GetDetail().GetPairs())}
-	onGPU := onGPUs(r.Header.GetPlan())
-	if onGPU {
+	chained := c.PassOfKind(epperfv1.Pass_KIND_CHAINED)
+	detail := &DetailSummary{Pairs: int(c.Pass(chained).GetCaptured())}
+	graph := c.Pass(c.PassOfKind(epperfv1.Pass_KIND_GRAPH))
+	if onGPUs(r.Header.GetPlan()) {
 		detail.GPU = &GPUDetail{
-			GraphOperations: int(c.GetDetail().GetGraphOperations()),
-			Replays:         max(0, int(c.GetDetail().GetGraphReplays())-1),
+			GraphOperations: int(graph.GetCaptured()),
+			Replays:         max(0, int(graph.GetCount())-1),
 		}
 	}
 	if s.Finished < s.Ranks || s.SharedGPU {
 		return detail
 	}
-	var fresh [][]int64
-	var chains []int64
-	for _, rank := range ranks {
-		fresh = append(fresh, rank.Blocks[epperfv1.Samples_BLOCK_FRESH])
-		chains = append(chains, rank.Blocks[epperfv1.Samples_BLOCK_CHAINED]...)
-	}
-	detail.Fresh = quantiles(slowestOf(fresh))
-	if chainNS, ok := stats.NewDistribution(chains).MedianNS(); ok && detail.Pairs > 0 {
+	left := durationsOf(ranks)
+	detail.Fresh = quantiles(slowestOf(left(c.PassOfKind(epperfv1.Pass_KIND_FRESH))))
+	if chainNS, ok := stats.NewDistribution(slices.Concat(left(chained)...)).MedianNS(); ok && detail.Pairs > 0 {
 		period := float64(chainNS) / float64(detail.Pairs)
 		detail.PairNS = &period
 	}
-	if onGPU {
-		detail.GPU.add(ranks)
+	if detail.GPU != nil {
+		detail.GPU.add(c, ranks)
 	}
 	detail.Share = r.share(s, c, ranks)
 	return detail
 }
 
 // add computes the figures of ranks that all finished.
-func (d *GPUDetail) add(ranks []RankRecord) {
+func (d *GPUDetail) add(c *epperfv1.Case, ranks []RankRecord) {
 	var replays, kernels [][]int64
 	for _, rank := range ranks {
-		replays = append(replays, withoutFirst(rank.Blocks[epperfv1.Samples_BLOCK_GRAPH]))
-		kernels = append(kernels, withoutFirst(rank.Blocks[epperfv1.Samples_BLOCK_KERNELS]))
+		replays = append(replays, withoutFirst(rank.Pass(c.PassOfKind(epperfv1.Pass_KIND_GRAPH))))
+		kernels = append(kernels, withoutFirst(rank.Pass(c.PassOfKind(epperfv1.Pass_KIND_KERNELS))))
 	}
 	if replayNS, ok := slowestOf(replays).MedianNS(); ok && d.GraphOperations > 0 {
 		period := float64(replayNS) / float64(d.GraphOperations)

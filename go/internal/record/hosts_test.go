@@ -39,7 +39,7 @@ func TestHostsReplaceThoseOfTheHeader(t *testing.T) {
 			if got := kept.Header.GetHosts(); len(got) != len(hosts) || got[0].GetName() != hosts[0].GetName() {
 				t.Errorf("hosts %v", got)
 			}
-			if len(kept.Rank(0, 0).DurationNS) == 0 {
+			if len(kept.Rank(0, 0).Pass(0)) == 0 {
 				t.Error("the samples are gone")
 			}
 		})

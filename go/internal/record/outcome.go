@@ -8,8 +8,8 @@ import (
 )
 
 // addOutcome counts how one rank ended the case, and what its checks found.
-func (s *CaseSummary) addOutcome(rank int, left RankRecord, p *epperfv1.Plan, c *epperfv1.Case) {
-	have, want := samplesOf(p, c, rank, left)
+func (s *CaseSummary) addOutcome(rank int, left RankRecord, c *epperfv1.Case) {
+	have, want := samplesOf(c, rank, left)
 	finished := left.Result != nil && have == want
 	if finished {
 		s.Finished++
@@ -20,7 +20,7 @@ func (s *CaseSummary) addOutcome(rank int, left RankRecord, p *epperfv1.Plan, c 
 	if check.GetFirst() != nil && s.Check.FirstWrong == "" {
 		s.Check.FirstWrong = describe(check.GetFirst(), c)
 	}
-	problem := checkProblem(left.Result, c.GetCalibration() != nil)
+	problem := checkProblem(left.Result, c.Calibrates())
 	if problem == "" {
 		s.Check.RightRanks++
 	}

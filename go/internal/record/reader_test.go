@@ -33,10 +33,10 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 		t.Errorf("header = %v", kept.Header)
 	}
 	rank := kept.Rank(0, 7)
-	if len(rank.DurationNS) != 100 || rank.DurationNS[99] != 1_997_000 || rank.Result.GetTraffic().GetRankRows() != 697 {
+	if len(rank.Pass(0)) != 100 || rank.Pass(0)[99] != 1_997_000 || rank.Result.GetTraffic().GetRankRows() != 697 {
 		t.Errorf("rank 7 = %v", rank)
 	}
-	if nobody := kept.Rank(1, 0); nobody.Result != nil || nobody.DurationNS != nil {
+	if nobody := kept.Rank(1, 0); nobody.Result != nil || nobody.Pass(0) != nil {
 		t.Errorf("a rank that left nothing = %v", nobody)
 	}
 }
@@ -198,7 +198,7 @@ func TestNewerFieldsSurvive(t *testing.T) {
 // smallRun is a run of two ranks and three iterations.
 func smallRun() *recordtest.Run {
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
-	run.Case().Ranks, run.Case().TokensOfRank, run.Case().Iterations = 2, []uint32{128, 128}, 3
+	run.Case().Ranks, run.Case().TokensOfRank, run.Case().Passes[0].Count = 2, []uint32{128, 128}, 3
 	run.Samples, run.Results = run.Samples[:2], run.Results[:2]
 	for _, samples := range run.Samples {
 		samples.DurationNs = samples.DurationNs[:3]

@@ -70,7 +70,7 @@ func meanRows(c *epperfv1.Case, ranks []RankRecord) MeanRows {
 
 // copies returns nil where the limit has no rate.
 func copies(limit *epperfv1.Limit, c *epperfv1.Case, rows MeanRows) []SharePart {
-	rate, ok := limitRate(limit, epperfv1.Samples_BLOCK_COPY_ALL)
+	rate, ok := limitRate(limit, putAll)
 	if !ok {
 		return nil
 	}
@@ -80,11 +80,11 @@ func copies(limit *epperfv1.Limit, c *epperfv1.Case, rows MeanRows) []SharePart 
 // gpuParts returns, for each operation of the case, which of link and memory takes longer. Both
 // put what crosses. It returns nil where the limit lacks a rate, or a formula.
 func gpuParts(limit *epperfv1.Limit, c *epperfv1.Case, rows MeanRows) []SharePart {
-	memory, known := limitRate(limit, epperfv1.Samples_BLOCK_LOCAL_COPY)
+	memory, known := limitRate(limit, local)
 	if !known {
 		return nil
 	}
-	link, known := limitRate(limit, epperfv1.Samples_BLOCK_COPY_ALL)
+	link, known := limitRate(limit, putAll)
 	if !known {
 		return nil
 	}

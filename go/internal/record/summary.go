@@ -207,7 +207,7 @@ func ending(trailer *epperfv1.Trailer) Ending {
 func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	c := r.Header.GetPlan().GetCases()[index]
 	s := CaseSummary{
-		Mode:           epperfv1.Name(c.GetMode()),
+		Mode:           c.ModeName(),
 		Dtype:          epperfv1.Name(c.GetDtype()),
 		Ranks:          int(c.GetRanks()),
 		MinTokens:      int(slices.Min(c.GetTokensOfRank())),
@@ -216,7 +216,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 		ExpertsPerRank: int(c.GetExpertsPerRank()),
 		Topk:           int(c.GetTopk()),
 		Warmup:         int(c.GetWarmup()),
-		Iterations:     int(c.GetIterations()),
+		Iterations:     c.Iterations(),
 		SharedGPU:      sharedGPU,
 		SMs:            int(c.GetSms()),
 	}
@@ -233,14 +233,14 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	ranks := make([]RankRecord, s.Ranks)
 	for rank := range ranks {
 		ranks[rank] = r.Rank(index, rank)
-		s.addOutcome(rank, ranks[rank], r.Header.GetPlan(), c)
+		s.addOutcome(rank, ranks[rank], c)
 		if reasons := throttled(ranks[rank].Result); reasons != nil {
 			s.Throttled = append(s.Throttled, Throttled{rank, reasons})
 		}
 	}
 	s.Network = summarizeNetwork(r.Header, ranks)
 	s.Soak = summarizeSoak(c.GetSoak(), ranks)
-	if c.GetCalibration() != nil {
+	if c.Calibrates() {
 		s.Calibration = summarizeCalibration(c, onGPUs(r.Header.GetPlan()), ranks)
 		return s
 	}
@@ -248,7 +248,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	if s.Finished == s.Ranks && !sharedGPU {
 		s.addFigures(c, ranks)
 	}
-	if c.GetDetail() != nil {
+	if len(c.GetPasses()) > 1 {
 		s.Detail = r.summarizeDetail(&s, c, ranks)
 	}
 	return s
@@ -287,7 +287,7 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 }
 
 // kept returns the durations that figures are made of.
-func kept(rank RankRecord) []int64 { return withoutFirst(rank.DurationNS) }
+func kept(rank RankRecord) []int64 { return withoutFirst(rank.Pass(0)) }
 
 func withoutFirst(durationNS []int64) []int64 { return durationNS[min(1, len(durationNS)):] }
 

@@ -102,7 +102,7 @@ func TestWhatCannotBeComputedIsAbsent(t *testing.T) {
 		},
 		"only the first iteration": {
 			func(r *recordtest.Run) {
-				r.Case().Iterations = 1
+				r.Case().Passes[0].Count = 1
 				for _, samples := range r.Samples {
 					samples.DurationNs = samples.DurationNs[:1]
 				}

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -267,9 +268,11 @@ func calibrated(r *recordtest.Run) { *r = *recordtest.Calibrated() }
 // One rank has nobody to flag.
 func lonely(r *recordtest.Run) {
 	calibrated(r)
-	r.Case().Ranks, r.Case().TokensOfRank, r.Case().Calibration.RoundTrips = 1, []uint32{1}, 0
+	r.Case().Ranks, r.Case().TokensOfRank = 1, []uint32{1}
 	r.Header.Plan.RanksPerHost = 1
-	r.Samples, r.Results = append(r.Samples[:4], r.Samples[5]), r.Results[:1]
+	r.Case().Passes = slices.DeleteFunc(r.Case().Passes, func(p *epperfv1.Pass) bool { return p.GetKind() == epperfv1.Pass_KIND_ROUND_TRIPS })
+	r.Samples = slices.DeleteFunc(r.Samples, func(s *epperfv1.Samples) bool { return s.GetRank() > 0 || s.GetPass() == 4 })
+	r.Samples[4].Pass, r.Results = 4, r.Results[:1]
 }
 
 func copiedWrong(r *recordtest.Run) {

@@ -53,7 +53,7 @@ func Passed(mode epperfv1.Mode) *Run {
 					Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
 					Seed:           1,
 					Warmup:         10,
-					Iterations:     iterations,
+					Passes:         []*epperfv1.Pass{epperfv1.Operations(mode, iterations)},
 				}},
 				Device:        epperfv1.Device_DEVICE_CPU,
 				NvlinkBackend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC,

@@ -58,17 +58,14 @@ func TestACalibrationThatIsNotWhole(t *testing.T) {
 	}
 }
 
-func TestBlocksThatTheCaseDoesNotHaveAreDamage(t *testing.T) {
+func TestPassesThatTheCaseDoesNotHaveAreDamage(t *testing.T) {
 	for name, change := range map[string]func(*recordtest.Run){
-		"details that nobody asked for": func(r *recordtest.Run) { r.Case().Detail = nil },
-		"graphs that nobody asked for": func(r *recordtest.Run) {
-			r.Samples[9].Block = epperfv1.Samples_BLOCK_GRAPH.Enum()
-		},
-		"a block of no known kind": func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(99).Enum() },
-		"an unspecified block":     func(r *recordtest.Run) { r.Samples[8].Block = epperfv1.Samples_Block(0).Enum() },
-		"two chains":               func(r *recordtest.Run) { r.Samples[9].DurationNs = []uint64{1, 2} },
-		"a mode that calibrates nothing": func(r *recordtest.Run) {
-			r.Case().Mode = epperfv1.Mode_MODE_CALIBRATE
+		"no passes":                    func(r *recordtest.Run) { r.Case().Passes = nil },
+		"passes that nobody asked for": func(r *recordtest.Run) { r.Case().Passes = r.Case().GetPasses()[:1] },
+		"a pass behind the last":       func(r *recordtest.Run) { r.Samples[9].Pass = 3 },
+		"two chains":                   func(r *recordtest.Run) { r.Samples[16].DurationNs = []uint64{1, 2} },
+		"round trips of rank 1": func(r *recordtest.Run) {
+			r.Case().Passes[1].Kind = epperfv1.Pass_KIND_ROUND_TRIPS
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

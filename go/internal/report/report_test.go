@@ -87,6 +87,7 @@ func TestScreens(t *testing.T) {
 		"soak_interrupted": {run: soakInterrupted},
 		"network":          {run: overNetwork, passed: true},
 		"networks":         {run: overNetworks, passed: true},
+		"network_unknown":  {run: overUnknownNetwork, passed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
@@ -302,6 +303,14 @@ func overNetwork(r *recordtest.Run) {
 			Modules:    []string{"cma"},
 			Transports: []string{"intra-node rma(sysv/memory cma/memory) am(sysv/memory)"},
 		}
+	}
+}
+
+// overUnknownNetwork has ranks that used a network and say no more.
+func overUnknownNetwork(r *recordtest.Run) {
+	overNetwork(r)
+	for _, result := range r.Results {
+		result.Network = &epperfv1.Network{}
 	}
 }
 

@@ -87,14 +87,9 @@ func ending(s *record.Summary) []table.Row {
 func moved(c *record.CaseSummary) table.Table {
 	rows := []table.Row{traffic(c.BytesPerRank)}
 	if n := c.Network; n != nil {
-		ucx := table.Row{Name: "network", Label: "Network"}
-		if len(n.UCXVersions) > 0 {
-			ucx.Cells = append(ucx.Cells, table.ListCell("ucx", n.UCXVersions))
-		}
-		if len(n.Modules) > 0 {
-			ucx.Cells = append(ucx.Cells, table.ListCell("modules", n.Modules))
-		}
-		rows = append(rows, ucx)
+		rows = append(rows, table.Row{Name: "network", Label: "Network", Cells: []table.Cell{
+			table.ListCell("ucx", n.UCXVersions), table.ListCell("modules", n.Modules),
+		}})
 		for _, transport := range n.Transports {
 			rows = append(rows, table.Row{Name: "transport", Label: "Transport", Cells: []table.Cell{table.TextCell("", transport)}})
 		}

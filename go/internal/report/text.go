@@ -125,7 +125,7 @@ func (r rowText) value(name, form string) (string, bool) {
 		return r.notes()
 	}
 	cell, ok := r.row.Cell(name)
-	if !ok {
+	if list, is := cell.Value().([]string); !ok || is && len(list) == 0 {
 		instead, known := strings.CutPrefix(form, "or ")
 		return instead, known
 	}

@@ -1,12 +1,12 @@
 package report
 
 import (
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
 // calibration is all that is said of a case that calibrates.
-func calibration(s *record.Summary, c *record.CaseSummary) []table.Table {
+func calibration(s *figures.Summary, c *figures.CaseSummary) []table.Table {
 	return []table.Table{
 		calibrationPlan(s, c),
 		{Name: "verdict", Rows: []table.Row{{Name: "calibrated", Label: "Calibration", Cells: []table.Cell{
@@ -18,7 +18,7 @@ func calibration(s *record.Summary, c *record.CaseSummary) []table.Table {
 	}
 }
 
-func calibrationPlan(s *record.Summary, c *record.CaseSummary) table.Table {
+func calibrationPlan(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	of := c.Calibration
 	rows := []table.Row{
 		count("ranks", "Ranks", c.Ranks),
@@ -35,9 +35,9 @@ func calibrationPlan(s *record.Summary, c *record.CaseSummary) table.Table {
 }
 
 // limits are what the machine can do.
-func limits(c *record.CaseSummary) table.Table {
+func limits(c *figures.CaseSummary) table.Table {
 	of := c.Calibration
-	rate := func(name, label string, of *record.Spread) table.Row {
+	rate := func(name, label string, of *figures.Spread) table.Row {
 		return spread(table.Row{Name: name, Label: label, Unit: table.BytesPerNanosecond, Better: table.Higher}, of, c)
 	}
 	rows := []table.Row{

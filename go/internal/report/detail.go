@@ -1,12 +1,12 @@
 package report
 
 import (
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
 // detail is what --detail adds.
-func detail(s *record.Summary, c *record.CaseSummary) table.Table {
+func detail(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	rows := []table.Row{
 		quantiles(table.Row{Name: "fresh", Label: "Fresh entry"}, c.Detail.Fresh, c),
 		median(table.Row{
@@ -28,7 +28,7 @@ func detail(s *record.Summary, c *record.CaseSummary) table.Table {
 }
 
 // median is as quantiles; the row's notes are those of a figure that there is.
-func median(row table.Row, ns *float64, c *record.CaseSummary) table.Row {
+func median(row table.Row, ns *float64, c *figures.CaseSummary) table.Row {
 	row.Unit, row.Better = table.Nanoseconds, table.Lower
 	if ns == nil {
 		row.Notes = noFigures(c)
@@ -39,7 +39,7 @@ func median(row table.Row, ns *float64, c *record.CaseSummary) table.Row {
 }
 
 // share says how much of its time a case could not but take, and what bounds it.
-func share(s *record.Summary, c *record.CaseSummary) []table.Row {
+func share(s *figures.Summary, c *figures.CaseSummary) []table.Row {
 	row := table.Row{Name: "share", Label: "Share of the limit", Unit: table.Ratio, Better: table.Higher}
 	of := c.Detail.Share
 	if of == nil {
@@ -51,9 +51,9 @@ func share(s *record.Summary, c *record.CaseSummary) []table.Row {
 	for _, part := range of.Parts {
 		bound := table.Row{Name: "bound", Label: "Bound"}
 		switch part.By {
-		case record.Link:
+		case figures.Link:
 			bound.Cells = []table.Cell{table.EnumCell("operation", part.Op), table.EnumCell("by", "link")}
-		case record.GPUMemory:
+		case figures.GPUMemory:
 			bound.Cells = []table.Cell{table.EnumCell("operation", part.Op), table.EnumCell("by", "memory")}
 		}
 		bound.Cells = append(bound.Cells,
@@ -67,7 +67,7 @@ func share(s *record.Summary, c *record.CaseSummary) []table.Row {
 }
 
 // noShare says why there is none.
-func noShare(s *record.Summary, c *record.CaseSummary) []table.Note {
+func noShare(s *figures.Summary, c *figures.CaseSummary) []table.Note {
 	switch {
 	case s.SharedGPU:
 		return noFigures(c)

@@ -3,14 +3,14 @@ package report
 import (
 	"time"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
 // An Explanation is what can be said of a run before it is made.
 type Explanation struct {
 	// Summary is of a record without ranks.
-	Summary *record.Summary
+	Summary *figures.Summary
 	Routing string
 	Dtype   string
 	Seed    uint64
@@ -29,7 +29,7 @@ type Explanation struct {
 	AvailableBytes uint64
 	AvailableBy    string
 	// Traffic is the mean over ranks.
-	Traffic              *record.Bytes
+	Traffic              *figures.Bytes
 	Timeout, WaitTimeout time.Duration
 }
 

@@ -1,12 +1,12 @@
 package report
 
 import (
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
 // plan is what was to be measured, and on what.
-func plan(s *record.Summary, c *record.CaseSummary) table.Table {
+func plan(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	rows := []table.Row{
 		enum("mode", "Mode", c.Mode),
 		count("ranks", "Ranks", c.Ranks),
@@ -41,7 +41,7 @@ func plan(s *record.Summary, c *record.CaseSummary) table.Table {
 	return table.Table{Name: "plan", Title: "EP Data Plane Performance Test", Rows: rows}
 }
 
-func backend(s *record.Summary) table.Row {
+func backend(s *figures.Summary) table.Row {
 	row := enum("backend", "Backend", s.Backend)
 	if s.Backend == "none" {
 		row.Notes = []table.Note{{Name: "rdma_forced"}}
@@ -51,7 +51,7 @@ func backend(s *record.Summary) table.Row {
 
 // placement says what ranks compute on, and whether their durations can be taken for speed. No rows
 // where the record does not tell.
-func placement(s *record.Summary, c *record.CaseSummary) []table.Row {
+func placement(s *figures.Summary, c *figures.CaseSummary) []table.Row {
 	hosts := table.IntCell("hosts", s.Hosts)
 	ranks := []table.Cell{table.IntCell("ranks", c.Ranks), table.IntCell("threads", max(1, s.Threads)), hosts}
 	notSpeed := []table.Note{{Name: "not_speed"}}
@@ -84,7 +84,7 @@ func placement(s *record.Summary, c *record.CaseSummary) []table.Row {
 }
 
 // sms says how many multiprocessors operations may use, and how many GPUs have where that is known.
-func sms(s *record.Summary, c *record.CaseSummary) table.Row {
+func sms(s *figures.Summary, c *figures.CaseSummary) table.Row {
 	row := count("sms", "SMs", c.SMs)
 	if s.MaxSMs > 0 {
 		row.Cells = append(row.Cells, table.IntCell("gpu_min", s.MinSMs), table.IntCell("gpu_max", s.MaxSMs))
@@ -93,7 +93,7 @@ func sms(s *record.Summary, c *record.CaseSummary) table.Row {
 }
 
 // plannedSoak says how long a soak was to be, and how much of it was to be checked.
-func plannedSoak(s *record.SoakSummary) table.Row {
+func plannedSoak(s *figures.SoakSummary) table.Row {
 	row := table.Row{Name: "soak", Label: "Measure"}
 	if s.PlannedEpochs > 0 {
 		row.Cells = append(row.Cells, table.CountCell("epochs", s.PlannedEpochs))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/table"
 )
@@ -17,7 +18,7 @@ func Show(w io.Writer, path string) (passed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	summary := record.Summarize(kept)
+	summary := figures.Summarize(kept)
 	if _, err := w.Write(Text(summary)); err != nil {
 		return false, fmt.Errorf("print %s: %w", path, err)
 	}
@@ -25,11 +26,11 @@ func Show(w io.Writer, path string) (passed bool, err error) {
 }
 
 // Text returns the whole text of a summary.
-func Text(s *record.Summary) []byte { return text(Tables(s)) }
+func Text(s *figures.Summary) []byte { return text(Tables(s)) }
 
 // Tables returns all that is printed of a summary: for each case a table "plan", which begins it,
 // and those that follow from it; at the end where the record is.
-func Tables(s *record.Summary) []table.Table {
+func Tables(s *figures.Summary) []table.Table {
 	var tables []table.Table
 	for i := range s.Cases {
 		c := &s.Cases[i]
@@ -39,7 +40,7 @@ func Tables(s *record.Summary) []table.Table {
 		}
 		tables = append(tables, plan(s, c), verdict("Data Plane", c))
 		if c.Soak == nil { // there nothing was timed
-			tables = append(tables, figures(c))
+			tables = append(tables, throughput(c))
 		}
 		tables = append(tables, run(s, c))
 		if c.Detail != nil {

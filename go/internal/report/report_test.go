@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	"github.com/epperf/epperf/go/internal/report"
 	"github.com/epperf/epperf/go/internal/report/screentest"
@@ -334,12 +334,12 @@ func TestShowWritesNothingAboutAFileThatIsNoRecord(t *testing.T) {
 
 // Goldens do not say which of their many digits a formula made.
 func TestFiguresAreThoseOfTheSummary(t *testing.T) {
-	text := string(report.Text(&record.Summary{
+	text := string(report.Text(&figures.Summary{
 		Path: "x.epperf",
-		Cases: []record.CaseSummary{{
+		Cases: []figures.CaseSummary{{
 			Ranks: 8, Finished: 8,
-			Bandwidth: &record.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},
-			LatencyNS: &record.Spread{Avg: 519_349, Min: 519_051, Max: 519_549},
+			Bandwidth: &figures.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},
+			LatencyNS: &figures.Spread{Avg: 519_349, Min: 519_051, Max: 519_549},
 		}},
 	}))
 	for _, line := range []string{

@@ -1,12 +1,12 @@
 package report
 
 import (
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
 // verdict says how many ranks passed what.
-func verdict(label string, c *record.CaseSummary) table.Table {
+func verdict(label string, c *figures.CaseSummary) table.Table {
 	cells := []table.Cell{
 		table.IntCell("passed", c.PassedRanks), table.IntCell("ranks", c.Ranks), table.EnumCell("mode", c.Mode),
 	}
@@ -22,8 +22,8 @@ func verdict(label string, c *record.CaseSummary) table.Table {
 	return table.Table{Name: "verdict", Rows: []table.Row{{Name: "passed", Label: label, Cells: cells}}}
 }
 
-// figures are those that the known block has.
-func figures(c *record.CaseSummary) table.Table {
+// throughput has the figures of the known block.
+func throughput(c *figures.CaseSummary) table.Table {
 	return table.Table{Name: "figures", Rows: []table.Row{
 		spread(table.Row{
 			Name: "bandwidth", Label: "Bandwidth", Unit: table.BytesPerNanosecond, Better: table.Higher,
@@ -33,7 +33,7 @@ func figures(c *record.CaseSummary) table.Table {
 }
 
 // run says how the run ended if not well, and what its durations have to be taken with.
-func run(s *record.Summary, c *record.CaseSummary) table.Table {
+func run(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	var rows []table.Row
 	if s.PartOfNode != nil {
 		rows = append(rows, table.Row{Name: "part", Label: "Part", Cells: []table.Cell{table.IntCell("node", *s.PartOfNode)}})
@@ -61,15 +61,15 @@ func run(s *record.Summary, c *record.CaseSummary) table.Table {
 }
 
 // ending says how the run came to its end; no row if it passed.
-func ending(s *record.Summary) []table.Row {
+func ending(s *figures.Summary) []table.Row {
 	row := table.Row{Name: "ending"}
 	note, name := "", ""
 	switch s.Ending {
-	case record.Passed:
+	case figures.Passed:
 		return nil
-	case record.Incomplete:
+	case figures.Incomplete:
 		row.Label, name, note = "Incomplete", "incomplete", "not_closed"
-	case record.Interrupted:
+	case figures.Interrupted:
 		row.Label, name, note = "Interrupted", "interrupted", "signal"
 	default:
 		row.Label, name, note = "Failed", "failed", "no_reason"
@@ -84,7 +84,7 @@ func ending(s *record.Summary) []table.Row {
 }
 
 // moved says what crossed, and by which network.
-func moved(c *record.CaseSummary) table.Table {
+func moved(c *figures.CaseSummary) table.Table {
 	rows := []table.Row{traffic(c.BytesPerRank)}
 	if n := c.Network; n != nil {
 		rows = append(rows, table.Row{Name: "network", Label: "Network", Cells: []table.Cell{
@@ -101,7 +101,7 @@ func moved(c *record.CaseSummary) table.Table {
 }
 
 // checked says what was compared, and what was wrong with which rank.
-func checked(c *record.CaseSummary) table.Table {
+func checked(c *figures.CaseSummary) table.Table {
 	rows := []table.Row{{Name: "checked", Label: "Checked", Cells: []table.Cell{
 		table.IntCell("right", c.Check.RightRanks),
 		table.IntCell("ranks", c.Ranks),
@@ -122,7 +122,7 @@ func checked(c *record.CaseSummary) table.Table {
 }
 
 // soaked says how far a soak came.
-func soaked(s *record.SoakSummary) table.Table {
+func soaked(s *figures.SoakSummary) table.Table {
 	return table.Table{Name: "soaked", Rows: []table.Row{{Name: "soak", Label: "Soak", Cells: []table.Cell{
 		table.CountCell("epochs", s.Epochs),
 		table.CountCell("checked", s.Checked),

@@ -1,7 +1,7 @@
 package report
 
 import (
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
@@ -14,7 +14,7 @@ func count(name, label string, value int) table.Row {
 }
 
 // spread puts the figures of a rate or a duration into a row; there may be none.
-func spread(row table.Row, of *record.Spread, c *record.CaseSummary) table.Row {
+func spread(row table.Row, of *figures.Spread, c *figures.CaseSummary) table.Row {
 	if of == nil {
 		row.Notes = noFigures(c)
 		return row
@@ -26,7 +26,7 @@ func spread(row table.Row, of *record.Spread, c *record.CaseSummary) table.Row {
 }
 
 // quantiles is as spread. Where samples are too few for a quantile, its cell is missing.
-func quantiles(row table.Row, of *record.Quantiles, c *record.CaseSummary) table.Row {
+func quantiles(row table.Row, of *figures.Quantiles, c *figures.CaseSummary) table.Row {
 	row.Unit, row.Better = table.Nanoseconds, table.Lower
 	if of == nil {
 		row.Notes = noFigures(c)
@@ -47,7 +47,7 @@ func quantiles(row table.Row, of *record.Quantiles, c *record.CaseSummary) table
 }
 
 // traffic says what one iteration moves, counted in three ways.
-func traffic(mean *record.Bytes) table.Row {
+func traffic(mean *figures.Bytes) table.Row {
 	row := table.Row{Name: "bytes", Label: "Bytes a rank", Unit: table.Bytes}
 	if mean != nil {
 		row.Cells = []table.Cell{
@@ -60,7 +60,7 @@ func traffic(mean *record.Bytes) table.Row {
 }
 
 // noFigures says why a case has no bandwidth or no latency.
-func noFigures(c *record.CaseSummary) []table.Note {
+func noFigures(c *figures.CaseSummary) []table.Note {
 	if unfinished := c.Ranks - c.Finished; unfinished > 0 {
 		return []table.Note{{Name: "unfinished", Cells: []table.Cell{table.IntCell("ranks", unfinished)}}}
 	}

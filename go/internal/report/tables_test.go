@@ -3,6 +3,7 @@ package report_test
 import (
 	"testing"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	"github.com/epperf/epperf/go/internal/report"
@@ -17,7 +18,7 @@ func tablesOf(t *testing.T, run *recordtest.Run) []table.Table {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return report.Tables(record.Summarize(kept))
+	return report.Tables(figures.Summarize(kept))
 }
 
 // What other programs read is not what the text rounds, scales and words.

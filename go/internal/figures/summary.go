@@ -82,6 +82,7 @@ type CaseSummary struct {
 	// Mode and Dtype are named as on the command line.
 	Mode, Dtype           string
 	Layout, Combine       string // as well; "" both where they are expert and rank
+	RowsOnce              bool   // the layout keeps a row once, and not once an expert
 	Quantize              string // as well; "" where it is inside
 	Ranks                 int
 	MinTokens, MaxTokens  int // over ranks
@@ -137,14 +138,14 @@ type CheckSummary struct {
 	// RightRanks is the number of ranks that compared what they had to and found nothing wrong.
 	RightRanks  int
 	Rows, Wrong uint64
-	// FirstWrong describes the first wrong row of the lowest rank that has one; "" if none has.
-	FirstWrong string
+	// FirstWrong is the first wrong row of the lowest rank that has one; nil if none has.
+	FirstWrong *epperfv1.WrongRow
 }
 
 // A Failure is why one rank did not pass.
 type Failure struct {
-	Rank  int
-	Error string
+	Rank    int
+	Verdict Verdict
 }
 
 // Summarize computes everything that is printed of a record.
@@ -224,6 +225,7 @@ func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
 		SMs:            int(c.GetSms()),
 	}
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
+	s.RowsOnce = !epperfv1.FansOut(layout)
 	if layout != epperfv1.Layout_LAYOUT_EXPERT || combine != epperfv1.CombineSum_COMBINE_SUM_RANK {
 		s.Layout, s.Combine = epperfv1.Name(layout), epperfv1.Name(combine)
 	}
@@ -236,7 +238,7 @@ func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
 	ranks := make([]record.RankRecord, s.Ranks)
 	for rank := range ranks {
 		ranks[rank] = r.Rank(index, rank)
-		s.addOutcome(rank, ranks[rank], c)
+		s.addVerdict(rank, ranks[rank], c)
 		if reasons := throttled(ranks[rank].Result); reasons != nil {
 			s.Throttled = append(s.Throttled, Throttled{rank, reasons})
 		}

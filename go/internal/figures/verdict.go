@@ -1,60 +1,90 @@
 package figures
 
 import (
-	"fmt"
-	"math"
-
 	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// addOutcome counts how one rank ended the case, and what its checks found.
-func (s *CaseSummary) addOutcome(rank int, left record.RankRecord, c *epperfv1.Case) {
+// A Reason is why a rank did not pass a case.
+type Reason string
+
+const (
+	// None: it passed.
+	None Reason = "none"
+	// NoResult: it ended without a word. Have and Want say how far it came.
+	NoResult Reason = "no-result"
+	// Reported: it says so itself, in Verdict.Error.
+	Reported Reason = "reported"
+	// NotChecked: nobody looked at what it received.
+	NotChecked Reason = "not-checked"
+	// WrongRows: the check found Wrong of them.
+	WrongRows Reason = "wrong-rows"
+	// NothingCompared: the check found no row where there had to be some, which proves nothing.
+	NothingCompared Reason = "nothing-compared"
+	// Unfinished: samples are missing. Have and Want say how many.
+	Unfinished Reason = "unfinished"
+	// Unexplained: it did not pass and says no more.
+	Unexplained Reason = "unexplained"
+)
+
+// A Verdict is whether a rank passed a case, and if not why. A rank's own word that it passed is
+// not believed over what it left.
+type Verdict struct {
+	Reason Reason
+	// Error is what the rank reported.
+	Error string
+	// Wrong is what its checks found.
+	Wrong uint64
+	// Have and Want are the durations that the rank left, of all passes together, and those that it had
+	// to leave.
+	Have, Want uint64
+}
+
+// Passed reports whether the rank ran all of the case and was right.
+func (v Verdict) Passed() bool { return v.Reason == None }
+
+// Judge says whether a rank passed.
+func Judge(c *epperfv1.Case, rank int, left record.RankRecord) Verdict {
 	have, want := samplesOf(c, rank, left)
-	finished := left.Result != nil && have == want
-	if finished {
-		s.Finished++
-	}
-	check := left.Result.GetCheck()
-	s.Check.Rows += check.GetRows()
-	s.Check.Wrong += check.GetWrong()
-	if check.GetFirst() != nil && s.Check.FirstWrong == "" {
-		s.Check.FirstWrong = describe(check.GetFirst(), c)
-	}
-	problem := checkProblem(left.Result, c.Calibrates())
-	if problem == "" {
-		s.Check.RightRanks++
-	}
-	switch {
-	case left.Result == nil:
-		problem = fmt.Sprintf("ended without a result after %d of %d iterations", have, want)
-	case left.Result.GetError() != "":
-		problem = left.Result.GetError()
-	case problem != "":
-	case !finished:
-		problem = fmt.Sprintf("ended after %d of %d iterations", have, want)
-	case !left.Result.GetPassed():
-		problem = "failed without saying why"
-	}
-	if problem == "" {
-		s.PassedRanks++
-	} else {
-		s.Failures = append(s.Failures, Failure{rank, problem})
+	return Verdict{
+		Reason: reason(c, left.Result, have == want),
+		Error:  left.Result.GetError(),
+		Wrong:  left.Result.GetCheck().GetWrong(),
+		Have:   have,
+		Want:   want,
 	}
 }
 
-// checkProblem says why a rank does not count as checked; "" if it does. Nothing compared is as
-// good as wrong where there was something to compare.
-func checkProblem(result *epperfv1.RankResult, calibrates bool) string {
+func reason(c *epperfv1.Case, result *epperfv1.RankResult, finished bool) Reason {
+	checked := judgeCheck(c, result)
+	switch {
+	case result == nil:
+		return NoResult
+	case result.GetError() != "":
+		return Reported
+	case checked != None:
+		return checked
+	case !finished:
+		return Unfinished
+	case !result.GetPassed():
+		return Unexplained
+	default:
+		return None
+	}
+}
+
+// judgeCheck says why a rank does not count as checked. Nothing compared is as good as wrong where
+// there was something to compare.
+func judgeCheck(c *epperfv1.Case, result *epperfv1.RankResult) Reason {
 	switch check := result.GetCheck(); {
 	case check == nil:
-		return "was not checked"
+		return NotChecked
 	case check.GetWrong() > 0:
-		return fmt.Sprintf("%d wrong rows", check.GetWrong())
-	case check.GetRows() == 0 && (calibrates || moves(result.GetTraffic())):
-		return "compared no rows"
+		return WrongRows
+	case check.GetRows() == 0 && (c.Calibrates() || moves(result.GetTraffic())):
+		return NothingCompared
 	default:
-		return ""
+		return None
 	}
 }
 
@@ -67,89 +97,24 @@ func moves(traffic *epperfv1.Traffic) bool {
 	return traffic.GetSelections() > 0 || received > 0
 }
 
-// describe names a wrong row and what was read and expected there, in hexadecimal and decoded.
-func describe(wrong *epperfv1.WrongRow, c *epperfv1.Case) string {
-	var what string
-	value := func(bits uint64) string { return fmt.Sprintf("0x%02x", bits) }
-	switch wrong.GetKind() {
-	case epperfv1.WrongRow_KIND_DISPATCH_ROW:
-		what = "dispatched row"
-		value = fp8
-		if c.GetDtype() == epperfv1.Dtype_DTYPE_BF16 {
-			value = bf16
-		}
-	case epperfv1.WrongRow_KIND_DISPATCH_SCALE:
-		what = "scale of the dispatched row"
-		value = fp32
-	case epperfv1.WrongRow_KIND_DISPATCH_SOURCE:
-		what = "source of the dispatched row"
-		value = func(bits uint64) string { return fmt.Sprintf("rank %d, token %d", bits>>32, uint32(bits)) }
-	case epperfv1.WrongRow_KIND_DISPATCH_COUNT:
-		return fmt.Sprintf("rank %d: number of rows %s: got %d, want %d",
-			wrong.GetRank(), blockOf(wrong), wrong.GetGot(), wrong.GetWant())
-	case epperfv1.WrongRow_KIND_DISPATCH_BEGIN:
-		return fmt.Sprintf("rank %d: first row %s: got %d, want %d",
-			wrong.GetRank(), blockOf(wrong), wrong.GetGot(), wrong.GetWant())
-	case epperfv1.WrongRow_KIND_PADDING:
-		return fmt.Sprintf("rank %d: a row of padding behind those %s, byte %d: got 0x%02x, want 0x%02x",
-			wrong.GetRank(), blockOf(wrong), wrong.GetChannel(), wrong.GetGot(), wrong.GetWant())
-	case epperfv1.WrongRow_KIND_DISPATCH_DESCRIPTION:
-		return fmt.Sprintf("rank %d: description of the row from rank %d, token %d: got 0x%x, want 0x%x",
-			wrong.GetRank(), wrong.GetSourceRank(), wrong.GetToken(), wrong.GetGot(), wrong.GetWant())
-	case epperfv1.WrongRow_KIND_GUARD:
-		beside := "the combined rows"
-		if wrong.Expert != nil {
-			beside = fmt.Sprintf("the rows of expert %d", wrong.GetExpert())
-		} else if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
-			beside = "the received or the combined rows"
-		}
-		return fmt.Sprintf("rank %d: guard beside %s, byte %d: got %s, want %s",
-			wrong.GetRank(), beside, wrong.GetChannel(), value(wrong.GetGot()), value(wrong.GetWant()))
-	case epperfv1.WrongRow_KIND_COPIED_ROW:
-		return fmt.Sprintf("rank %d: row %d copied from rank %d, channel %d: got %s, want %s", wrong.GetRank(),
-			wrong.GetToken(), wrong.GetSourceRank(), wrong.GetChannel(), bf16(wrong.GetGot()), bf16(wrong.GetWant()))
-	case epperfv1.WrongRow_KIND_COMBINE_ROW:
-		what = "combined row"
-		value = bf16
-	default:
-		what = "row"
+// addVerdict counts how one rank ended the case, and what its checks found.
+func (s *CaseSummary) addVerdict(rank int, left record.RankRecord, c *epperfv1.Case) {
+	verdict := Judge(c, rank, left)
+	if left.Result != nil && verdict.Have == verdict.Want {
+		s.Finished++
 	}
-	where := fmt.Sprintf("rank %d: %s from rank %d, token %d", wrong.GetRank(), what, wrong.GetSourceRank(), wrong.GetToken())
-	if wrong.Expert != nil {
-		where += fmt.Sprintf(", expert %d", wrong.GetExpert())
+	check := left.Result.GetCheck()
+	s.Check.Rows += check.GetRows()
+	s.Check.Wrong += check.GetWrong()
+	if s.Check.FirstWrong == nil {
+		s.Check.FirstWrong = check.GetFirst()
 	}
-	return fmt.Sprintf("%s, channel %d: got %s, want %s", where, wrong.GetChannel(), value(wrong.GetGot()), value(wrong.GetWant()))
-}
-
-// blockOf names whose rows they are: an expert's, or where each row is kept once a source's.
-func blockOf(wrong *epperfv1.WrongRow) string {
-	if wrong.Expert != nil {
-		return fmt.Sprintf("at expert %d", wrong.GetExpert())
+	if judgeCheck(c, left.Result) == None {
+		s.Check.RightRanks++
 	}
-	return fmt.Sprintf("from rank %d", wrong.GetSourceRank())
-}
-
-func fp32(bits uint64) string {
-	return fmt.Sprintf("0x%08x (%g)", bits, math.Float32frombits(uint32(bits)))
-}
-
-func bf16(bits uint64) string {
-	return fmt.Sprintf("0x%04x (%g)", bits, math.Float32frombits(uint32(bits)<<16))
-}
-
-// fp8 decodes E4M3: four bits of exponent with a bias of 7, three of mantissa, no infinity, and
-// NaN only where both are all ones.
-func fp8(bits uint64) string {
-	exponent, mantissa := int(bits>>3&0xf), float64(bits&7)
-	value := math.Ldexp(1+mantissa/8, exponent-7)
-	switch {
-	case bits&0x7f == 0x7f:
-		value = math.NaN()
-	case exponent == 0:
-		value = math.Ldexp(mantissa/8, -6)
+	if verdict.Passed() {
+		s.PassedRanks++
+	} else {
+		s.Failures = append(s.Failures, Failure{rank, verdict})
 	}
-	if bits&0x80 != 0 {
-		value = -value
-	}
-	return fmt.Sprintf("0x%02x (%g)", bits, value)
 }

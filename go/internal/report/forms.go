@@ -16,6 +16,7 @@ import (
 //	count rank 1 rank, 2 ranks
 //	duration   5m0s
 //	percent    62%, of a ratio
+//	bits       0x38 (1): as the cell "encoding" says
 //	unless X   not there if it is X, or reads as the cell X does
 //	or X       X if it is not there
 //	-30, 16    filled up to a width, from the left or from the right

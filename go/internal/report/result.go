@@ -100,27 +100,6 @@ func moved(c *figures.CaseSummary) table.Table {
 	return table.Table{Name: "moved", Rows: rows}
 }
 
-// checked says what was compared, and what was wrong with which rank.
-func checked(c *figures.CaseSummary) table.Table {
-	rows := []table.Row{{Name: "checked", Label: "Checked", Cells: []table.Cell{
-		table.IntCell("right", c.Check.RightRanks),
-		table.IntCell("ranks", c.Ranks),
-		table.CountCell("rows", c.Check.Rows),
-		table.CountCell("wrong", c.Check.Wrong),
-	}}}
-	if c.Check.FirstWrong != "" {
-		rows = append(rows, table.Row{
-			Name: "first_wrong", Label: "First wrong row", Cells: []table.Cell{table.TextCell("", c.Check.FirstWrong)},
-		})
-	}
-	for _, failure := range c.Failures {
-		rows = append(rows, table.Row{Name: "failure", Label: "Rank", Cells: []table.Cell{
-			table.IntCell("rank", failure.Rank), table.TextCell("error", failure.Error),
-		}})
-	}
-	return table.Table{Name: "checked", Rows: rows}
-}
-
 // soaked says how far a soak came.
 func soaked(s *figures.SoakSummary) table.Table {
 	return table.Table{Name: "soaked", Rows: []table.Row{{Name: "soak", Label: "Soak", Cells: []table.Cell{

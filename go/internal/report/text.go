@@ -2,11 +2,18 @@ package report
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/epperf/epperf/go/internal/table"
+)
+
+// Cells that say how others read.
+const (
+	kind     = "kind"
+	encoding = "encoding"
 )
 
 // text walks tables and says each row in the words of its phrase.
@@ -28,7 +35,7 @@ func text(tables []table.Table) []byte {
 
 func (l *layout) write(all *strings.Builder, rows []table.Row) {
 	for i := range rows {
-		words := l.rows[rows[i].Name]
+		words := l.phrase(&rows[i])
 		first := i == 0 || rows[i-1].Name != rows[i].Name
 		last := i == len(rows)-1 || rows[i+1].Name != rows[i].Name
 		r := rowText{&rows[i], l}
@@ -51,6 +58,16 @@ func (l *layout) write(all *strings.Builder, rows []table.Row) {
 	if len(rows) > 0 {
 		all.WriteByte('\n')
 	}
+}
+
+// phrase returns that of the row's kind before that of its name.
+func (l *layout) phrase(row *table.Row) phrase {
+	if cell, ok := row.Cell(kind); ok {
+		if words, ok := l.rows[fmt.Sprint(row.Name, " ", cell.Value())]; ok {
+			return words
+		}
+	}
+	return l.rows[row.Name]
 }
 
 // A rowText is a row in the words of a layout.
@@ -135,6 +152,11 @@ func (r rowText) value(name, form string) (string, bool) {
 			other = r.plain(cell)
 		}
 		return plain, plain != other
+	}
+	if form == "bits" {
+		meaning, _ := r.row.Cell(encoding)
+		value, _ := cell.Value().(uint64)
+		return bits(value, fmt.Sprint(meaning.Value())), true
 	}
 	if number, ok := wordNumber(cell, form); ok {
 		return number, true

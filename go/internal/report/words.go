@@ -17,11 +17,29 @@ type layout struct {
 	width int
 	// decimals are those of microseconds.
 	decimals int
-	// rows that are not listed have the phrase of zero.
+	// rows are found by their name, or by their name and kind where they have a cell of that name; one
+	// that is not found has the zero phrase.
 	rows map[string]phrase
 }
 
 var spreadPhrase = phrase{body: "avg={avg}, min={min}, max={max}"}
+
+const (
+	gotWant = "got {got|bits}, want {want|bits}"
+	ofRank  = "{label} {rank}: "
+)
+
+// wrongValue is the body of a row that tells of one value of what.
+func wrongValue(what string) string {
+	return "rank {rank}: " + what + " from rank {source}, token {token}[, expert {expert}], channel {channel}: " + gotWant
+}
+
+// wrongBlock is the body of a row that tells of all rows of an expert, or where each row is kept once
+// of a source.
+func wrongBlock(what, then string) string {
+	return "rank {rank}: " + what + " at expert {expert}" + then + gotWant +
+		"||rank {rank}: " + what + " from rank {source}" + then + gotWant
+}
 
 var layouts = map[string]layout{
 	"plan": {
@@ -106,8 +124,31 @@ var layouts = map[string]layout{
 		},
 	}},
 	"checked": {rows: map[string]phrase{
-		"checked": {body: "{right}/{ranks} ranks, {rows|,} rows, {wrong|,} wrong"},
-		"failure": {head: "{label} {rank}: ", body: "{error}"},
+		"checked":                     {body: "{right}/{ranks} ranks, {rows|,} rows, {wrong|,} wrong"},
+		"first_wrong":                 {body: wrongValue("row")},
+		"first_wrong dispatch-row":    {body: wrongValue("dispatched row")},
+		"first_wrong dispatch-scale":  {body: wrongValue("scale of the dispatched row")},
+		"first_wrong dispatch-source": {body: wrongValue("source of the dispatched row")},
+		"first_wrong combine-row":     {body: wrongValue("combined row")},
+		"first_wrong dispatch-count":  {body: wrongBlock("number of rows", ": ")},
+		"first_wrong dispatch-begin":  {body: wrongBlock("first row", ": ")},
+		"first_wrong padding":         {body: wrongBlock("a row of padding behind those", ", byte {channel}: ")},
+		"first_wrong dispatch-description": {
+			body: "rank {rank}: description of the row from rank {source}, token {token}: " + gotWant,
+		},
+		"first_wrong guard": {
+			body: "rank {rank}: guard beside [the rows of expert {expert}][{notes}], byte {channel}: " + gotWant,
+		},
+		"first_wrong copied-row": {
+			body: "rank {rank}: row {token} copied from rank {source}, channel {channel}: " + gotWant,
+		},
+		"failure no-result":        {head: ofRank, body: "ended without a result after {have} of {want} iterations"},
+		"failure reported":         {head: ofRank, body: "{error}"},
+		"failure not-checked":      {head: ofRank, body: "was not checked"},
+		"failure wrong-rows":       {head: ofRank, body: "{wrong} wrong rows"},
+		"failure nothing-compared": {head: ofRank, body: "compared no rows"},
+		"failure unfinished":       {head: ofRank, body: "ended after {have} of {want} iterations"},
+		"failure unexplained":      {head: ofRank, body: "failed without saying why"},
 	}},
 	"soaked": {rows: map[string]phrase{
 		"soak": {body: "{epochs|,} epochs, {checked|,} checked in full, {rows|,} rows, {wrong|,} wrong"},
@@ -150,26 +191,28 @@ var layouts = map[string]layout{
 
 // notes are the words of notes, with their cells.
 var notes = map[string]string{
-	"rdma_forced":        "RDMA forced",
-	"not_speed":          "checks correctness, not speed",
-	"half_of_time":       "checked in full for at most half of the time",
-	"unfinished":         "{ranks|count rank} did not finish",
-	"shared_gpus":        "ranks share GPUs",
-	"samples":            "{samples|count sample}",
-	"pairs":              "{pairs|count pair}",
-	"graph":              "{replays|count replay} of {operations|count operation}",
-	"not_closed":         "the run ended without closing its record, which holds what was written until then",
-	"signal":             "the run was ended by a signal",
-	"no_reason":          "the record does not say why",
-	"remote_not_counted": "of rows that come back one a selection, nobody counts the remote ones",
-	"not_mapped":         "a calibration is of mapped memory",
-	"several_hosts":      "a calibration is of one launcher's ranks",
-	"several_threads":    "a calibration copies with one thread a rank",
-	"no_calibration":     "no calibration of this machine; perf calibrate --num-processes={ranks} makes one",
-	"lazy":               "the rest takes no memory",
-	"on_gpu":             "the GPU has memory for all of them, its host for these",
-	"fits":               " of",
-	"too_much":           ", more than the",
+	"rdma_forced":          "RDMA forced",
+	"not_speed":            "checks correctness, not speed",
+	"half_of_time":         "checked in full for at most half of the time",
+	"unfinished":           "{ranks|count rank} did not finish",
+	"shared_gpus":          "ranks share GPUs",
+	"samples":              "{samples|count sample}",
+	"pairs":                "{pairs|count pair}",
+	"graph":                "{replays|count replay} of {operations|count operation}",
+	"not_closed":           "the run ended without closing its record, which holds what was written until then",
+	"signal":               "the run was ended by a signal",
+	"no_reason":            "the record does not say why",
+	"remote_not_counted":   "of rows that come back one a selection, nobody counts the remote ones",
+	"not_mapped":           "a calibration is of mapped memory",
+	"several_hosts":        "a calibration is of one launcher's ranks",
+	"several_threads":      "a calibration copies with one thread a rank",
+	"no_calibration":       "no calibration of this machine; perf calibrate --num-processes={ranks} makes one",
+	"lazy":                 "the rest takes no memory",
+	"on_gpu":               "the GPU has memory for all of them, its host for these",
+	"fits":                 " of",
+	"too_much":             ", more than the",
+	"combined":             "the combined rows",
+	"received_or_combined": "the received or the combined rows",
 }
 
 // enums are the words that stand for others.

@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/report/screentest"
 )
 
@@ -37,7 +37,7 @@ func TestCalibrationIsMeasuredAndChecked(t *testing.T) {
 			if !strings.Contains(kept.Path, "-calibrate-") {
 				t.Errorf("its record is %s", kept.Path)
 			}
-			if summary := record.Summarize(kept); !summary.Passed() || summary.Cases[0].Calibration.All == nil {
+			if summary := figures.Summarize(kept); !summary.Passed() || summary.Cases[0].Calibration.All == nil {
 				t.Errorf("the record did not pass: %+v", summary)
 			}
 			if ranks == "2" {

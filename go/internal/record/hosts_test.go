@@ -77,8 +77,8 @@ func TestPartsMayShareAFolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if summary := record.Summarize(kept); summary.PartOfNode == nil || *summary.PartOfNode != int(node) {
-			t.Errorf("part of node %v, want %d", summary.PartOfNode, node)
+		if header := kept.Header; header.PartOfNode == nil || header.GetPartOfNode() != node {
+			t.Errorf("part of node %v, want %d", header.PartOfNode, node)
 		}
 	}
 	files, err := os.ReadDir(folder)

@@ -1,5 +1,4 @@
-// Package record keeps what a run measured in one file, and derives from it everything that is
-// printed.
+// Package record keeps what a run measured in one file.
 //
 // A record is a sequence of length-delimited Entry messages (record.proto): the Header first,
 // Samples and RankResults in any order, the Trailer last. While it is written its name ends in

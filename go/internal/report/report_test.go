@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	"github.com/epperf/epperf/go/internal/report"
 	"github.com/epperf/epperf/go/internal/report/screentest"
@@ -87,6 +87,7 @@ func TestScreens(t *testing.T) {
 		"soak_interrupted": {run: soakInterrupted},
 		"network":          {run: overNetwork, passed: true},
 		"networks":         {run: overNetworks, passed: true},
+		"network_unknown":  {run: overUnknownNetwork, passed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
@@ -305,6 +306,14 @@ func overNetwork(r *recordtest.Run) {
 	}
 }
 
+// overUnknownNetwork has ranks that used a network and say no more.
+func overUnknownNetwork(r *recordtest.Run) {
+	overNetwork(r)
+	for _, result := range r.Results {
+		result.Network = &epperfv1.Network{}
+	}
+}
+
 // overNetworks has one rank with another UCX that says little, and one that says hostile things.
 func overNetworks(r *recordtest.Run) {
 	overNetwork(r)
@@ -325,12 +334,12 @@ func TestShowWritesNothingAboutAFileThatIsNoRecord(t *testing.T) {
 
 // Goldens do not say which of their many digits a formula made.
 func TestFiguresAreThoseOfTheSummary(t *testing.T) {
-	text := string(report.Text(&record.Summary{
+	text := string(report.Text(&figures.Summary{
 		Path: "x.epperf",
-		Cases: []record.CaseSummary{{
+		Cases: []figures.CaseSummary{{
 			Ranks: 8, Finished: 8,
-			Bandwidth: &record.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},
-			LatencyNS: &record.Spread{Avg: 519_349, Min: 519_051, Max: 519_549},
+			Bandwidth: &figures.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},
+			LatencyNS: &figures.Spread{Avg: 519_349, Min: 519_051, Max: 519_549},
 		}},
 	}))
 	for _, line := range []string{

@@ -84,6 +84,17 @@ func Passed(mode epperfv1.Mode) *Run {
 	return run
 }
 
+// Small returns Passed in mode e2e of two ranks and three iterations.
+func Small() *Run {
+	run := Passed(epperfv1.Mode_MODE_E2E)
+	run.Case().Ranks, run.Case().TokensOfRank, run.Case().Passes[0].Count = 2, []uint32{128, 128}, 3
+	run.Samples, run.Results = run.Samples[:2], run.Results[:2]
+	for _, samples := range run.Samples {
+		samples.DurationNs = samples.DurationNs[:3]
+	}
+	return run
+}
+
 // OnGPUs puts the run on a number of GPUs that are all alike. With fewer than ranks they are shared.
 func (r *Run) OnGPUs(count int) {
 	r.Header.Plan.Device = epperfv1.Device_DEVICE_CUDA

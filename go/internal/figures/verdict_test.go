@@ -1,11 +1,11 @@
-package record_test
+package figures_test
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -55,12 +55,12 @@ func TestWhyARankDidNotPass(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := smallRun()
+			run := recordtest.Small()
 			test.change(run)
 			s := summarize(t, run)
-			var want []record.Failure
+			var want []figures.Failure
 			if test.want != "" {
-				want = []record.Failure{{Rank: 1, Error: test.want}}
+				want = []figures.Failure{{Rank: 1, Error: test.want}}
 			}
 			c := s.Cases[0]
 			if diff := cmp.Diff(want, c.Failures); diff != "" {
@@ -78,7 +78,7 @@ func TestWhyARankDidNotPass(t *testing.T) {
 
 // Where rows are kept once, no expert tells received rows' guards from combined ones'.
 func TestAGuardOfRowsKeptOnceIsNotPinnedOnCombine(t *testing.T) {
-	run := smallRun()
+	run := recordtest.Small()
 	run.Case().Layout = epperfv1.Layout_LAYOUT_FLAT
 	run.Results[0].Check.Wrong = 1
 	run.Results[0].Check.First = &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_GUARD, Got: 0, Want: 0xa5}
@@ -154,7 +154,7 @@ func TestTheFirstWrongRowIsDescribed(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := smallRun()
+			run := recordtest.Small()
 			run.Case().Dtype = test.dtype
 			run.Results[0].Check.Wrong, run.Results[0].Check.First = 1, test.wrong
 			later := &epperfv1.WrongRow{Rank: 1}

@@ -1,10 +1,11 @@
-package record_test
+package figures_test
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -15,7 +16,7 @@ func TestShareOfTheLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	limit, ok := record.LimitOf(kept)
+	limit, ok := figures.LimitOf(kept)
 	if !ok {
 		t.Fatal("no limit")
 	}
@@ -28,9 +29,9 @@ func TestShareOfTheLimit(t *testing.T) {
 		run.Header.Limit = limit
 		rate := (2.62144 + 5.24288/3) / 2
 		const meanNS = 1_503_500 // of iterations 1 to 99 and ranks 0 to 7
-		want := &record.Share{
+		want := &figures.Share{
 			OfTime: leastBytes / rate / meanNS,
-			Parts:  []record.SharePart{{By: record.Copies, Bytes: leastBytes, Rate: rate}},
+			Parts:  []figures.SharePart{{By: figures.Copies, Bytes: leastBytes, Rate: rate}},
 			RunID:  "0a1b2c3d",
 		}
 		if diff := cmp.Diff(want, summarize(t, run).Cases[0].Detail.Share, nearly); diff != "" {
@@ -44,7 +45,7 @@ func TestOnlyCalibrationsAreLimits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ok := record.LimitOf(kept); ok {
+	if _, ok := figures.LimitOf(kept); ok {
 		t.Error("a measurement was taken for a calibration")
 	}
 }
@@ -55,11 +56,11 @@ func TestShareOfTheLimitOfGPUs(t *testing.T) {
 	const meanNS = 1_503_500 // of iterations 1 to 99 and ranks 0 to 7
 	const memory = 52.4288
 	const put = (2.62144 + 5.24288/3) / 2
-	bound := map[string]record.SharePart{
-		"dispatch by the link": {Op: "dispatch", By: record.Link, Bytes: 593.875 * row, Rate: put},
-		"combine by the link":  {Op: "combine", By: record.Link, Bytes: 593.875 * token, Rate: put},
-		"dispatch by memory":   {Op: "dispatch", By: record.GPUMemory, Bytes: (128*token + (2*593.875+1024)*row) / 2, Rate: memory},
-		"combine by memory":    {Op: "combine", By: record.GPUMemory, Bytes: (1024 + 2*593.875 + 128) / 2 * token, Rate: memory},
+	bound := map[string]figures.SharePart{
+		"dispatch by the link": {Op: "dispatch", By: figures.Link, Bytes: 593.875 * row, Rate: put},
+		"combine by the link":  {Op: "combine", By: figures.Link, Bytes: 593.875 * token, Rate: put},
+		"dispatch by memory":   {Op: "dispatch", By: figures.GPUMemory, Bytes: (128*token + (2*593.875+1024)*row) / 2, Rate: memory},
+		"combine by memory":    {Op: "combine", By: figures.GPUMemory, Bytes: (1024 + 2*593.875 + 128) / 2 * token, Rate: memory},
 	}
 	for name, test := range map[string]struct {
 		mode   epperfv1.Mode
@@ -87,7 +88,7 @@ func TestShareOfTheLimitOfGPUs(t *testing.T) {
 				t.Fatal(err)
 			}
 			run := recordtest.DetailedOnGPUs(test.mode, 8)
-			run.Header.Limit, _ = record.LimitOf(kept)
+			run.Header.Limit, _ = figures.LimitOf(kept)
 			got := summarize(t, run).Cases[0].Detail.Share
 			if test.want == nil {
 				if got != nil {
@@ -95,7 +96,7 @@ func TestShareOfTheLimitOfGPUs(t *testing.T) {
 				}
 				return
 			}
-			want := &record.Share{RunID: "0a1b2c3d"}
+			want := &figures.Share{RunID: "0a1b2c3d"}
 			for _, part := range test.want {
 				want.Parts = append(want.Parts, bound[part])
 				want.OfTime += bound[part].Bytes / bound[part].Rate / meanNS

@@ -1,4 +1,4 @@
-package record
+package figures
 
 import epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 

@@ -1,6 +1,7 @@
-package record
+package figures
 
 import (
+	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -36,7 +37,7 @@ const (
 	Link
 )
 
-func (r *Record) share(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *Share {
+func share(r *record.Record, s *CaseSummary, c *epperfv1.Case, ranks []record.RankRecord) *Share {
 	if s.LatencyNS == nil || s.LatencyNS.Avg <= 0 || s.BytesPerRank == nil {
 		return nil
 	}
@@ -55,7 +56,7 @@ func (r *Record) share(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *Sh
 	return share
 }
 
-func meanRows(c *epperfv1.Case, ranks []RankRecord) MeanRows {
+func meanRows(c *epperfv1.Case, ranks []record.RankRecord) MeanRows {
 	var sum MeanRows
 	for number, rank := range ranks {
 		traffic := rank.Result.GetTraffic()

@@ -1,4 +1,4 @@
-package record_test
+package figures_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -16,13 +17,13 @@ import (
 // Whatever is in a file, reading and summarising it ends with a record or an error, and no figure
 // of a summary is one that cannot be.
 func FuzzRead(f *testing.F) {
-	whole, err := os.ReadFile(smallRun().Write(f))
+	whole, err := os.ReadFile(recordtest.Small().Write(f))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
-	silent := smallRun()
+	silent := recordtest.Small()
 	silent.Samples[1].DurationNs = []uint64{0, 0, 0}
 	silent.Results[1].Traffic = nil
 	silent.Status = epperfv1.Trailer_STATUS_INTERRUPTED
@@ -47,8 +48,8 @@ func FuzzRead(f *testing.F) {
 		case err != nil:
 			return
 		}
-		for _, c := range record.Summarize(kept).Cases {
-			spreads := []*record.Spread{c.Bandwidth, c.LatencyNS}
+		for _, c := range figures.Summarize(kept).Cases {
+			spreads := []*figures.Spread{c.Bandwidth, c.LatencyNS}
 			if of := c.Calibration; of != nil {
 				spreads = append(spreads, of.Alone, of.All, of.CachedAlone, of.CachedAll)
 			}

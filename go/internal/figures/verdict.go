@@ -1,14 +1,15 @@
-package record
+package figures
 
 import (
 	"fmt"
 	"math"
 
+	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // addOutcome counts how one rank ended the case, and what its checks found.
-func (s *CaseSummary) addOutcome(rank int, left RankRecord, c *epperfv1.Case) {
+func (s *CaseSummary) addOutcome(rank int, left record.RankRecord, c *epperfv1.Case) {
 	have, want := samplesOf(c, rank, left)
 	finished := left.Result != nil && have == want
 	if finished {

@@ -1,9 +1,10 @@
-package record
+package figures
 
 import (
 	"slices"
 	"strings"
 
+	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -25,7 +26,7 @@ type NetworkSummary struct {
 const copiesAtOnce = "cma"
 
 // summarizeNetwork returns nil if no rank used a network.
-func summarizeNetwork(header *epperfv1.Header, ranks []RankRecord) *NetworkSummary {
+func summarizeNetwork(header *epperfv1.Header, ranks []record.RankRecord) *NetworkSummary {
 	var s *NetworkSummary
 	for number, rank := range ranks {
 		network := rank.Result.GetNetwork()

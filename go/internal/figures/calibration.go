@@ -1,6 +1,7 @@
-package record
+package figures
 
 import (
+	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/stats"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -24,7 +25,7 @@ type CalibrationSummary struct {
 	Epoch *Quantiles
 }
 
-func summarizeCalibration(c *epperfv1.Case, onGPUs bool, ranks []RankRecord) *CalibrationSummary {
+func summarizeCalibration(c *epperfv1.Case, onGPUs bool, ranks []record.RankRecord) *CalibrationSummary {
 	rates := func(is copied) *Spread { return spread(copyRates(c, c.PassOf(is.holds), durationsOf(ranks))) }
 	put, get := putAll, copied{direction: epperfv1.Pass_DIRECTION_GET}
 	alone := func(is copied) copied { is.alone = true; return is }
@@ -69,7 +70,7 @@ func (w copied) holds(p *epperfv1.Pass) bool {
 }
 
 // durationsOf returns what each rank left of a pass.
-func durationsOf(ranks []RankRecord) func(pass int) [][]int64 {
+func durationsOf(ranks []record.RankRecord) func(pass int) [][]int64 {
 	return func(pass int) (durations [][]int64) {
 		for _, rank := range ranks {
 			durations = append(durations, rank.Pass(pass))
@@ -95,7 +96,7 @@ func copyRates(c *epperfv1.Case, pass int, durationsOf func(pass int) [][]int64)
 
 // LimitOf returns what a run with as many ranks a host can be held against, taken from a record of
 // a calibration. It reports false for any other record, and for a calibration that did not pass.
-func LimitOf(r *Record) (*epperfv1.Limit, bool) {
+func LimitOf(r *record.Record) (*epperfv1.Limit, bool) {
 	cases := r.Header.GetPlan().GetCases()
 	if len(cases) != 1 || !cases[0].Calibrates() || !Summarize(r).Passed() {
 		return nil, false

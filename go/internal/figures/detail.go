@@ -1,8 +1,9 @@
-package record
+package figures
 
 import (
 	"slices"
 
+	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/stats"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -32,7 +33,7 @@ type GPUDetail struct {
 	Kernels *Quantiles
 }
 
-func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankRecord) *DetailSummary {
+func summarizeDetail(r *record.Record, s *CaseSummary, c *epperfv1.Case, ranks []record.RankRecord) *DetailSummary {
 	chained := c.PassOfKind(epperfv1.Pass_KIND_CHAINED)
 	detail := &DetailSummary{Pairs: int(c.Pass(chained).GetCaptured())}
 	graph := c.Pass(c.PassOfKind(epperfv1.Pass_KIND_GRAPH))
@@ -54,12 +55,12 @@ func (r *Record) summarizeDetail(s *CaseSummary, c *epperfv1.Case, ranks []RankR
 	if detail.GPU != nil {
 		detail.GPU.add(c, ranks)
 	}
-	detail.Share = r.share(s, c, ranks)
+	detail.Share = share(r, s, c, ranks)
 	return detail
 }
 
 // add computes the figures of ranks that all finished.
-func (d *GPUDetail) add(c *epperfv1.Case, ranks []RankRecord) {
+func (d *GPUDetail) add(c *epperfv1.Case, ranks []record.RankRecord) {
 	var replays, kernels [][]int64
 	for _, rank := range ranks {
 		replays = append(replays, withoutFirst(rank.Pass(c.PassOfKind(epperfv1.Pass_KIND_GRAPH))))

@@ -1,10 +1,13 @@
-package record
+// Package figures derives from a record everything that is printed of it: numbers and names, which
+// others put into words.
+package figures
 
 import (
 	"cmp"
 	"math"
 	"slices"
 
+	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/stats"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -145,7 +148,7 @@ type Failure struct {
 }
 
 // Summarize computes everything that is printed of a record.
-func Summarize(r *Record) *Summary {
+func Summarize(r *record.Record) *Summary {
 	plan := r.Header.GetPlan()
 	s := &Summary{
 		Path:    r.Path,
@@ -158,7 +161,7 @@ func Summarize(r *Record) *Summary {
 	s.addHosts(r.Header)
 	s.addGPUs(r.Header)
 	for index := range plan.GetCases() {
-		s.Cases = append(s.Cases, r.summarizeCase(index, s.SharedGPU))
+		s.Cases = append(s.Cases, summarizeCase(r, index, s.SharedGPU))
 	}
 	return s
 }
@@ -204,7 +207,7 @@ func ending(trailer *epperfv1.Trailer) Ending {
 	}
 }
 
-func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
+func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
 	c := r.Header.GetPlan().GetCases()[index]
 	s := CaseSummary{
 		Mode:           c.ModeName(),
@@ -230,7 +233,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 	if c.GetRouting() != nil && c.GetRouting().GetKind() != epperfv1.Routing_KIND_UNIFORM {
 		s.Routing = epperfv1.RoutingName(c.GetRouting())
 	}
-	ranks := make([]RankRecord, s.Ranks)
+	ranks := make([]record.RankRecord, s.Ranks)
 	for rank := range ranks {
 		ranks[rank] = r.Rank(index, rank)
 		s.addOutcome(rank, ranks[rank], c)
@@ -249,7 +252,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 		s.addFigures(c, ranks)
 	}
 	if len(c.GetPasses()) > 1 {
-		s.Detail = r.summarizeDetail(&s, c, ranks)
+		s.Detail = summarizeDetail(r, &s, c, ranks)
 	}
 	return s
 }
@@ -260,7 +263,7 @@ func (r *Record) summarizeCase(index int, sharedGPU bool) CaseSummary {
 // its selections move in one iteration, its latency is t_r and its bandwidth B_r / 1e9 / t_r GB/s:
 // bytes over the mean of times, not a mean of bandwidths. Ranks without selections have a latency
 // only.
-func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
+func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []record.RankRecord) {
 	var latenciesNS, bandwidths []float64
 	bandwidthKnown := true
 	var blocks [][]int64
@@ -287,7 +290,7 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []RankRecord) {
 }
 
 // kept returns the durations that figures are made of.
-func kept(rank RankRecord) []int64 { return withoutFirst(rank.Pass(0)) }
+func kept(rank record.RankRecord) []int64 { return withoutFirst(rank.Pass(0)) }
 
 func withoutFirst(durationNS []int64) []int64 { return durationNS[min(1, len(durationNS)):] }
 
@@ -331,7 +334,7 @@ func spread(values []float64) *Spread {
 }
 
 // meanBytes returns nil unless the traffic of every rank is known.
-func meanBytes(c *epperfv1.Case, ranks []RankRecord) *Bytes {
+func meanBytes(c *epperfv1.Case, ranks []record.RankRecord) *Bytes {
 	var traffic []*epperfv1.Traffic
 	for _, rank := range ranks {
 		if rank.Result.GetTraffic() == nil {

@@ -1,4 +1,4 @@
-package record_test
+package figures_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -16,7 +16,7 @@ func TestASoakIsWhatAllRanksDidAndEachCompared(t *testing.T) {
 	run.Results[3].Soak.Epochs, run.Results[3].Soak.Checked = 99_999, 14_285
 	run.Results[5].Soak.Wrong = 2
 	s := summarize(t, run)
-	want := &record.SoakSummary{
+	want := &figures.SoakSummary{
 		PlannedEpochs: 100_000, CheckEvery: 7,
 		Epochs: 99_999, Checked: 14_285, Rows: 8 * 14_286 * 1152, Wrong: 2,
 	}

@@ -1,4 +1,4 @@
-package record_test
+package figures_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -15,19 +15,19 @@ func TestGPUsAreCountedOnce(t *testing.T) {
 	for name, test := range map[string]struct {
 		gpus   int
 		change func(*epperfv1.Header)
-		want   []record.GPUKind
+		want   []figures.GPUKind
 		shared bool
 	}{
-		"one each": {8, func(*epperfv1.Header) {}, []record.GPUKind{{"NVIDIA H200", 8}}, false},
+		"one each": {8, func(*epperfv1.Header) {}, []figures.GPUKind{{"NVIDIA H200", 8}}, false},
 		"two kinds": {8, func(h *epperfv1.Header) {
 			h.Hosts[0].Gpus[0].Name, h.Hosts[0].Gpus[7].Name = "NVIDIA H100", "NVIDIA H100"
-		}, []record.GPUKind{{"NVIDIA H100", 2}, {"NVIDIA H200", 6}}, false},
-		"all on one":       {1, func(*epperfv1.Header) {}, []record.GPUKind{{"NVIDIA H200", 1}}, true},
-		"allowed to share": {8, func(h *epperfv1.Header) { h.Plan.SharedGpu = true }, []record.GPUKind{{"NVIDIA H200", 8}}, true},
+		}, []figures.GPUKind{{"NVIDIA H100", 2}, {"NVIDIA H200", 6}}, false},
+		"all on one":       {1, func(*epperfv1.Header) {}, []figures.GPUKind{{"NVIDIA H200", 1}}, true},
+		"allowed to share": {8, func(h *epperfv1.Header) { h.Plan.SharedGpu = true }, []figures.GPUKind{{"NVIDIA H200", 8}}, true},
 		"fewer than ranks, whatever the plan says": {
-			4, func(h *epperfv1.Header) { h.Plan.SharedGpu = false }, []record.GPUKind{{"NVIDIA H200", 4}}, true,
+			4, func(h *epperfv1.Header) { h.Plan.SharedGpu = false }, []figures.GPUKind{{"NVIDIA H200", 4}}, true,
 		},
-		"two launchers on the same": {4, twoLaunchers, []record.GPUKind{{"NVIDIA H200", 4}}, true},
+		"two launchers on the same": {4, twoLaunchers, []figures.GPUKind{{"NVIDIA H200", 4}}, true},
 		"unknown":                   {8, func(h *epperfv1.Header) { h.Hosts[0].Gpus = nil }, nil, false},
 		"CPUs beside GPUs":          {8, func(h *epperfv1.Header) { h.Plan.Device = epperfv1.Device_DEVICE_CPU }, nil, false},
 	} {
@@ -109,9 +109,9 @@ func TestThrottledRanksAreNamed(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
 			run.OnGPUs(8)
 			run.Results[3].GpuBefore, run.Results[3].GpuAfter = test.before, test.after
-			var want []record.Throttled
+			var want []figures.Throttled
 			if test.want != nil {
-				want = []record.Throttled{{Rank: 3, Reasons: test.want}}
+				want = []figures.Throttled{{Rank: 3, Reasons: test.want}}
 			}
 			if diff := cmp.Diff(want, summarize(t, run).Cases[0].Throttled); diff != "" {
 				t.Errorf("throttled (-want +got):\n%s", diff)

@@ -1,11 +1,11 @@
-package record_test
+package figures_test
 
 import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -37,7 +37,7 @@ func TestRowBytes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := &epperfv1.Case{Mode: test.mode, Dtype: test.dtype, Hidden: test.hidden}
-			if got := record.RowBytes(c); got != test.want {
+			if got := figures.RowBytes(c); got != test.want {
 				t.Errorf("RowBytes = %d; want %d", got, test.want)
 			}
 		})
@@ -46,8 +46,8 @@ func TestRowBytes(t *testing.T) {
 
 func TestBytesOfCountsThreeWays(t *testing.T) {
 	c := &epperfv1.Case{Mode: epperfv1.Mode_MODE_DISPATCH, Dtype: epperfv1.Dtype_DTYPE_FP8, Hidden: 7168}
-	got := record.BytesOf(c, &epperfv1.Traffic{Selections: 1024, RankRows: 681, RemoteRows: 599})
-	want := record.Bytes{Selections: 7_585_792, Ranks: 681 * 7408, Remote: 599 * 7408}
+	got := figures.BytesOf(c, &epperfv1.Traffic{Selections: 1024, RankRows: 681, RemoteRows: 599})
+	want := figures.Bytes{Selections: 7_585_792, Ranks: 681 * 7408, Remote: 599 * 7408}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("BytesOf (-want +got):\n%s", diff)
 	}
@@ -75,7 +75,7 @@ func TestLeastCopiedBytesFollowTheLayout(t *testing.T) {
 			epperfv1.Mode_MODE_E2E:      test.dispatch + test.back,
 		} {
 			c.Mode = mode
-			if got := record.LeastCopiedBytes(c, record.MeanRows{Selections: 10, Rank: 6, Tokens: 4}); got != want {
+			if got := figures.LeastCopiedBytes(c, figures.MeanRows{Selections: 10, Rank: 6, Tokens: 4}); got != want {
 				t.Errorf("%s, %s: %g bytes; want %g", name, epperfv1.Name(mode), got, want)
 			}
 		}
@@ -85,7 +85,7 @@ func TestLeastCopiedBytesFollowTheLayout(t *testing.T) {
 // As above, with 5 of the rank rows remote; a token has 256 bytes, or as codes with a scale 132.
 func TestLeastGPUBytesFollowTheLayout(t *testing.T) {
 	const byExpert = epperfv1.CombineSum_COMBINE_SUM_EXPERT
-	rows := record.MeanRows{Selections: 10, Rank: 6, Remote: 5, Tokens: 4}
+	rows := figures.MeanRows{Selections: 10, Rank: 6, Remote: 5, Tokens: 4}
 	for name, test := range map[string]struct {
 		layout   epperfv1.Layout
 		combine  epperfv1.CombineSum
@@ -102,12 +102,12 @@ func TestLeastGPUBytesFollowTheLayout(t *testing.T) {
 			Hidden: 128, Dtype: epperfv1.Dtype_DTYPE_FP8,
 			Layout: test.layout, Combine: test.combine, Quantize: test.quantize,
 		}
-		got, ok := record.LeastGPUBytes(c, epperfv1.Mode_MODE_DISPATCH, rows)
-		if want := (record.GPUBytes{Copied: test.dispatch, Crossing: 5 * 148}); got != want || !ok {
+		got, ok := figures.LeastGPUBytes(c, epperfv1.Mode_MODE_DISPATCH, rows)
+		if want := (figures.GPUBytes{Copied: test.dispatch, Crossing: 5 * 148}); got != want || !ok {
 			t.Errorf("%s: a dispatch moves %+v, %t; want %+v", name, got, ok, want)
 		}
-		got, ok = record.LeastGPUBytes(c, epperfv1.Mode_MODE_COMBINE, rows)
-		if want := (record.GPUBytes{Copied: test.back, Crossing: 5 * 256}); ok != (test.back != 0) || ok && got != want {
+		got, ok = figures.LeastGPUBytes(c, epperfv1.Mode_MODE_COMBINE, rows)
+		if want := (figures.GPUBytes{Copied: test.back, Crossing: 5 * 256}); ok != (test.back != 0) || ok && got != want {
 			t.Errorf("%s: a combine moves %+v, %t; want %+v", name, got, ok, want)
 		}
 	}

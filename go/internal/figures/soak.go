@@ -1,8 +1,9 @@
-package record
+package figures
 
 import (
 	"time"
 
+	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -20,7 +21,7 @@ type SoakSummary struct {
 }
 
 // summarizeSoak returns nil for a case that is none.
-func summarizeSoak(soak *epperfv1.Soak, ranks []RankRecord) *SoakSummary {
+func summarizeSoak(soak *epperfv1.Soak, ranks []record.RankRecord) *SoakSummary {
 	if soak == nil {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package record_test
+package figures_test
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -13,7 +14,7 @@ import (
 
 // Two ranks of three iterations; the first is far off and must not count.
 func TestFiguresComeFromTheMeansOfRanks(t *testing.T) {
-	run := smallRun()
+	run := recordtest.Small()
 	run.Case().Mode = epperfv1.Mode_MODE_DISPATCH
 	run.Samples[0].DurationNs = []uint64{9e9, 1000, 3000} // mean 2000
 	run.Samples[1].DurationNs = []uint64{9e9, 4000, 2000} // mean 3000
@@ -24,8 +25,8 @@ func TestFiguresComeFromTheMeansOfRanks(t *testing.T) {
 		t.Error("the run did not pass")
 	}
 	c := got.Cases[0]
-	wantLatency := &record.Spread{Avg: 2500, Min: 2000, Max: 3000}
-	wantBandwidth := &record.Spread{Avg: (37.04 + 74.08) / 2, Min: 37.04, Max: 74.08} // 7408 bytes a row
+	wantLatency := &figures.Spread{Avg: 2500, Min: 2000, Max: 3000}
+	wantBandwidth := &figures.Spread{Avg: (37.04 + 74.08) / 2, Min: 37.04, Max: 74.08} // 7408 bytes a row
 	if diff := cmp.Diff(wantLatency, c.LatencyNS); diff != "" {
 		t.Errorf("latency (-want +got):\n%s", diff)
 	}
@@ -33,7 +34,7 @@ func TestFiguresComeFromTheMeansOfRanks(t *testing.T) {
 		t.Errorf("bandwidth (-want +got):\n%s", diff)
 	}
 	p50 := int64(3000)
-	wantSlowest := &record.Quantiles{Samples: 2, P50: &p50, Max: 4000} // of 4000 and 3000
+	wantSlowest := &figures.Quantiles{Samples: 2, P50: &p50, Max: 4000} // of 4000 and 3000
 	if diff := cmp.Diff(wantSlowest, c.Slowest); diff != "" {
 		t.Errorf("slowest (-want +got):\n%s", diff)
 	}
@@ -43,7 +44,7 @@ func TestFiguresComeFromTheMeansOfRanks(t *testing.T) {
 }
 
 func TestARankWithoutSelectionsHasALatencyOnly(t *testing.T) {
-	run := smallRun()
+	run := recordtest.Small()
 	run.Results[0].Traffic = &epperfv1.Traffic{}
 	run.Results[0].Check.Rows = 0
 	run.Samples[0].DurationNs = []uint64{1, 1, 1}
@@ -61,12 +62,12 @@ func TestARankWithoutSelectionsHasALatencyOnly(t *testing.T) {
 }
 
 func TestBytesPerRankAreRounded(t *testing.T) {
-	run := smallRun()
+	run := recordtest.Small()
 	run.Case().Mode = epperfv1.Mode_MODE_COMBINE
 	run.Case().Hidden = 128 // 256 bytes a row
 	run.Results[0].Traffic = &epperfv1.Traffic{Selections: 5, RankRows: 4, RemoteRows: 1}
 	run.Results[1].Traffic = &epperfv1.Traffic{Selections: 6, RankRows: 4, RemoteRows: 2}
-	want := &record.Bytes{Selections: 1408, Ranks: 1024, Remote: 384}
+	want := &figures.Bytes{Selections: 1408, Ranks: 1024, Remote: 384}
 	if diff := cmp.Diff(want, summarize(t, run).Cases[0].BytesPerRank); diff != "" {
 		t.Errorf("bytes per rank (-want +got):\n%s", diff)
 	}
@@ -111,7 +112,7 @@ func TestWhatCannotBeComputedIsAbsent(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := smallRun()
+			run := recordtest.Small()
 			test.change(run)
 			c := summarize(t, run).Cases[0]
 			for what, there := range map[string][2]bool{
@@ -145,7 +146,7 @@ func TestOversubscribedIsAQuestionOfEachHost(t *testing.T) {
 		"unknown cores":           {[]*epperfv1.Host{host(0)}, 2, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run := smallRun()
+			run := recordtest.Small()
 			run.Header.Hosts, run.Header.Plan.RanksPerHost = test.hosts, test.ranksPerHost
 			if got := summarize(t, run).Oversubscribed; got != test.want {
 				t.Errorf("Oversubscribed = %t; want %t", got, test.want)
@@ -155,32 +156,32 @@ func TestOversubscribedIsAQuestionOfEachHost(t *testing.T) {
 }
 
 func TestEndings(t *testing.T) {
-	for status, want := range map[epperfv1.Trailer_Status]record.Ending{
-		epperfv1.Trailer_STATUS_PASSED:      record.Passed,
-		epperfv1.Trailer_STATUS_FAILED:      record.Failed,
-		epperfv1.Trailer_STATUS_INTERRUPTED: record.Interrupted,
-		epperfv1.Trailer_STATUS_UNSPECIFIED: record.Failed,
+	for status, want := range map[epperfv1.Trailer_Status]figures.Ending{
+		epperfv1.Trailer_STATUS_PASSED:      figures.Passed,
+		epperfv1.Trailer_STATUS_FAILED:      figures.Failed,
+		epperfv1.Trailer_STATUS_INTERRUPTED: figures.Interrupted,
+		epperfv1.Trailer_STATUS_UNSPECIFIED: figures.Failed,
 	} {
-		run := smallRun()
+		run := recordtest.Small()
 		run.Status = status
-		if s := summarize(t, run); s.Ending != want || s.Passed() != (want == record.Passed) {
+		if s := summarize(t, run); s.Ending != want || s.Passed() != (want == figures.Passed) {
 			t.Errorf("%s: ending %d, passed %t; want %d", status, s.Ending, s.Passed(), want)
 		}
 	}
-	kept, err := record.Read(smallRun().WritePartial(t))
+	kept, err := record.Read(recordtest.Small().WritePartial(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := record.Summarize(kept); s.Ending != record.Incomplete || s.Passed() {
-		t.Errorf("no trailer: ending %d, passed %t; want %d and false", s.Ending, s.Passed(), record.Incomplete)
+	if s := figures.Summarize(kept); s.Ending != figures.Incomplete || s.Passed() {
+		t.Errorf("no trailer: ending %d, passed %t; want %d and false", s.Ending, s.Passed(), figures.Incomplete)
 	}
 }
 
-func summarize(t *testing.T, run *recordtest.Run) *record.Summary {
+func summarize(t *testing.T, run *recordtest.Run) *figures.Summary {
 	t.Helper()
 	kept, err := record.Read(run.Write(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return record.Summarize(kept)
+	return figures.Summarize(kept)
 }

@@ -1,4 +1,4 @@
-package record
+package figures
 
 import "github.com/epperf/epperf/go/internal/stats"
 

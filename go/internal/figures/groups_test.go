@@ -1,4 +1,4 @@
-package record_test
+package figures_test
 
 import (
 	"math/rand/v2"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -50,7 +50,7 @@ func TestTwoGroupsOfDurationsAreFound(t *testing.T) {
 			if got == nil {
 				return
 			}
-			want := &record.Groups{Lower: record.Group{Share: 1 - test.upper}, Upper: record.Group{Share: test.upper}}
+			want := &figures.Groups{Lower: figures.Group{Share: 1 - test.upper}, Upper: figures.Group{Share: test.upper}}
 			if low, high := got.Lower.P50NS/1000, got.Upper.P50NS/1000; low != 13 || high < 408 || high > 417 {
 				t.Errorf("groups of %d and %d microseconds", low, high)
 			}

@@ -21,7 +21,7 @@ func (s *CaseSummary) addOutcome(rank int, left record.RankRecord, c *epperfv1.C
 	if check.GetFirst() != nil && s.Check.FirstWrong == "" {
 		s.Check.FirstWrong = describe(check.GetFirst(), c)
 	}
-	problem := checkProblem(left.Result, c.Calibrates())
+	problem := left.Result.CheckProblem(c)
 	if problem == "" {
 		s.Check.RightRanks++
 	}
@@ -41,30 +41,6 @@ func (s *CaseSummary) addOutcome(rank int, left record.RankRecord, c *epperfv1.C
 	} else {
 		s.Failures = append(s.Failures, Failure{rank, problem})
 	}
-}
-
-// checkProblem says why a rank does not count as checked; "" if it does. Nothing compared is as
-// good as wrong where there was something to compare.
-func checkProblem(result *epperfv1.RankResult, calibrates bool) string {
-	switch check := result.GetCheck(); {
-	case check == nil:
-		return "was not checked"
-	case check.GetWrong() > 0:
-		return fmt.Sprintf("%d wrong rows", check.GetWrong())
-	case check.GetRows() == 0 && (calibrates || moves(result.GetTraffic())):
-		return "compared no rows"
-	default:
-		return ""
-	}
-}
-
-// moves reports whether a rank sends or receives any row.
-func moves(traffic *epperfv1.Traffic) bool {
-	received := uint64(0)
-	for _, selections := range traffic.GetSelectionsOfExpert() {
-		received |= selections
-	}
-	return traffic.GetSelections() > 0 || received > 0
 }
 
 // describe names a wrong row and what was read and expected there, in hexadecimal and decoded.

@@ -24,22 +24,22 @@ func TestWhyARankDidNotPass(t *testing.T) {
 		},
 		"wrong rows": {
 			func(r *recordtest.Run) { r.Results[1].Check.Wrong = 4 },
-			"4 wrong rows", 1,
+			"4 of 14976 checked rows are wrong", 1,
 		},
 		"nothing compared": {
 			func(r *recordtest.Run) { r.Results[1].Check.Rows = 0 },
-			"compared no rows", 1,
+			"no row was checked although this rank moves some", 1,
 		},
 		"nothing compared of what it received": {
 			func(r *recordtest.Run) {
 				r.Results[1].Check.Rows = 0
 				r.Results[1].Traffic = &epperfv1.Traffic{SelectionsOfExpert: []uint64{0, 1}}
 			},
-			"compared no rows", 1,
+			"no row was checked although this rank moves some", 1,
 		},
 		"no check": {
 			func(r *recordtest.Run) { r.Results[1].Check = nil },
-			"was not checked", 1,
+			"no row was checked", 1,
 		},
 		"no result": {
 			func(r *recordtest.Run) { r.Results = r.Results[:1] },

@@ -15,14 +15,14 @@ func TestAPhraseTakesWhatIsThere(t *testing.T) {
 		text     string
 		complete bool
 	}{
-		"":                              {"", true},
-		"only words":                    {"only words", true},
-		"{ranks} ranks":                 {"8 ranks", true},
-		"{ranks|twice}":                 {"88", true},
-		"{ranks}[ of {hosts}]":          {"8 of 2", true},
+		"":                               {"", true},
+		"only words":                     {"only words", true},
+		"{ranks} ranks":                  {"8 ranks", true},
+		"{ranks|twice}":                  {"88", true},
+		"{ranks}[ of {hosts}]":           {"8 of 2", true},
 		"{ranks}[ of {cores}][ {hosts}]": {"8 2", true},
-		"[{hosts} {cores}]{ranks}":      {"8", true},
-		"{cores} cores":                 {" cores", false},
+		"[{hosts} {cores}]{ranks}":       {"8", true},
+		"{cores} cores":                  {" cores", false},
 	} {
 		if text, complete := fill(template, value); text != want.text || complete != want.complete {
 			t.Errorf("fill(%q) = %q, %t; want %q, %t", template, text, complete, want.text, want.complete)

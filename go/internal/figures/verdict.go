@@ -13,14 +13,10 @@ const (
 	None Reason = "none"
 	// NoResult: it ended without a word. Have and Want say how far it came.
 	NoResult Reason = "no-result"
-	// Reported: it says so itself, in Verdict.Error.
+	// Reported: it says so itself.
 	Reported Reason = "reported"
-	// NotChecked: nobody looked at what it received.
-	NotChecked Reason = "not-checked"
-	// WrongRows: the check found Wrong of them.
-	WrongRows Reason = "wrong-rows"
-	// NothingCompared: the check found no row where there had to be some, which proves nothing.
-	NothingCompared Reason = "nothing-compared"
+	// NotRight: its checks found something wrong, or proved nothing.
+	NotRight Reason = "not-right"
 	// Unfinished: samples are missing. Have and Want say how many.
 	Unfinished Reason = "unfinished"
 	// Unexplained: it did not pass and says no more.
@@ -31,10 +27,8 @@ const (
 // not believed over what it left.
 type Verdict struct {
 	Reason Reason
-	// Error is what the rank reported.
+	// Error is what the rank reported, or what RankResult.CheckProblem says of its checks.
 	Error string
-	// Wrong is what its checks found.
-	Wrong uint64
 	// Have and Want are the durations that the rank left, of all passes together, and those that it had
 	// to leave.
 	Have, Want uint64
@@ -46,55 +40,21 @@ func (v Verdict) Passed() bool { return v.Reason == None }
 // Judge says whether a rank passed.
 func Judge(c *epperfv1.Case, rank int, left record.RankRecord) Verdict {
 	have, want := samplesOf(c, rank, left)
-	return Verdict{
-		Reason: reason(c, left.Result, have == want),
-		Error:  left.Result.GetError(),
-		Wrong:  left.Result.GetCheck().GetWrong(),
-		Have:   have,
-		Want:   want,
-	}
-}
-
-func reason(c *epperfv1.Case, result *epperfv1.RankResult, finished bool) Reason {
-	checked := judgeCheck(c, result)
+	verdict := Verdict{Reason: None, Have: have, Want: want}
+	problem := left.Result.CheckProblem(c)
 	switch {
-	case result == nil:
-		return NoResult
-	case result.GetError() != "":
-		return Reported
-	case checked != None:
-		return checked
-	case !finished:
-		return Unfinished
-	case !result.GetPassed():
-		return Unexplained
-	default:
-		return None
+	case left.Result == nil:
+		verdict.Reason = NoResult
+	case left.Result.GetError() != "":
+		verdict.Reason, verdict.Error = Reported, left.Result.GetError()
+	case problem != "":
+		verdict.Reason, verdict.Error = NotRight, problem
+	case have != want:
+		verdict.Reason = Unfinished
+	case !left.Result.GetPassed():
+		verdict.Reason = Unexplained
 	}
-}
-
-// judgeCheck says why a rank does not count as checked. Nothing compared is as good as wrong where
-// there was something to compare.
-func judgeCheck(c *epperfv1.Case, result *epperfv1.RankResult) Reason {
-	switch check := result.GetCheck(); {
-	case check == nil:
-		return NotChecked
-	case check.GetWrong() > 0:
-		return WrongRows
-	case check.GetRows() == 0 && (c.Calibrates() || moves(result.GetTraffic())):
-		return NothingCompared
-	default:
-		return None
-	}
-}
-
-// moves reports whether a rank sends or receives any row.
-func moves(traffic *epperfv1.Traffic) bool {
-	received := uint64(0)
-	for _, selections := range traffic.GetSelectionsOfExpert() {
-		received |= selections
-	}
-	return traffic.GetSelections() > 0 || received > 0
+	return verdict
 }
 
 // addVerdict counts how one rank ended the case, and what its checks found.
@@ -109,7 +69,7 @@ func (s *CaseSummary) addVerdict(rank int, left record.RankRecord, c *epperfv1.C
 	if s.Check.FirstWrong == nil {
 		s.Check.FirstWrong = check.GetFirst()
 	}
-	if judgeCheck(c, left.Result) == None {
+	if left.Result.CheckProblem(c) == "" {
 		s.Check.RightRanks++
 	}
 	if verdict.Passed() {

@@ -20,17 +20,17 @@ func TestWhyARankDidNotPass(t *testing.T) {
 		"all is well": {func(*recordtest.Run) {}, figures.Verdict{Reason: figures.None}, 2},
 		"its own words come first": {
 			func(r *recordtest.Run) { r.Results[1].Error, r.Results[1].Check.Wrong = "lost rank 0", 4 },
-			figures.Verdict{Reason: figures.Reported, Error: "lost rank 0", Wrong: 4},
+			figures.Verdict{Reason: figures.Reported, Error: "lost rank 0"},
 			1,
 		},
 		"wrong rows": {
 			func(r *recordtest.Run) { r.Results[1].Check.Wrong = 4 },
-			figures.Verdict{Reason: figures.WrongRows, Wrong: 4},
+			figures.Verdict{Reason: figures.NotRight, Error: "4 of 14976 checked rows are wrong"},
 			1,
 		},
 		"nothing compared": {
 			func(r *recordtest.Run) { r.Results[1].Check.Rows = 0 },
-			figures.Verdict{Reason: figures.NothingCompared},
+			figures.Verdict{Reason: figures.NotRight, Error: "no row was checked although this rank moves some"},
 			1,
 		},
 		"nothing compared of what it received": {
@@ -38,12 +38,12 @@ func TestWhyARankDidNotPass(t *testing.T) {
 				r.Results[1].Check.Rows = 0
 				r.Results[1].Traffic = &epperfv1.Traffic{SelectionsOfExpert: []uint64{0, 1}}
 			},
-			figures.Verdict{Reason: figures.NothingCompared},
+			figures.Verdict{Reason: figures.NotRight, Error: "no row was checked although this rank moves some"},
 			1,
 		},
 		"no check": {
 			func(r *recordtest.Run) { r.Results[1].Check = nil },
-			figures.Verdict{Reason: figures.NotChecked},
+			figures.Verdict{Reason: figures.NotRight, Error: "no row was checked"},
 			1,
 		},
 		"no result": {

@@ -233,16 +233,10 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Sms:        r.sms,
 		Soak:       r.soaked,
 	}
-	switch {
-	case err != nil:
+	result.Error = result.CheckProblem(r.of)
+	if err != nil {
 		result.Error = err.Error()
-	case r.check.GetWrong() > 0:
-		result.Error = fmt.Sprintf("%d of %d checked rows are wrong", r.check.GetWrong(), r.check.GetRows())
-	case r.check.GetRows() == 0 && r.traffic.GetSelections() > 0:
-		// A check that compared nothing proves nothing.
-		result.Error = "no row was checked although this rank selects experts"
-	default:
-		result.Passed = true
 	}
+	result.Passed = result.GetError() == ""
 	return result
 }

@@ -31,7 +31,6 @@ func failed(failure figures.Failure) table.Row {
 		table.IntCell("rank", failure.Rank),
 		table.CountCell("have", verdict.Have),
 		table.CountCell("want", verdict.Want),
-		table.CountCell("wrong", verdict.Wrong),
 	}}
 	if verdict.Error != "" {
 		row.Cells = append(row.Cells, table.TextCell("error", verdict.Error))

@@ -142,13 +142,11 @@ var layouts = map[string]layout{
 		"first_wrong copied-row": {
 			body: "rank {rank}: row {token} copied from rank {source}, channel {channel}: " + gotWant,
 		},
-		"failure no-result":        {head: ofRank, body: "ended without a result after {have} of {want} iterations"},
-		"failure reported":         {head: ofRank, body: "{error}"},
-		"failure not-checked":      {head: ofRank, body: "was not checked"},
-		"failure wrong-rows":       {head: ofRank, body: "{wrong} wrong rows"},
-		"failure nothing-compared": {head: ofRank, body: "compared no rows"},
-		"failure unfinished":       {head: ofRank, body: "ended after {have} of {want} iterations"},
-		"failure unexplained":      {head: ofRank, body: "failed without saying why"},
+		"failure no-result":   {head: ofRank, body: "ended without a result after {have} of {want} iterations"},
+		"failure not-right":   {head: ofRank, body: "{error}"},
+		"failure reported":    {head: ofRank, body: "{error}"},
+		"failure unfinished":  {head: ofRank, body: "ended after {have} of {want} iterations"},
+		"failure unexplained": {head: ofRank, body: "failed without saying why"},
 	}},
 	"soaked": {rows: map[string]phrase{
 		"soak": {body: "{epochs|,} epochs, {checked|,} checked in full, {rows|,} rows, {wrong|,} wrong"},

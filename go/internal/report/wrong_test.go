@@ -18,13 +18,13 @@ func wantLine(t *testing.T, run *recordtest.Run, line string) {
 
 func TestWhyARankDidNotPassIsSaid(t *testing.T) {
 	for line, change := range map[string]func(*recordtest.Run){
-		"lost rank 0":      func(r *recordtest.Run) { r.Results[1].Error = "lost rank 0" },
-		"4 wrong rows":     func(r *recordtest.Run) { r.Results[1].Check.Wrong = 4 },
-		"compared no rows": func(r *recordtest.Run) { r.Results[1].Check.Rows = 0 },
-		"was not checked":  func(r *recordtest.Run) { r.Results[1].Check = nil },
-		"ended without a result after 3 of 3 iterations": func(r *recordtest.Run) { r.Results = r.Results[:1] },
-		"ended after 0 of 3 iterations":                  func(r *recordtest.Run) { r.Samples = r.Samples[:1] },
-		"failed without saying why":                      func(r *recordtest.Run) { r.Results[1].Passed = false },
+		"lost rank 0":                                      func(r *recordtest.Run) { r.Results[1].Error = "lost rank 0" },
+		"4 of 14976 checked rows are wrong":                func(r *recordtest.Run) { r.Results[1].Check.Wrong = 4 },
+		"no row was checked although this rank moves some": func(r *recordtest.Run) { r.Results[1].Check.Rows = 0 },
+		"no row was checked":                               func(r *recordtest.Run) { r.Results[1].Check = nil },
+		"ended without a result after 3 of 3 iterations":   func(r *recordtest.Run) { r.Results = r.Results[:1] },
+		"ended after 0 of 3 iterations":                    func(r *recordtest.Run) { r.Samples = r.Samples[:1] },
+		"failed without saying why":                        func(r *recordtest.Run) { r.Results[1].Passed = false },
 	} {
 		t.Run(line, func(t *testing.T) {
 			run := recordtest.Small()

@@ -16,11 +16,6 @@
 namespace ep::abi {
 namespace {
 
-static_assert(static_cast<int>(EP_LAYOUT_CONTIG) == static_cast<int>(OutputLayout::kContig));
-static_assert(static_cast<int>(EP_SUM_EXPERT) == static_cast<int>(CombineSum::kExpert));
-static_assert(static_cast<int>(EP_NONE) == static_cast<int>(Backend::kNone));
-static_assert(static_cast<int>(EP_QUANTIZE_OUTSIDE) == static_cast<int>(Quantize::kOutside));
-
 // Fills `config` from C. The routing is copied: the oracle keeps it.
 Status ToConfig(const ep_config& from, RankConfig* config) {
   const Shape shape = ToShape(from.shape);
@@ -58,7 +53,7 @@ Result<std::unique_ptr<Region>> RegionOf(const ep_config& from, const RankConfig
   Transport transport = {.backend = static_cast<Backend>(from.backend),
                          .nixl_root = text(from.nixl_root),
                          .run_name = text(from.run_id)};
-  if (from.device == EP_CUDA) transport.gpu = static_cast<int>(from.gpu);
+  if (from.device == EP_DEVICE_CUDA) transport.gpu = static_cast<int>(from.gpu);
   if (from.nixl_candidate != nullptr) transport.nixl_candidates.emplace_back(from.nixl_candidate);
   return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank,
                                                 rank.wait_timeout_ns, from.landing_rows));
@@ -123,7 +118,7 @@ Shape ToShape(const ep_shape& shape) {
           shape.topk,
           static_cast<Dtype>(shape.dtype),
           static_cast<OutputLayout>(shape.layout),
-          static_cast<CombineSum>(shape.sum),
+          static_cast<CombineSum>(shape.combine),
           kMaxTokens,  // engines cut tokens into chunks themselves
           static_cast<Quantize>(shape.quantize)};
 }
@@ -132,8 +127,8 @@ Status Create(const ep_config& config, Rank* rank) {
   RankConfig of = {};
   EP_TRY(ToConfig(config, &of));
   switch (config.device) {
-    case EP_CPU: return CreateOnCpu(config, std::move(of), rank);
-    case EP_CUDA: return CreateOnGpu(config, std::move(of), rank);
+    case EP_DEVICE_CPU: return CreateOnCpu(config, std::move(of), rank);
+    case EP_DEVICE_CUDA: return CreateOnGpu(config, std::move(of), rank);
   }
   return {Code::kInvalid, "create a rank: no such device"};
 }

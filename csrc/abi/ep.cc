@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "csrc/abi/create.h"
-#include "csrc/engine/calibrate.h"
 #include "csrc/engine/chunks.h"
 #include "csrc/engine/cuda_calibrate.h"
 #include "csrc/engine/engine.h"
 #include "csrc/engine/gpus.h"
 #include "csrc/engine/landing.h"
 #include "csrc/engine/messages.h"
+#include "csrc/engine/passes.h"
 #include "csrc/engine/sections.h"
 #include "csrc/engine/tensors.h"
 #include "csrc/region/factory.h"
@@ -46,22 +46,25 @@ namespace {
 using ep::abi::ToShape;
 
 static_assert(static_cast<int>(EP_SETS) == static_cast<int>(ep::kSets));
-static_assert(static_cast<int>(EP_WRONG_COMBINE_ROW) ==
-              static_cast<int>(ep::WrongKind::kCombineRow));
 static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCombined));
-static_assert(static_cast<int>(EP_WRONG_COPIED_ROW) == static_cast<int>(ep::WrongKind::kCopiedRow));
-static_assert(static_cast<int>(EP_LOCAL) == static_cast<int>(ep::Direction::kLocal));
-static_assert(static_cast<int>(EP_PROXIED) == static_cast<int>(ep::Reached::kProxied));
 static_assert(static_cast<size_t>(EP_SECTIONS) == ep::kSections);
-static_assert(static_cast<int>(EP_WRONG_DISPATCH_DESCRIPTION) ==
-              static_cast<int>(ep::WrongKind::kDispatchDescription));
-static_assert(static_cast<int>(EP_WRONG_GUARD) == static_cast<int>(ep::WrongKind::kGuard));
 
-ep::Operations ToOperations(ep_op op) {
-  return {.dispatch = op != EP_COMBINE, .combine = op != EP_DISPATCH};
+ep::Operations ToOperations(ep_mode mode) {
+  return {.dispatch = mode == EP_MODE_DISPATCH || mode == EP_MODE_E2E,
+          .combine = mode == EP_MODE_COMBINE || mode == EP_MODE_E2E};
 }
 
-ep::Direction ToDirection(ep_direction direction) { return static_cast<ep::Direction>(direction); }
+ep::Pass ToPass(const ep_pass& pass) {
+  return {.kind = pass.kind,
+          .operations = ToOperations(pass.operation),
+          .count = pass.count,
+          .dropped = pass.dropped,
+          .captured = pass.captured,
+          .distinct_rows = pass.distinct_rows,
+          .direction = static_cast<ep::Direction>(pass.direction)};
+}
+
+ep::PassRunner On(ep_engine* engine) { return {*engine->impl, engine->calibration.get()}; }
 
 void CopyText(const std::string& text, char* to, size_t capacity) {
   if (capacity == 0) return;
@@ -87,21 +90,11 @@ ep_status Guarded(ep_engine* engine, Body body) {
   }
 }
 
-template <class Body>
-ep_status WithCalibration(ep_engine* engine, Body body) {
-  return Guarded(engine, [&]() -> ep::Status {
-    if (engine->calibration == nullptr) {
-      return {ep::Code::kState, "calibrate: the rank was made without landing rows"};
-    }
-    return body(*engine->calibration);
-  });
-}
-
 ep_check_result ToResult(const ep::Findings& found) {
   return {
       .rows = found.rows,
       .wrong = found.wrong,
-      .kind = static_cast<ep_wrong_kind>(found.kind),
+      .kind = static_cast<ep_wrong_row_kind>(found.kind),
       .source_rank = found.source_rank,
       .token = found.token,
       .expert = found.expert,
@@ -117,11 +110,11 @@ bool ToChunked(const ep_shape& given, ep_device device, uint32_t threads, ep::Sh
   *shape = ToShape(given);
   if (ep::Problem(*shape) != nullptr) return false;
   switch (device) {
-    case EP_CPU:
+    case EP_DEVICE_CPU:
       if (threads < 1) return false;
       *shape = ep::ChunkedForThreads(*shape, threads);
       return true;
-    case EP_CUDA: *shape = ep::ChunkedForGpu(*shape); return true;
+    case EP_DEVICE_CUDA: *shape = ep::ChunkedForGpu(*shape); return true;
   }
   return false;
 }
@@ -153,10 +146,10 @@ ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described) {
   return EP_OK;
 }
 
-ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint32_t threads,
+ep_status ep_memory_needed(const ep_shape* shape, ep_nvlink_backend backend, uint32_t threads,
                            uint64_t received_selections, ep_memory* memory) {
   ep::Shape checked;
-  if (!ToChunked(*shape, EP_CPU, threads, &checked)) return EP_INVALID;
+  if (!ToChunked(*shape, EP_DEVICE_CPU, threads, &checked)) return EP_INVALID;
   const bool proxied = ep::ProxiesHosts(static_cast<ep::Backend>(backend));
   const uint64_t images = proxied ? ep::ImageBytes(checked) : 0;
   *memory = {ep::Layout(checked).SizeBytes(),
@@ -170,7 +163,7 @@ ep_status ep_memory_needed(const ep_shape* shape, ep_backend backend, uint32_t t
 
 ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
   ep::Shape checked;
-  if (!ToChunked(*shape, EP_CUDA, 0, &checked)) return EP_INVALID;
+  if (!ToChunked(*shape, EP_DEVICE_CUDA, 0, &checked)) return EP_INVALID;
   *memory = {ep::Layout(checked).SizeBytes(),  ep::GpuPrivateBytes(checked), ep::kFlushBytes, 0,
              ep::Tensors::OutputRows(checked), OutputBytes(checked)};
   return EP_OK;
@@ -239,13 +232,13 @@ ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* size
   });
 }
 
-ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network) {
+ep_status ep_reach(ep_engine* engine, ep_path* paths, ep_network* network) {
   return Guarded(engine, [&]() -> ep::Status {
     if (engine->impl->reached().empty()) {
       return {ep::Code::kState, "say how peers are reached: the rank is not connected"};
     }
     for (const ep::Reach& reach : engine->impl->reached()) {
-      *reached++ = static_cast<ep_reached>(reach.how);
+      *paths++ = static_cast<ep_path>(reach.how);
     }
     *network = {};
     const std::optional<ep::Network> found = engine->impl->network();
@@ -263,43 +256,17 @@ ep_status ep_make_expert_rows(ep_engine* engine) {
   return Guarded(engine, [&] { return engine->impl->MakeExpertRows(); });
 }
 
-ep_status ep_run(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
-  return Guarded(engine, [&] {
-    return op == EP_FLAGS ? engine->impl->RunFlags(iterations, duration_ns)
-                          : engine->impl->Run(ToOperations(op), iterations, duration_ns);
-  });
+ep_status ep_run(ep_engine* engine, const ep_pass* pass, uint64_t* duration_ns,
+                 uint32_t* first_epoch) {
+  return Guarded(engine, [&] { return On(engine).Run(ToPass(*pass), duration_ns, first_epoch); });
 }
 
-ep_status ep_run_fresh(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
-  return Guarded(engine,
-                 [&] { return engine->impl->RunFresh(ToOperations(op), iterations, duration_ns); });
-}
-
-ep_status ep_run_chained(ep_engine* engine, ep_op op, uint64_t dropped, uint64_t iterations,
-                         uint64_t* duration_ns) {
-  return Guarded(engine, [&] {
-    return engine->impl->RunChained(ToOperations(op), dropped, iterations, duration_ns);
-  });
-}
-
-ep_status ep_run_graph(ep_engine* engine, ep_op op, uint64_t operations, uint64_t replays,
-                       uint64_t* duration_ns) {
-  return Guarded(engine, [&] {
-    return engine->impl->RunGraph(ToOperations(op), operations, replays, duration_ns);
-  });
-}
-
-ep_status ep_run_kernels(ep_engine* engine, ep_op op, uint64_t iterations, uint64_t* duration_ns) {
-  return Guarded(
-      engine, [&] { return engine->impl->RunKernels(ToOperations(op), iterations, duration_ns); });
-}
-
-ep_status ep_sms_of_blocks(ep_engine* engine, ep_op op, uint32_t* sms, size_t capacity,
+ep_status ep_sms_of_blocks(ep_engine* engine, ep_mode mode, uint32_t* sms, size_t capacity,
                            size_t* count) {
   *count = 0;
   return Guarded(engine, [&]() -> ep::Status {
     std::vector<uint32_t> found;
-    const ep::Status status = engine->impl->SmsOfBlocks(ToOperations(op), &found);
+    const ep::Status status = engine->impl->SmsOfBlocks(ToOperations(mode), &found);
     if (found.size() > capacity) {
       return {ep::Code::kInvalid, "multiprocessors of blocks: the buffer is too small"};
     }
@@ -309,23 +276,14 @@ ep_status ep_sms_of_blocks(ep_engine* engine, ep_op op, uint32_t* sms, size_t ca
   });
 }
 
-ep_status ep_next_epoch(ep_engine* engine, ep_op op, uint32_t* epoch) {
-  return Guarded(engine, [&] {
-    ep::EpochState epochs = {};
-    const ep::Status status = engine->impl->Epochs(&epochs);
-    *epoch = ep::Next(op == EP_COMBINE ? epochs.combine : epochs.dispatch);
-    return status;
-  });
+ep_status ep_poison(ep_engine* engine, const ep_pass* pass) {
+  return Guarded(engine, [&] { return On(engine).Poison(ToPass(*pass)); });
 }
 
-ep_status ep_poison(ep_engine* engine) {
-  return Guarded(engine, [&] { return engine->impl->Poison(); });
-}
-
-ep_status ep_check(ep_engine* engine, ep_op op, ep_check_result* result) {
+ep_status ep_check(ep_engine* engine, const ep_pass* pass, ep_check_result* result) {
   return Guarded(engine, [&] {
     ep::Findings found;
-    const ep::Status status = engine->impl->Check(ToOperations(op), &found);
+    const ep::Status status = On(engine).Check(ToPass(*pass), &found);
     *result = ToResult(found);
     return status;
   });
@@ -364,33 +322,6 @@ ep_status ep_copy_tensor(ep_engine* engine, ep_tensor tensor, uint64_t offset, u
 
 ep_status ep_flush_caches(ep_engine* engine) {
   return Guarded(engine, [&] { return engine->impl->FlushCaches(); });
-}
-
-ep_status ep_copy_rows(ep_engine* engine, ep_direction direction, uint32_t distinct,
-                       uint64_t iterations, uint64_t* duration_ns) {
-  return WithCalibration(engine, [&](ep::Calibration& calibration) {
-    return calibration.Copy(ToDirection(direction), distinct, iterations, duration_ns);
-  });
-}
-
-ep_status ep_poison_landing(ep_engine* engine) {
-  return WithCalibration(engine, [](ep::Calibration& calibration) { return calibration.Poison(); });
-}
-
-ep_status ep_check_landing(ep_engine* engine, ep_direction direction, uint32_t distinct,
-                           ep_check_result* result) {
-  return WithCalibration(engine, [&](ep::Calibration& calibration) {
-    ep::Findings found;
-    const ep::Status status = calibration.Check(ToDirection(direction), distinct, &found);
-    *result = ToResult(found);
-    return status;
-  });
-}
-
-ep_status ep_round_trips(ep_engine* engine, uint64_t count, uint64_t* duration_ns) {
-  return WithCalibration(engine, [&](ep::Calibration& calibration) {
-    return calibration.RoundTrips(count, duration_ns);
-  });
 }
 
 void ep_abort(ep_engine* engine) { engine->impl->Abort(); }

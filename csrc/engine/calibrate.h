@@ -17,11 +17,11 @@
 
 namespace ep {
 
-// From where to where a rank copies. csrc/abi/ep.h has the same numbers.
+// From where to where a rank copies, as csrc/protocol/words.h says.
 enum class Direction : uint32_t {
-  kPut = 1,    // from its own memory to the next rank's landing
-  kGet = 2,    // from there back to its own memory, elsewhere
-  kLocal = 3,  // from its own memory to where kGet leads, too
+  kPut = EP_PASS_DIRECTION_PUT,
+  kGet = EP_PASS_DIRECTION_GET,
+  kLocal = EP_PASS_DIRECTION_LOCAL,
 };
 
 // One rank's part, whatever it computes on.

@@ -25,17 +25,17 @@ struct Operations {
 };
 
 enum class WrongKind : uint32_t {
-  kNone = 0,
-  kDispatchRow = 1,
-  kDispatchScale = 2,
-  kDispatchSource = 3,
-  kDispatchCount = 4,
-  kGuard = 5,
-  kCombineRow = 6,
-  kCopiedRow = 7,
-  kDispatchBegin = 8,
-  kPadding = 9,
-  kDispatchDescription = 10,
+  kNone = EP_WRONG_ROW_KIND_UNSPECIFIED,
+  kDispatchRow = EP_WRONG_ROW_KIND_DISPATCH_ROW,
+  kDispatchScale = EP_WRONG_ROW_KIND_DISPATCH_SCALE,
+  kDispatchSource = EP_WRONG_ROW_KIND_DISPATCH_SOURCE,
+  kDispatchCount = EP_WRONG_ROW_KIND_DISPATCH_COUNT,
+  kGuard = EP_WRONG_ROW_KIND_GUARD,
+  kCombineRow = EP_WRONG_ROW_KIND_COMBINE_ROW,
+  kCopiedRow = EP_WRONG_ROW_KIND_COPIED_ROW,
+  kDispatchBegin = EP_WRONG_ROW_KIND_DISPATCH_BEGIN,
+  kPadding = EP_WRONG_ROW_KIND_PADDING,
+  kDispatchDescription = EP_WRONG_ROW_KIND_DISPATCH_DESCRIPTION,
 };
 
 // What a check came to, with what was found before it.

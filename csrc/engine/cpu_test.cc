@@ -121,6 +121,7 @@ INSTANTIATE_TEST_SUITE_P(
         ShapeCase{"EightChannels", {.shape = {2, 6, 8, 3, 4, Dtype::kFp8}}},
         ShapeCase{"Top32", {.shape = {2, 6, 648, 40, 32, Dtype::kFp8}, .threads = 3}},
         ShapeCase{"Top16OfOneRankEach", {.shape = {16, 3, 128, 1, 16, Dtype::kFp8}}},
+        ShapeCase{"AsManyRanksAsThereMayBe", {.shape = {kMaxRanks, 2, 128, 2, 8, Dtype::kFp8}}},
         ShapeCase{"UnevenAndEmptyRanks",
                   {.shape = {4, 9, 256, 3, 3, Dtype::kFp8}, .tokens_of_rank = {9, 0, 1, 4}}},
         ShapeCase{"ManyEmptySelections",

@@ -28,6 +28,11 @@ Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint3
 
 Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
                          std::unique_ptr<CudaKernels>* kernels) {
+  if (shape.ranks > kMaxGpuRanks) {
+    return {Code::kInvalid, "plan for " + std::to_string(shape.ranks) +
+                                " ranks on a GPU: it can for " + std::to_string(kMaxGpuRanks) +
+                                "; try --device=cpu"};
+  }
   if (shape.Experts() > kMaxGpuExperts) {
     return {Code::kInvalid,
             "plan " + std::to_string(shape.Experts()) + " experts on a GPU: it has room for " +

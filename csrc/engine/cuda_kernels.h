@@ -14,9 +14,6 @@
 
 namespace ep {
 
-// A block holds the plan of all experts in its fast memory: some 100 KB of so many.
-inline constexpr uint32_t kMaxGpuExperts = 2048;
-
 class CudaKernels {
  public:
   // Loads them on the current GPU, of which `ranks_on_gpu` ranks have an equal part each.

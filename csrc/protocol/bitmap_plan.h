@@ -59,7 +59,7 @@ EP_INLINE void CountTokens(Device& device, const Shape& shape, const int32_t* to
       const bool selects = expert[l] < shape.Experts();
       const uint32_t rank = selects ? expert[l] / shape.experts_per_rank : 0;
       // Those of a token and rank have the same number; others nobody else's.
-      const uint32_t number = device.Lane() / shape.topk * kMaxRanks + rank;
+      const uint32_t number = device.Lane() / shape.topk * kMaxGpuRanks + rank;
       const uint32_t same = device.Match(selects ? number : 0x80000000u + device.Lane());
       if (!selects) continue;
       device.AddShared(counts + shape.ranks + expert[l], 1);

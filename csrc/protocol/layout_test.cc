@@ -185,7 +185,7 @@ TEST(Shape, NamesWhatIsWrong) {
   EXPECT_EQ(Problem(kSeed), nullptr);
   const std::vector<Shape> wrong = {
       {0, 1, 128, 1, 1, Dtype::kFp8},
-      {65, 1, 128, 1, 1, Dtype::kFp8},
+      {kMaxRanks + 1, 1, 128, 1, 1, Dtype::kFp8},
       {1, 0, 128, 1, 1, Dtype::kFp8},
       {1, 65536, 128, 1, 1, Dtype::kFp8},
       {1, 1, 0, 1, 1, Dtype::kFp8},

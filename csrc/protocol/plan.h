@@ -49,6 +49,28 @@ struct TokenPlan {
   uint8_t selections[kMaxTopk];
 };
 
+// Ranks, each once, in rising order.
+class RankSet {
+ public:
+  void Add(uint32_t rank) { words_[rank / 64] |= uint64_t{1} << rank % 64; }
+  uint32_t CountBelow(uint32_t rank) const {
+    uint32_t count = stdlib::popcount(words_[rank / 64] & ((uint64_t{1} << rank % 64) - 1));
+    for (uint32_t w = 0; w < rank / 64; ++w) count += stdlib::popcount(words_[w]);
+    return count;
+  }
+  template <class Do>
+  void ForEach(Do act) const {
+    for (uint32_t w = 0; w < kMaxRanks / 64; ++w) {
+      for (uint64_t left = words_[w]; left != 0; left &= left - 1) {
+        act(w * 64 + static_cast<uint32_t>(stdlib::countr_zero(left)));
+      }
+    }
+  }
+
+ private:
+  uint64_t words_[kMaxRanks / 64] = {};
+};
+
 // Plans tokens 0, 1, 2, … of one dispatch, on a device with one lane.
 class SequentialPlan {
  public:
@@ -107,7 +129,7 @@ class SequentialPlan {
   bool Next() {
     const int32_t* ids = topk_idx_ + uint64_t{next_} * shape_.topk;
     uint32_t rank_of[kMaxTopk];
-    uint64_t hit = 0;  // bit r: some expert of this token lives on rank r
+    RankSet hit;  // ranks on which some expert of this token lives
     bad_token_ = next_;
     for (uint32_t j = 0; j < shape_.topk; ++j) {
       if (ids[j] == -1) continue;
@@ -117,22 +139,20 @@ class SequentialPlan {
         if (ids[i] == ids[j]) return false;
       }
       rank_of[j] = expert / shape_.experts_per_rank;
-      hit |= uint64_t{1} << rank_of[j];
+      hit.Add(rank_of[j]);
     }
     bad_token_ = kNoToken;
     ++next_;
     plan_.destination_count = 0;
-    for (uint64_t left = hit; left != 0; left &= left - 1) {
-      const uint32_t rank = static_cast<uint32_t>(stdlib::countr_zero(left));
+    hit.ForEach([this](uint32_t rank) {
       plan_.selections[plan_.destination_count] = 0;
       plan_.destinations[plan_.destination_count++] = {rank, rows_to_rank_[rank]++};
-    }
+    });
     for (uint32_t j = 0; j < shape_.topk; ++j) {
       plan_.destination_of[j] = TokenPlan::kNowhere;
       if (ids[j] == -1) continue;
       const uint32_t expert = static_cast<uint32_t>(ids[j]);
-      const uint64_t lower_ranks = (uint64_t{1} << rank_of[j]) - 1;
-      const uint32_t destination = static_cast<uint32_t>(stdlib::popcount(hit & lower_ranks));
+      const uint32_t destination = hit.CountBelow(rank_of[j]);
       plan_.destination_of[j] = static_cast<uint8_t>(destination);
       plan_.before[j] = plan_.selections[destination]++;
       plan_.placements[j] = {

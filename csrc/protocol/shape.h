@@ -3,42 +3,37 @@
 #define CSRC_PROTOCOL_SHAPE_H_
 
 #include "csrc/protocol/std.h"
+#include "csrc/protocol/words.h"
 
 namespace ep {
 
 // Channels that share one FP8 scale; a row's last ones may be fewer.
 inline constexpr uint32_t kChannelsPerScale = 128;
-// A row's channels come in multiples of these: 16 bytes of BF16, what a GPU moves at a time.
-inline constexpr uint32_t kHiddenMultiple = 8;
-inline constexpr uint32_t kMaxRanks = 64;
-// Token and expert numbers travel as 16-bit words.
-inline constexpr uint32_t kMaxTokens = 65535;
-inline constexpr uint32_t kMaxExperts = 65535;
-inline constexpr uint32_t kMaxTopk = 32;
-inline constexpr uint32_t kMaxHidden = 65536;
+inline constexpr uint32_t kHiddenMultiple = EP_HIDDEN_MULTIPLE;
+inline constexpr uint32_t kMaxRanks = EP_MAX_RANKS;
+inline constexpr uint32_t kMaxTokens = EP_MAX_TOKENS;
+inline constexpr uint32_t kMaxExperts = EP_MAX_EXPERTS;
+inline constexpr uint32_t kMaxTopk = EP_MAX_TOPK;
+inline constexpr uint32_t kMaxHidden = EP_MAX_HIDDEN;
+// On GPUs.
+inline constexpr uint32_t kMaxGpuRanks = EP_MAX_RANKS_GPU;
+inline constexpr uint32_t kMaxGpuExperts = EP_MAX_EXPERTS_GPU;
 
-// What a dispatched row holds. Combined rows are always BF16.
-enum class Dtype : uint32_t { kFp8 = 1, kBf16 = 2 };
-
-// Where the rows that a rank receives lie, for the experts' kernels that come next. Either a row
-// for each selection, block by block of an expert, or each row once, block by block of a source.
+// What csrc/protocol/words.h says of each.
+enum class Dtype : uint32_t { kFp8 = EP_DTYPE_FP8, kBf16 = EP_DTYPE_BF16 };
 enum class OutputLayout : uint32_t {
-  kExpert = 1,  // an expert's rows begin at a multiple of a fixed stride
-  kRank = 2,    // a source's rows begin at a multiple of `tokens`, whatever it sends
-  kFlat = 3,    // the sources' rows one behind the other
-  kContig = 4,  // the experts' rows one behind the other, each's first at a multiple of 128
+  kExpert = EP_LAYOUT_EXPERT,
+  kRank = EP_LAYOUT_RANK,
+  kFlat = EP_LAYOUT_FLAT,
+  kContig = EP_LAYOUT_CONTIG,
 };
-
-// Where a token's selections are summed.
 enum class CombineSum : uint32_t {
-  kRank = 1,    // on each rank that holds some of its experts, and these sums at home
-  kExpert = 2,  // at home alone: every selection's row comes back
+  kRank = EP_COMBINE_SUM_RANK,
+  kExpert = EP_COMBINE_SUM_EXPERT,
 };
-
-// Where a row becomes FP8.
 enum class Quantize : uint32_t {
-  kInside = 1,   // in the dispatch, which reads BF16
-  kOutside = 2,  // before it: the dispatch reads codes and scales
+  kInside = EP_QUANTIZE_INSIDE,
+  kOutside = EP_QUANTIZE_OUTSIDE,
 };
 
 // An expert's rows begin at a multiple of these in layout `contig`, which is what kernels of
@@ -94,7 +89,7 @@ struct Shape {
 
 // Returns what is wrong with `shape`, or null.
 constexpr const char* Problem(const Shape& shape) {
-  if (shape.ranks < 1 || shape.ranks > kMaxRanks) return "ranks must be 1 to 64";
+  if (shape.ranks < 1 || shape.ranks > kMaxRanks) return "ranks must be 1 to 256";
   if (shape.tokens < 1 || shape.tokens > kMaxTokens) return "tokens must be 1 to 65535";
   if (shape.hidden < kHiddenMultiple || shape.hidden > kMaxHidden ||
       shape.hidden % kHiddenMultiple != 0) {

@@ -188,8 +188,11 @@ Oracle::Terms Oracle::TermsOf(Token token, uint32_t set, const float* weights) c
     terms.key[i] = ExpertKey(routing_.seed, set, token.rank, token.token, expert);
     terms.weight[i] = weights[j];
     terms.rank[i] = expert / shape.experts_per_rank;
-    terms.ranks |= uint64_t{1} << terms.rank[i];
   }
+  std::copy_n(terms.rank, terms.count, terms.ranks);
+  std::sort(terms.ranks, terms.ranks + terms.count);
+  terms.rank_count =
+      static_cast<uint32_t>(std::unique(terms.ranks, terms.ranks + terms.count) - terms.ranks);
   return terms;
 }
 
@@ -214,15 +217,13 @@ void Oracle::SumSpecified(const Terms& terms, uint32_t begin, uint32_t count, ui
     }
     return NarrowAll(total, count, sum);
   }
-  bool first = true;
-  for (uint64_t left = terms.ranks; left != 0; left &= left - 1) {
-    const uint32_t rank = static_cast<uint32_t>(std::countr_zero(left));
+  for (uint32_t r = 0; r < terms.rank_count; ++r) {
     float of_rank[kTile] = {};
     for (uint32_t i = 0; i < terms.count; ++i) {
-      if (terms.rank[i] == rank) AddExpert(terms.key[i], begin, count, terms.weight[i], of_rank);
+      if (terms.rank[i] == terms.ranks[r])
+        AddExpert(terms.key[i], begin, count, terms.weight[i], of_rank);
     }
-    AddRank(of_rank, first, count, total);
-    first = false;
+    AddRank(of_rank, r == 0, count, total);
   }
   NarrowAll(total, count, sum);
 }
@@ -236,7 +237,7 @@ uint32_t Oracle::FirstFarFromExact(const Terms& terms, uint32_t begin, uint32_t 
   }
   // Each rounding to BF16, the last one included: half a unit in the last of 8 bits, 2^-9 relative,
   // doubled for the fp32 steps between.
-  const int partials = routing_.shape.sum == CombineSum::kExpert ? 0 : std::popcount(terms.ranks);
+  const uint32_t partials = routing_.shape.sum == CombineSum::kExpert ? 0 : terms.rank_count;
   const double tolerance = std::ldexp(partials + 1, -8);
   if (AllNear(sum, exact, magnitude, tolerance, count)) return count;
   uint32_t c = 0;

@@ -109,10 +109,12 @@ class Oracle {
   // The selections of one token, -1 left out.
   struct Terms {
     uint32_t count = 0;
-    uint64_t ranks = 0;  // a bit for each that holds one of the experts
     RowKey key[kMaxTopk];
     float weight[kMaxTopk];
     uint32_t rank[kMaxTopk];
+    // Those of `rank`, each once, in rising order.
+    uint32_t rank_count = 0;
+    uint32_t ranks[kMaxTopk];
   };
   Terms TermsOf(Token token, uint32_t set, const float* weights) const;
   std::optional<Difference> CompareFp8(const uint16_t* channels, const uint8_t* row,

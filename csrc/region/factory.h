@@ -14,8 +14,12 @@
 
 namespace ep {
 
-// How ranks are to reach each other. csrc/abi/ep.h has the same numbers, and says what they are.
-enum class Backend : uint32_t { kIpc = 1, kNixl = 2, kNone = 3 };
+// How ranks are to reach each other.
+enum class Backend : uint32_t {
+  kIpc = EP_NVLINK_BACKEND_IPC,
+  kNixl = EP_NVLINK_BACKEND_NIXL,
+  kNone = EP_NVLINK_BACKEND_NONE,
+};
 
 struct Transport {
   Backend backend;

@@ -16,15 +16,16 @@
 #include <vector>
 
 #include "csrc/base/status.h"
+#include "csrc/protocol/words.h"
 #include "csrc/region/link.h"
 
 namespace ep {
 
-// How a rank reaches another. csrc/abi/ep.h has the same numbers.
+// How a rank reaches another.
 enum class Reached : uint8_t {
-  kOwn = 1,      // it is the rank itself
-  kMapped = 2,   // by loads and stores
-  kProxied = 3,  // by messages of a link
+  kOwn = EP_PATH_OWN,
+  kMapped = EP_PATH_MAPPED,
+  kProxied = EP_PATH_NETWORK,  // by messages of a link
 };
 
 struct Reach {

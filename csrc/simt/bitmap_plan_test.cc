@@ -52,7 +52,7 @@ Ids RandomIds(uint32_t seed) {
   const auto between = [&](uint32_t low, uint32_t high) {
     return std::uniform_int_distribution<uint32_t>(low, high)(random);
   };
-  Shape shape = {.ranks = between(0, 3) == 0 ? between(33, kMaxRanks) : between(1, 8),
+  Shape shape = {.ranks = between(0, 3) == 0 ? between(33, kMaxGpuRanks) : between(1, 8),
                  .tokens = 800,
                  .hidden = 128,
                  .experts_per_rank = between(1, 9),

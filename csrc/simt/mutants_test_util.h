@@ -167,6 +167,12 @@ inline void ExpectTimeout(const Outcome& outcome, uint32_t peer) {
   EXPECT_TRUE(found) << outcome.text;
 }
 
+// Every token selects all experts: each pair has six rows, and every chunk is full.
+inline SimtConfig AllToAll(SimtConfig config = kThreeRanks) {
+  config.world.shape.topk = config.world.shape.Experts();
+  return config;
+}
+
 }  // namespace ep::simt
 
 #endif  // CSRC_SIMT_MUTANTS_TEST_UTIL_H_

@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
@@ -82,7 +83,7 @@ func limitFrom(path string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--calibration: %w", err)
 	}
-	limit, ok := record.LimitOf(kept)
+	limit, ok := figures.LimitOf(kept)
 	if !ok {
 		return nil, command.Usagef("--calibration=%s: not a calibration that passed; perf calibrate makes one", path)
 	}
@@ -104,7 +105,7 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	if err != nil {
 		return nil, err
 	}
-	names, err := filepath.Glob(filepath.Join(escaped(folder), "*-"+epperfv1.Name(epperfv1.Mode_MODE_CALIBRATE)+"-*.epperf"))
+	names, err := filepath.Glob(filepath.Join(escaped(folder), "*-"+epperfv1.Calibrate+"-*.epperf"))
 	if err != nil {
 		return nil, fmt.Errorf("look for calibrations: %w", err)
 	}
@@ -115,10 +116,10 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	}
 	for _, name := range slices.Backward(names) {
 		kept, err := record.Read(name)
-		if err != nil || kept.Header.GetPlan().GetDevice() != p.GetDevice() || len(kept.Header.GetHosts()) != 1 || !host.Same(kept.Header.GetHosts()[0], this) {
+		if err != nil || kept.Header.GetPlan().GetDevice() != p.GetDevice() || len(kept.Header.GetHosts()) != 1 || !host.Comparable(kept.Header.GetHosts()[0], this) {
 			continue
 		}
-		if limit, ok := record.LimitOf(kept); ok && limit.GetCase().GetRanks() == p.GetRanksPerHost() {
+		if limit, ok := figures.LimitOf(kept); ok && limit.GetCase().GetRanks() == p.GetRanksPerHost() {
 			return limit, nil
 		}
 	}

@@ -8,9 +8,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/report/screentest"
-	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // quickly is a calibration that takes a moment.
@@ -38,7 +37,7 @@ func TestCalibrationIsMeasuredAndChecked(t *testing.T) {
 			if !strings.Contains(kept.Path, "-calibrate-") {
 				t.Errorf("its record is %s", kept.Path)
 			}
-			if summary := record.Summarize(kept); !summary.Passed() || summary.Cases[0].Calibration.All == nil {
+			if summary := figures.Summarize(kept); !summary.Passed() || summary.Cases[0].Calibration.All == nil {
 				t.Errorf("the record did not pass: %+v", summary)
 			}
 			if ranks == "2" {
@@ -84,10 +83,10 @@ func TestDetailKeepsItsSamples(t *testing.T) {
 		kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
 		for rank := range 3 {
 			left := kept.Rank(0, rank)
-			if fresh := left.Blocks[epperfv1.Samples_BLOCK_FRESH]; len(fresh) != 5 {
+			if fresh := left.Pass(1); len(fresh) != 5 {
 				t.Errorf("%s: rank %d has fresh iterations %v", mode, rank, fresh)
 			}
-			if chained := left.Blocks[epperfv1.Samples_BLOCK_CHAINED]; len(chained) != 1 || chained[0] <= 0 {
+			if chained := left.Pass(2); len(chained) != 1 || chained[0] <= 0 {
 				t.Errorf("%s: rank %d has chains %v", mode, rank, chained)
 			}
 		}

@@ -21,7 +21,7 @@ func TestRunOutlivesTheLeaderOfItsEtcd(t *testing.T) {
 			"--nnodes=3", fmt.Sprintf("--node-rank=%d", node), "--etcd-endpoints="+strings.Join(cluster.Endpoints, ","),
 			"--etcd-ca="+files.CA, "--etcd-cert="+files.ClientCert, "--etcd-key="+files.ClientKey)...)
 	}
-	allUntil(t, launchers, "warmup")
+	allUntil(t, launchers, "timing")
 	cluster.KillLeader(t)
 	killed := time.Now()
 	for node, p := range launchers {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -219,19 +218,6 @@ func TestADumpIsDescribed(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("dump.json (-want +got):\n%s", diff)
-	}
-}
-
-// The same with numpy's own reader and arithmetic, where there is one.
-func TestNumpyReadsADump(t *testing.T) {
-	if out, err := exec.Command("python3", "-c", "import numpy").CombinedOutput(); err != nil {
-		t.Skipf("skipped: no numpy here: %v: %s", err, out)
-	}
-	for _, dtype := range []string{"fp8", "bf16"} {
-		out, err := exec.Command("python3", "check_dump.py", dumped(t, dtype)).CombinedOutput()
-		if want := "63 selections are right\n"; err != nil || string(out) != want {
-			t.Errorf("%s: check_dump.py: %v\n%s", dtype, err, out)
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
@@ -32,7 +33,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 		return err
 	}
 	of := report.Explanation{
-		Summary: record.Summarize(&record.Record{Header: &epperfv1.Header{
+		Summary: figures.Summarize(&record.Record{Header: &epperfv1.Header{
 			Plan: p, Hosts: []*epperfv1.Host{facts},
 		}}),
 		Routing:     epperfv1.RoutingName(c.GetRouting()),
@@ -72,7 +73,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	for rank := range plan.RankCount(p) {
 		traffic = append(traffic, routing.Traffic(rank))
 	}
-	of.Traffic = record.MeanBytes(c, traffic)
+	of.Traffic = figures.MeanBytes(c, traffic)
 	_, err = to.Write(of.Text())
 	return err
 }

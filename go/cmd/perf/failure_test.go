@@ -16,7 +16,7 @@ func TestInterruptedRunSaysOneLine(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
 		t.Run(unix.SignalName(signal), func(t *testing.T) {
 			p := newProgram(t, endless...)
-			p.until(t, "warmup")
+			p.until(t, "timing")
 			ranks := p.ranks(t, 4)
 			p.Process.Signal(signal)
 			for pid := range ranks { // as a terminal does
@@ -24,7 +24,7 @@ func TestInterruptedRunSaysOneLine(t *testing.T) {
 			}
 			<-p.rest
 			code := p.end(t)
-			_, text, _ := strings.Cut(p.stderr.String(), "perf: warmup after ")
+			_, text, _ := strings.Cut(p.stderr.String(), "perf: timing after ")
 			_, text, _ = strings.Cut(text, "\n") // what came after that line
 			if code != 1 || strings.Count(text, "\n") != 1 || !strings.HasPrefix(text, "perf: interrupted by "+unix.SignalName(signal)) {
 				t.Errorf("exit code %d, stderr:\n%s", code, text)

@@ -22,8 +22,9 @@ const (
 func (m measurement) partsOnly() bool {
 	var samples uint64
 	for _, c := range m.plan.GetCases() {
-		samples += uint64(c.GetRanks()) * (uint64(c.GetIterations()) + uint64(c.GetDetail().GetFreshIterations()) +
-			uint64(c.GetDetail().GetGraphReplays()) + uint64(c.GetDetail().GetKernelIterations()))
+		for _, pass := range c.GetPasses() {
+			samples += uint64(c.GetRanks()) * uint64(pass.GetCount())
+		}
 	}
 	return m.party.nodes > 1 && samples*bytesPerDuration > m.gatherBytes
 }

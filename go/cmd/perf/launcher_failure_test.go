@@ -41,7 +41,7 @@ func allUntil(t *testing.T, programs []*program, barrier string) {
 func TestKilledLauncherLeavesNothing(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, endless...)
-	p.until(t, "warmup")
+	p.until(t, "timing")
 	own := p.processes(t)
 	if len(own) != 6 { // with four ranks and the janitor
 		t.Errorf("%d processes", len(own))
@@ -66,7 +66,7 @@ func TestKilledLauncherLeavesNoKeys(t *testing.T) {
 	t.Parallel()
 	e := coordinator(t)
 	p := newProgram(t, with(endless, "--etcd-endpoints="+e.endpoint)...)
-	p.until(t, "warmup")
+	p.until(t, "timing")
 	own := p.processes(t)
 	killed := time.Now()
 	p.Process.Kill()
@@ -81,7 +81,7 @@ func TestKilledLauncherLeavesNoKeys(t *testing.T) {
 func TestSecondSignalKills(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t, with(endless, "--wait-timeout=60")...)
-	p.until(t, "warmup")
+	p.until(t, "timing")
 	own := p.processes(t)
 	for victim := range p.ranks(t, 4) {
 		syscall.Kill(victim, syscall.SIGSTOP)
@@ -104,7 +104,7 @@ func TestKilledLauncherOfThreeIsMissed(t *testing.T) {
 	t.Parallel()
 	e := coordinator(t)
 	launchers := e.three(t, "r1", with(endless, "--wait-timeout=2")...)
-	allUntil(t, launchers, "warmup")
+	allUntil(t, launchers, "timing")
 	own := launchers[1].processes(t)
 	killed := time.Now()
 	launchers[1].Process.Kill()
@@ -142,7 +142,7 @@ func TestStoppedLauncherOfThreeIsMissed(t *testing.T) {
 			t.Parallel()
 			e := coordinator(t)
 			launchers := e.three(t, "r1", with(endless, "--wait-timeout=2")...)
-			allUntil(t, launchers, "warmup")
+			allUntil(t, launchers, "timing")
 			victim := launchers[1]
 			own, ranks := victim.processes(t), victim.ranks(t, 2)
 			stopped := time.Now()
@@ -203,7 +203,7 @@ func TestInterruptedLauncherEndsTheOthers(t *testing.T) {
 	t.Parallel()
 	e := coordinator(t)
 	launchers := e.three(t, "r1", endless...)
-	allUntil(t, launchers, "warmup")
+	allUntil(t, launchers, "timing")
 	signalled := time.Now()
 	launchers[1].Process.Signal(syscall.SIGTERM)
 	for node, p := range launchers {
@@ -228,7 +228,7 @@ func TestEtcdGoneInMidRun(t *testing.T) {
 	t.Parallel()
 	e := coordinator(t)
 	p := newProgram(t, with(endless, "--etcd-endpoints="+e.endpoint)...)
-	p.until(t, "warmup")
+	p.until(t, "timing")
 	server := e.server.processes(t)
 	killed := time.Now()
 	e.server.Process.Kill()

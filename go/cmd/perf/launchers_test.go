@@ -49,7 +49,7 @@ func TestThreeLaunchersMakeOneRecord(t *testing.T) {
 		}
 		var have []int
 		for rank := range 6 {
-			if left := kept.Rank(0, rank); len(left.DurationNS) == 5 && left.Result.GetPassed() {
+			if left := kept.Rank(0, rank); len(left.Pass(0)) == 5 && left.Result.GetPassed() {
 				have = append(have, rank)
 			}
 		}
@@ -78,7 +78,7 @@ func TestRunsShareAnEtcd(t *testing.T) {
 	e.untouched(t, time.Second)
 
 	going := newProgram(t, with(endless, "--etcd-endpoints="+e.endpoint, "--run-id=same")...)
-	going.until(t, "warmup")
+	going.until(t, "timing")
 	late := newProgram(t, with(one, "--run-id=same")...)
 	if code := late.run(t); code != 1 || !strings.Contains(late.last(), `run "same" is going on, started on`) {
 		t.Errorf("exit code %d: %s", code, &late.stderr)

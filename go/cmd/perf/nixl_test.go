@@ -140,7 +140,7 @@ func TestARankIsKilledWhileNIXLWritesToIt(t *testing.T) {
 	for _, backend := range []string{"nixl", "none"} {
 		t.Run(backend, func(t *testing.T) {
 			p := newProgram(t, with(endless, "--nvlink-backend="+backend)...)
-			p.until(t, "warmup")
+			p.until(t, "timing")
 			for victim := range p.ranks(t, 4) {
 				syscall.Kill(victim, syscall.SIGKILL)
 				break

@@ -7,6 +7,7 @@ import (
 
 	"github.com/epperf/epperf/go/internal/launch"
 	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/samples"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -37,15 +38,15 @@ func (o *outcome) setHosts(hosts []*epperfv1.Host) error {
 }
 
 // WriteSamples keeps what one rank measured.
-func (o *outcome) WriteSamples(samples *epperfv1.Samples) error {
+func (o *outcome) WriteSamples(of *epperfv1.Samples) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.giving && !o.apart {
-		for part := range record.Split(samples, durationsPerEntry) {
+		for part := range samples.Split(of, durationsPerEntry) {
 			o.given = append(o.given, &epperfv1.Entry{Kind: &epperfv1.Entry_Samples{Samples: part}})
 		}
 	}
-	return o.writer.WriteSamples(samples)
+	return o.writer.WriteSamples(of)
 }
 
 // WriteResult keeps how one rank ended one case.

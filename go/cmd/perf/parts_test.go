@@ -66,8 +66,8 @@ func TestSamplesAboveTheLimitStayInParts(t *testing.T) {
 		}
 		for rank := range 6 {
 			here := rank/2 == node
-			if of := kept.Rank(0, rank); len(of.DurationNS) == 5 != here || of.Result.GetPassed() != here {
-				t.Errorf("node %d: of rank %d there are %d samples, %v", node, rank, len(of.DurationNS), of.Result)
+			if of := kept.Rank(0, rank); len(of.Pass(0)) == 5 != here || of.Result.GetPassed() != here {
+				t.Errorf("node %d: of rank %d there are %d samples, %v", node, rank, len(of.Pass(0)), of.Result)
 			}
 		}
 		var shown bytes.Buffer

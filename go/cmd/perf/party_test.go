@@ -116,7 +116,7 @@ func TestManySamplesStayInParts(t *testing.T) {
 		"more":         {17, 1 << 20, 17, true},
 		"one launcher": {64, 1_000_000, 1, false},
 	} {
-		p := &epperfv1.Plan{Cases: []*epperfv1.Case{{Ranks: test.ranks, Iterations: test.iterations}}}
+		p := &epperfv1.Plan{Cases: []*epperfv1.Case{{Ranks: test.ranks, Passes: []*epperfv1.Pass{{Count: test.iterations}}}}}
 		m := measurement{plan: p, party: party{nodes: test.nodes}, gatherBytes: maxGatheredBytes}
 		if got := m.partsOnly(); got != test.want {
 			t.Errorf("%s: %t", name, got)

@@ -17,8 +17,8 @@ var steps = []struct{ barrier, then string }{
 	{"connected", "checking"},
 	{"soaking", "soaking"},
 	{"checked", "warming up"},
-	{"warmup", "measuring"},
-	{"measured", "checking"},
+	{"timing", "measuring"},
+	{"timed", "checking"},
 	{"cleanup", "ending"},
 }
 

@@ -32,7 +32,7 @@ func TestNoBarInAPipe(t *testing.T) {
 func TestLinesGoAboveTheBar(t *testing.T) {
 	var terminal bytes.Buffer
 	p := &progress{out: &terminal, shown: true, started: time.Now(), stop: make(chan struct{})}
-	p.met("warmup")
+	p.met("timing")
 	terminal.Reset()
 	p.Write([]byte("rank 1: hello\n"))
 	p.close()

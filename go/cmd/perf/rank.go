@@ -93,13 +93,6 @@ func rank(dumpTo string, progress bool, nixl native.NIXL) error {
 			}
 			return engine, nil
 		},
-		OpenCalibrator: func(c *epperfv1.Case) (measure.Calibrator, error) {
-			engine, err := openEngine(c, start, system.UsableCPUs(), nixl)
-			if err != nil {
-				return nil, err
-			}
-			return engine, nil
-		},
 		GPUState:        gauge.State,
 		Multiprocessors: gpu.GetMultiprocessors(),
 		Progress:        soaking,

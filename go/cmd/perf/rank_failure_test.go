@@ -30,8 +30,8 @@ var moments = []moment{
 		return p
 	}},
 	{"in the warm-up", reach("checked", with(endless, "--wait-timeout=1", "--warmup=1000000"))},
-	{"in the timed loop", reach("warmup", with(endless, "--wait-timeout=1"))},
-	{"at the end", reach("measured", []string{
+	{"in the timed loop", reach("timing", with(endless, "--wait-timeout=1"))},
+	{"at the end", reach("timed", []string{
 		"--num-processes=4", "--tokens=2048", "--hidden=1024", "--experts-per-rank=2", "--topk=2",
 		"--warmup=0", "--iters=2", "--wait-timeout=1",
 	})},

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/npy"
-	"github.com/epperf/epperf/go/internal/record"
 )
 
 // save writes ids [len(ids)/topk, topk] as a routing file.
@@ -105,7 +105,7 @@ func TestOnlySelectionsCount(t *testing.T) {
 			row := map[string]uint64{"dispatch": 128 + 4 + 16, "combine": 256, "e2e": 128 + 4 + 16 + 256}[mode]
 			for rank, selections := range []uint64{4, 0, 7} {
 				traffic := kept.Rank(0, rank).Result.GetTraffic()
-				if got := record.BytesOf(kept.Header.GetPlan().GetCases()[0], traffic).Selections; got != selections*row {
+				if got := figures.BytesOf(kept.Header.GetPlan().GetCases()[0], traffic).Selections; got != selections*row {
 					t.Errorf("rank %d moves %d bytes, not %d selections of %d", rank, got, selections, row)
 				}
 			}

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/report/screentest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -33,11 +33,11 @@ func TestModesAndRanksAreMeasuredAndChecked(t *testing.T) {
 						t.Errorf("stdout lacks %q:\n%s", want, &p.stdout)
 					}
 					kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
-					if summary := record.Summarize(kept); !summary.Passed() {
+					if summary := figures.Summarize(kept); !summary.Passed() {
 						t.Errorf("the record did not pass: %v", kept.Trailer)
 					}
 					for rank := range ranks {
-						if got := len(kept.Rank(0, rank).DurationNS); got != 5 {
+						if got := len(kept.Rank(0, rank).Pass(0)); got != 5 {
 							t.Errorf("rank %d has %d durations", rank, got)
 						}
 					}

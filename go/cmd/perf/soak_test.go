@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 )
 
 // soaked is a shape that soaks in a moment.
@@ -46,7 +46,7 @@ func TestASoakGoesOnForItsTime(t *testing.T) {
 	if took := time.Since(p.began); took < 2*time.Second {
 		t.Errorf("ended after %v", took)
 	}
-	soak := record.Summarize(p.record(t, filepath.Join(p.folder, "epperf-results"))).Cases[0].Soak
+	soak := figures.Summarize(p.record(t, filepath.Join(p.folder, "epperf-results"))).Cases[0].Soak
 	if soak.Checked == 0 || soak.Epochs < soak.Checked || soak.Rows != 96*soak.Checked || soak.Wrong != 0 {
 		t.Errorf("soaked %+v", soak)
 	}
@@ -65,7 +65,7 @@ func TestAnInterruptEndsASoakWithWhatWasChecked(t *testing.T) {
 	if !strings.HasPrefix(p.last(), "perf: interrupted by SIGINT; what was measured is in ") {
 		t.Errorf("stderr ends with %q", p.last())
 	}
-	soak := record.Summarize(p.record(t, filepath.Join(p.folder, "epperf-results"))).Cases[0].Soak
+	soak := figures.Summarize(p.record(t, filepath.Join(p.folder, "epperf-results"))).Cases[0].Soak
 	if soak.Checked > soak.Epochs || soak.Wrong != 0 {
 		t.Errorf("soaked %+v", soak)
 	}

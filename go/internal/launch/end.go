@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"slices"
 	"syscall"
 	"time"
 
@@ -88,6 +89,11 @@ func (r *Ranks) end(rank *rank) {
 	if rank.ended {
 		return
 	}
+	if r.failure == nil && rank.process.ProcessState.Exited() && r.anyIsEnding() {
+		// It may well have failed because another dies, whose end says more.
+		r.after(settle, func() { r.end(rank) })
+		return
+	}
 	rank.ended = true
 	r.running--
 	if r.failure != nil {
@@ -103,6 +109,16 @@ func (r *Ranks) end(rank *rank) {
 	} else if missing := r.missingResults(rank); missing > 0 {
 		r.fail(r.rankError(rank, fmt.Sprintf("ended with %d results missing", missing)))
 	}
+}
+
+// anyIsEnding reports whether some rank's process ends, or was killed, and is not judged yet.
+func (r *Ranks) anyIsEnding() bool {
+	return slices.ContainsFunc(r.ranks, func(rank *rank) bool {
+		if rank.exited {
+			return !rank.ended && !rank.process.ProcessState.Exited()
+		}
+		return isEnding(rank.process.Process.Pid)
+	})
 }
 
 func (r *Ranks) missingResults(rank *rank) int {

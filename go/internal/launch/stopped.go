@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"time"
 )
 
@@ -38,19 +39,29 @@ func isStopped(pid int) bool {
 
 // isEnding reports whether a process has ended, although we may not have heard of it yet.
 func isEnding(pid int) bool {
-	state := stateOf(pid)
-	return state == 0 || state == 'Z' || state == 'X'
+	const exiting = 4 // PF_EXITING of Linux, set before peers can see that anything is gone
+	fields := statOf(pid)
+	if len(fields) < 7 {
+		return true
+	}
+	flags, _ := strconv.ParseUint(string(fields[6]), 10, 32)
+	return fields[0][0] == 'Z' || fields[0][0] == 'X' || flags&exiting != 0
 }
 
 // stateOf reads a process's state, 0 for one that is gone.
 func stateOf(pid int) byte {
+	if fields := statOf(pid); len(fields) > 0 {
+		return fields[0][0]
+	}
+	return 0
+}
+
+// statOf reads what /proc tells of a process behind its name, the state first; nil for one that is
+// gone.
+func statOf(pid int) [][]byte {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return nil
 	}
-	_, fields, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte{' '}) // after the name
-	if len(fields) == 0 {
-		return 0
-	}
-	return fields[0]
+	return bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 }

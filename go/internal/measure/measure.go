@@ -24,26 +24,16 @@ type Engine interface {
 	// MakeExpertRows makes the experts' outputs, once, from where the last dispatch put their
 	// inputs. A combine needs it.
 	MakeExpertRows() error
-	// Run runs iterations of the mode's operations back to back and returns how long each took.
-	Run(mode epperfv1.Mode, iterations int) (Block, error)
-	// RunFresh is Run, but all ranks meet in an untimed flags-only epoch before each iteration.
-	RunFresh(mode epperfv1.Mode, iterations int) (Block, error)
-	// RunChained runs dropped iterations and then, without a pause, more of them. The block has
-	// one duration: of the latter together.
-	RunChained(mode epperfv1.Mode, dropped, iterations int) (Block, error)
-	// RunGraph captures operations of the mode as a CUDA graph and replays it; the block has one
-	// duration a replay, of it as a whole. On GPUs only.
-	RunGraph(mode epperfv1.Mode, operations, replays int) (Block, error)
-	// RunKernels is Run, but durations are those of the kernels alone. On GPUs only.
-	RunKernels(mode epperfv1.Mode, iterations int) (Block, error)
+	// Run runs a pass on this rank: what it times, and what lies before that without a pause.
+	Run(*epperfv1.Pass) (Block, error)
 	// SMsOfBlocks returns the multiprocessors that the thread blocks of the last dispatch and of the
 	// last combine ran on, in the blocks' order. Blocks of an operation that shared one are an error
 	// besides. On GPUs only.
 	SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error)
-	// Poison overwrites all outputs, so that a row nobody writes is seen to be wrong.
-	Poison() error
-	// Check compares the outputs of the mode's last operations with the oracle's.
-	Check(mode epperfv1.Mode) (*epperfv1.Check, error)
+	// Poison overwrites all that a pass is to write, so that a row nobody writes is seen to be wrong.
+	Poison(*epperfv1.Pass) error
+	// Check compares what a pass left behind with the oracle's, or with what was copied.
+	Check(*epperfv1.Pass) (*epperfv1.Check, error)
 	// Traffic counts what one iteration moves. It needs a dispatch before.
 	Traffic() (*epperfv1.Traffic, error)
 	// FlushCaches evicts the outputs and inputs from this rank's caches.
@@ -54,11 +44,12 @@ type Engine interface {
 	Close() error
 }
 
-// A Block is what consecutive iterations took.
+// A Block is what a pass took.
 type Block struct {
-	// FirstEpoch is the epoch of the first operation (in mode e2e: of the first dispatch).
+	// FirstEpoch is the epoch of the first operation (in mode e2e: of the first dispatch); 0 of a pass
+	// that has none.
 	FirstEpoch uint32
-	// DurationNS holds one entry an iteration.
+	// DurationNS has one entry for each of the pass's count.
 	DurationNS []uint64
 }
 

@@ -3,7 +3,6 @@ package measure
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -31,8 +30,6 @@ type Rank struct {
 	Progress func(*epperfv1.SoakCount)
 	// Now is the time that a soak goes by; nil for time.Now.
 	Now func() time.Time
-	// OpenCalibrator makes the calibrator of a case that calibrates; nil in tests of others.
-	OpenCalibrator func(*epperfv1.Case) (Calibrator, error)
 }
 
 // Run runs every case of the plan in order. It sends one RankResult a case to the sink, also
@@ -44,11 +41,7 @@ func (r Rank) Run(ctx context.Context) error {
 		if r.Multiprocessors > 0 {
 			run.sms = &epperfv1.SmUse{OfGpu: r.Multiprocessors}
 		}
-		do := run.run
-		if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
-			do = (&calibration{caseRun: &run}).run
-		}
-		err := do(ctx)
+		err := run.run(ctx)
 		if sinkErr := r.Sink.Result(run.result(err)); err == nil {
 			err = sinkErr
 		}
@@ -89,29 +82,35 @@ func (r *caseRun) run(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, r.engine.Abort)
 	defer stop()
 
-	type step struct {
-		name string
-		do   func(context.Context) error
-	}
-	between := []step{{"warm up", r.warmUp}, {"measure", r.measure}, {"detail", r.detail}}
-	if r.of.GetSoak() != nil {
-		between = []step{{"soak", r.soak}}
-	}
-	for _, step := range slices.Concat(
-		[]step{{"connect", r.connect}, {"check before", r.checkEpochs}},
-		between,
-		[]step{
-			{"check after", r.checkEpochs},
-			{"dump", r.dump},
-			// Nobody unmaps a region that a peer may still read.
-			{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }},
-		},
-	) {
+	for _, step := range r.steps() {
 		if err := step.do(ctx); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
 	return nil
+}
+
+// A step is a part of a case.
+type step struct {
+	name string
+	do   func(context.Context) error
+}
+
+// steps are what a case is made of, in their order.
+func (r *caseRun) steps() []step {
+	steps := []step{{"connect", r.connect}}
+	switch {
+	case r.of.Calibrates():
+		steps = append(steps, step{"measure", r.passes})
+	case r.of.GetSoak() != nil:
+		steps = append(steps, step{"check before", r.checkEpochs}, step{"soak", r.soak},
+			step{"check after", r.checkEpochs}, step{"dump", r.dump})
+	default:
+		steps = append(steps, step{"check before", r.checkEpochs}, step{"warm up", r.warmUp}, step{"measure", r.passes},
+			step{"check after", r.checkEpochs}, step{"dump", r.dump})
+	}
+	// Nobody unmaps a region that a peer may still read or write.
+	return append(steps, step{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }})
 }
 
 func (r *caseRun) now() time.Time {
@@ -143,8 +142,11 @@ func (r *caseRun) connect(ctx context.Context) error {
 	if err := r.Group.Barrier(ctx, "connected"); err != nil {
 		return err
 	}
+	if r.of.Calibrates() {
+		return nil
+	}
 	// The routing never changes, so one dispatch says where every expert's inputs lie.
-	if _, err := r.engine.Run(epperfv1.Mode_MODE_DISPATCH, 1); err != nil {
+	if _, err := r.engine.Run(epperfv1.Operations(epperfv1.Mode_MODE_DISPATCH, 1)); err != nil {
 		return err
 	}
 	// A network may choose how it goes when it first has to.
@@ -157,17 +159,18 @@ func (r *caseRun) connect(ctx context.Context) error {
 // checkEpochs runs untimed pairs whatever the mode, each checked as a whole. Ranks meet before
 // each, so that the time others spend checking never counts against a data-plane deadline.
 func (r *caseRun) checkEpochs(ctx context.Context) error {
+	pair := epperfv1.Operations(epperfv1.Mode_MODE_E2E, 1)
 	for range checkedEpochs {
-		if err := r.engine.Poison(); err != nil {
+		if err := r.engine.Poison(pair); err != nil {
 			return err
 		}
 		if err := r.Group.Barrier(ctx, "check"); err != nil {
 			return err
 		}
-		if _, err := r.engine.Run(epperfv1.Mode_MODE_E2E, 1); err != nil {
+		if _, err := r.engine.Run(pair); err != nil {
 			return err
 		}
-		if err := r.checkLast(epperfv1.Mode_MODE_E2E); err != nil {
+		if err := r.checkLast(pair); err != nil {
 			return err
 		}
 	}
@@ -184,15 +187,10 @@ func (r *caseRun) warmUp(ctx context.Context) error {
 		return err
 	}
 	if n := int(r.of.GetWarmup()); n > 0 {
-		if _, err := r.engine.Run(r.of.GetMode(), n); err != nil {
-			return err
-		}
-	}
-	if err := r.engine.Poison(); err != nil {
+		_, err := r.engine.Run(epperfv1.Operations(r.of.GetMode(), n))
 		return err
 	}
-	r.gpuBefore = r.gpuState()
-	return r.engine.FlushCaches()
+	return nil
 }
 
 func (r *caseRun) gpuState() *epperfv1.GpuState {
@@ -202,36 +200,9 @@ func (r *caseRun) gpuState() *epperfv1.GpuState {
 	return r.GPUState()
 }
 
-func (r *caseRun) measure(ctx context.Context) error {
-	if err := r.Group.Barrier(ctx, "warmup"); err != nil {
-		return err
-	}
-	block, err := r.engine.Run(r.of.GetMode(), int(r.of.GetIterations()))
-	if err != nil {
-		return err
-	}
-	r.gpuAfter = r.gpuState()
-	// Checking costs CPU time that a slower rank's last iterations would pay for.
-	if err := r.Group.Barrier(ctx, "measured"); err != nil {
-		return err
-	}
-	if err := r.lookAtSMs(); err != nil {
-		return err
-	}
-	if err := r.checkLast(r.of.GetMode()); err != nil {
-		return err
-	}
-	return r.Sink.Samples(&epperfv1.Samples{
-		CaseIndex:  r.index,
-		Rank:       uint32(r.Rank.Rank),
-		FirstEpoch: block.FirstEpoch,
-		DurationNs: block.DurationNS,
-	})
-}
-
-// checkLast adds what one check finds to the case's check; the first wrong row stays.
-func (r *caseRun) checkLast(mode epperfv1.Mode) error {
-	found, err := r.engine.Check(mode)
+// checkLast adds what one check finds to the case's check.
+func (r *caseRun) checkLast(pass *epperfv1.Pass) error {
+	found, err := r.engine.Check(pass)
 	if err != nil {
 		return err
 	}
@@ -239,6 +210,7 @@ func (r *caseRun) checkLast(mode epperfv1.Mode) error {
 	return nil
 }
 
+// found adds up what checks found; the first wrong row stays.
 func (r *caseRun) found(found *epperfv1.Check) {
 	r.check.Rows += found.GetRows()
 	r.check.Wrong += found.GetWrong()
@@ -261,16 +233,10 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Sms:        r.sms,
 		Soak:       r.soaked,
 	}
-	switch {
-	case err != nil:
+	result.Error = result.CheckProblem(r.of)
+	if err != nil {
 		result.Error = err.Error()
-	case r.check.GetWrong() > 0:
-		result.Error = fmt.Sprintf("%d of %d checked rows are wrong", r.check.GetWrong(), r.check.GetRows())
-	case r.check.GetRows() == 0 && r.traffic.GetSelections() > 0:
-		// A check that compared nothing proves nothing.
-		result.Error = "no row was checked although this rank selects experts"
-	default:
-		result.Passed = true
 	}
+	result.Passed = result.GetError() == ""
 	return result
 }

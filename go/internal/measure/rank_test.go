@@ -36,43 +36,47 @@ func (s *script) step(format string, args ...any) error {
 func (s *script) Blob() ([]byte, error)        { return []byte("b"), s.step("blob") }
 func (s *script) Connect(blobs [][]byte) error { return s.step("connect %d", len(blobs)) }
 func (s *script) MakeExpertRows() error        { return s.step("make expert rows") }
-func (s *script) Poison() error                { return s.step("poison") }
 func (s *script) FlushCaches() error           { return s.step("flush") }
 func (s *script) Abort()                       { s.steps = append(s.steps, "abort") }
 func (s *script) Close() error                 { return s.step("close") }
 
-func (s *script) Run(mode epperfv1.Mode, n int) (measure.Block, error) {
-	return measure.Block{FirstEpoch: 9, DurationNS: make([]uint64, n)}, s.step("run %s x%d", epperfv1.Name(mode), n)
+func (s *script) Run(p *epperfv1.Pass) (measure.Block, error) {
+	return measure.Block{FirstEpoch: 9, DurationNS: make([]uint64, p.GetCount())}, s.step("run %s x%d", named(p), p.GetCount())
 }
 
-func (s *script) RunFresh(mode epperfv1.Mode, n int) (measure.Block, error) {
-	return measure.Block{FirstEpoch: 19, DurationNS: make([]uint64, n)}, s.step("run fresh %s x%d", epperfv1.Name(mode), n)
+func (s *script) Poison(p *epperfv1.Pass) error {
+	if p.GetKind() == epperfv1.Pass_KIND_COPY {
+		return s.step("poison copies")
+	}
+	return s.step("poison")
 }
 
-func (s *script) RunChained(mode epperfv1.Mode, dropped, n int) (measure.Block, error) {
-	return measure.Block{FirstEpoch: 29, DurationNS: make([]uint64, 1)},
-		s.step("run chained %s x%d after %d", epperfv1.Name(mode), n, dropped)
-}
-
-func (s *script) RunGraph(mode epperfv1.Mode, operations, replays int) (measure.Block, error) {
-	return measure.Block{FirstEpoch: 39, DurationNS: make([]uint64, replays)},
-		s.step("run graph %s x%d of %d", epperfv1.Name(mode), replays, operations)
-}
-
-func (s *script) RunKernels(mode epperfv1.Mode, n int) (measure.Block, error) {
-	return measure.Block{FirstEpoch: 49, DurationNS: make([]uint64, n)}, s.step("run kernels %s x%d", epperfv1.Name(mode), n)
+// named is what a pass does, in the words of a script's steps.
+func named(p *epperfv1.Pass) string {
+	switch p.GetKind() {
+	case epperfv1.Pass_KIND_OPERATIONS:
+		return epperfv1.Name(p.GetOperation())
+	case epperfv1.Pass_KIND_COPY:
+		return fmt.Sprintf("%s %d", epperfv1.Name(p.GetDirection()), p.GetDistinctRows())
+	case epperfv1.Pass_KIND_FLAGS, epperfv1.Pass_KIND_ROUND_TRIPS:
+		return p.Label()
+	}
+	return p.Label() + " " + epperfv1.Name(p.GetOperation())
 }
 
 func (s *script) SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error) {
 	return s.sms[0], s.sms[1], s.step("look at SMs")
 }
 
-func (s *script) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
+func (s *script) Check(p *epperfv1.Pass) (*epperfv1.Check, error) {
 	check := s.check
 	if check == nil {
 		check = &epperfv1.Check{Rows: 10}
 	}
-	return check, s.step("check %s", epperfv1.Name(mode))
+	if p.GetKind() == epperfv1.Pass_KIND_COPY {
+		return check, s.step("check %s", named(p))
+	}
+	return check, s.step("check %s", epperfv1.Name(p.GetOperation()))
 }
 
 func (s *script) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
@@ -90,10 +94,7 @@ func (s *script) Exchange(_ context.Context, _ string, blob []byte) ([][]byte, e
 func (s *script) Barrier(_ context.Context, name string) error { return s.step("meet %s", name) }
 
 func (s *script) Samples(samples *epperfv1.Samples) error {
-	if samples.Block != nil {
-		return s.step("%v: %d from epoch %d", samples.GetBlock(), len(samples.GetDurationNs()), samples.GetFirstEpoch())
-	}
-	return s.step("samples %d from epoch %d", len(samples.GetDurationNs()), samples.GetFirstEpoch())
+	return s.step("samples %d of pass %d", len(samples.GetDurationNs()), samples.GetPass())
 }
 
 func (s *script) Result(r *epperfv1.RankResult) error {
@@ -104,13 +105,18 @@ func (s *script) Result(r *epperfv1.RankResult) error {
 func (s *script) run(ctx context.Context) error {
 	return measure.Rank{
 		Plan: &epperfv1.Plan{Cases: []*epperfv1.Case{{
-			Mode: epperfv1.Mode_MODE_COMBINE, Warmup: 3, Iterations: 20,
+			Mode: epperfv1.Mode_MODE_COMBINE, Warmup: 3, Passes: timed(epperfv1.Mode_MODE_COMBINE, 20),
 		}}},
 		Rank:  1,
 		Group: s,
 		Sink:  s,
 		Open:  func(*epperfv1.Case) (measure.Engine, error) { return s, s.step("open") },
 	}.Run(ctx)
+}
+
+// timed is the first pass of a case, and more.
+func timed(mode epperfv1.Mode, n int, more ...*epperfv1.Pass) []*epperfv1.Pass {
+	return append([]*epperfv1.Pass{epperfv1.Operations(mode, n)}, more...)
 }
 
 func times(n int, steps ...string) (all []string) {
@@ -131,7 +137,7 @@ func TestARunGoesInOrder(t *testing.T) {
 		{"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "paths", "make expert rows"},
 		checked,
 		{"traffic", "meet checked", "run combine x3", "poison", "flush"},
-		{"meet warmup", "run combine x20", "meet measured", "check combine", "samples 20 from epoch 9"},
+		{"meet timing", "run combine x20", "meet timed", "check combine", "samples 20 of pass 0"},
 		checked,
 		{"meet cleanup", "close", "result"},
 	} {
@@ -148,8 +154,8 @@ func TestARunGoesInOrder(t *testing.T) {
 func TestAFailureEndsTheCaseAndIsReported(t *testing.T) {
 	for _, failAt := range []string{
 		"open", "blob", "exchange", "connect 2", "meet connected", "run dispatch x1", "paths", "make expert rows",
-		"poison", "check e2e", "traffic", "meet checked", "run combine x3", "flush", "meet warmup",
-		"run combine x20", "meet measured", "check combine", "samples 20 from epoch 9", "meet cleanup", "close",
+		"poison", "check e2e", "traffic", "meet checked", "run combine x3", "flush", "meet timing",
+		"run combine x20", "meet timed", "check combine", "samples 20 of pass 0", "meet cleanup", "close",
 	} {
 		t.Run(failAt, func(t *testing.T) {
 			s := script{failAt: failAt}
@@ -191,7 +197,7 @@ func TestTheEndOfTheContextAbortsTheEngine(t *testing.T) {
 	var s script
 	aborted := make(chan struct{})
 	err := measure.Rank{
-		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Iterations: 2}}},
+		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Passes: timed(epperfv1.Mode_MODE_DISPATCH, 2)}}},
 		Group: &s,
 		Sink:  &s,
 		Open: func(*epperfv1.Case) (measure.Engine, error) {
@@ -210,7 +216,7 @@ type waiting struct {
 	aborted chan struct{}
 }
 
-func (w waiting) Run(epperfv1.Mode, int) (measure.Block, error) {
+func (w waiting) Run(*epperfv1.Pass) (measure.Block, error) {
 	w.cancel()
 	<-w.aborted
 	return measure.Block{}, errors.New("told to stop")
@@ -223,7 +229,7 @@ func TestTheGPUIsReadAroundTheTimedBlock(t *testing.T) {
 	var s script
 	read := uint64(0)
 	err := measure.Rank{
-		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Iterations: 2}}},
+		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Passes: timed(epperfv1.Mode_MODE_DISPATCH, 2)}}},
 		Group: &s,
 		Sink:  &s,
 		Open:  func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
@@ -238,7 +244,7 @@ func TestTheGPUIsReadAroundTheTimedBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "read GPU\nflush\nmeet warmup\nrun dispatch x2\nread GPU\nmeet measured"
+	want := "read GPU\nflush\nmeet timing\nrun dispatch x2\nread GPU\nmeet timed"
 	if !strings.Contains(strings.Join(s.steps, "\n"), want) || read != 2 {
 		t.Errorf("steps %q lack %q", s.steps, want)
 	}
@@ -251,7 +257,7 @@ func TestTheGPUIsReadAroundTheTimedBlock(t *testing.T) {
 func TestADumpComesAfterTheLastCheck(t *testing.T) {
 	var s script
 	err := measure.Rank{
-		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Iterations: 2}}},
+		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Passes: timed(epperfv1.Mode_MODE_DISPATCH, 2)}}},
 		Group: &s,
 		Sink:  &s,
 		Open:  func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },

@@ -16,7 +16,7 @@ func TestAResultSaysHowManyMultiprocessorsThereAre(t *testing.T) {
 	for _, has := range []uint32{0, 132} { // 0 is of CPUs
 		var s script
 		err := measure.Rank{
-			Plan:            &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Iterations: 2}}},
+			Plan:            &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Passes: timed(epperfv1.Mode_MODE_DISPATCH, 2)}}},
 			Group:           &s,
 			Sink:            &s,
 			Open:            func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
@@ -42,7 +42,7 @@ func TestAResultSaysWhereBlocksRanOnceTheyAreTimed(t *testing.T) {
 	}
 	steps := strings.Join(s.steps, "\n")
 	for _, order := range []string{
-		"meet measured\nlook at SMs\ncheck combine\nsamples 20", "meet detailed\nlook at SMs\ncheck combine\nBLOCK_KERNELS: 6",
+		"meet timed\nlook at SMs\ncheck combine\nsamples 20", "meet timed\nlook at SMs\ncheck combine\nsamples 6 of pass 1",
 	} {
 		if !strings.Contains(steps, order) {
 			t.Errorf("steps %s\nlack %q", steps, order)
@@ -52,7 +52,7 @@ func TestAResultSaysWhereBlocksRanOnceTheyAreTimed(t *testing.T) {
 
 func TestSharedMultiprocessorsAreNoFigure(t *testing.T) {
 	s := script{failAt: "look at SMs", sms: [2][]uint32{{3, 3}, nil}}
-	if err := s.runOnGPU(t.Context()); err == nil || !strings.Contains(err.Error(), "measure: planted") {
+	if err := s.runOnGPU(t.Context()); err == nil || !strings.Contains(err.Error(), "measure: operations: planted") {
 		t.Errorf("Run = %v, want the planted error", err)
 	}
 	if strings.Contains(strings.Join(s.steps, "\n"), "samples") {
@@ -66,8 +66,9 @@ func TestSharedMultiprocessorsAreNoFigure(t *testing.T) {
 func (s *script) runOnGPU(ctx context.Context) error {
 	return measure.Rank{
 		Plan: &epperfv1.Plan{Device: epperfv1.Device_DEVICE_CUDA, Cases: []*epperfv1.Case{{
-			Mode: epperfv1.Mode_MODE_COMBINE, Iterations: 20,
-			Detail: &epperfv1.Detail{FreshIterations: 5, Pairs: 7, KernelIterations: 6},
+			Mode: epperfv1.Mode_MODE_COMBINE,
+			Passes: timed(epperfv1.Mode_MODE_COMBINE, 20,
+				&epperfv1.Pass{Kind: epperfv1.Pass_KIND_KERNELS, Operation: epperfv1.Mode_MODE_COMBINE, Count: 6}),
 		}}},
 		Group:           s,
 		Sink:            s,

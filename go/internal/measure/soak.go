@@ -148,7 +148,7 @@ func (s *soaking) run(through stretch) error {
 			continue
 		}
 		began := s.now()
-		if err := s.engine.Poison(); err != nil {
+		if err := s.engine.Poison(epperfv1.Operations(s.of.GetMode(), 1)); err != nil {
 			return err
 		}
 		poisoned := s.now()
@@ -173,7 +173,7 @@ func (s *soaking) run(through stretch) error {
 // iterate runs n iterations and returns how long that took, waits for peers included.
 func (s *soaking) iterate(n uint64) (tookNS uint64, err error) {
 	began := s.now()
-	if _, err := s.engine.Run(s.of.GetMode(), int(n)); err != nil {
+	if _, err := s.engine.Run(epperfv1.Operations(s.of.GetMode(), int(n))); err != nil {
 		return 0, err
 	}
 	s.soaked.Epochs += n
@@ -182,7 +182,7 @@ func (s *soaking) iterate(n uint64) (tookNS uint64, err error) {
 
 // compare checks what the last iteration left behind.
 func (s *soaking) compare() error {
-	found, err := s.engine.Check(s.of.GetMode())
+	found, err := s.engine.Check(epperfv1.Operations(s.of.GetMode(), 1))
 	if err != nil {
 		return err
 	}

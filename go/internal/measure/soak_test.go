@@ -24,23 +24,24 @@ type soaked struct {
 	wrongAt, checked int
 }
 
-func (s *soaked) Run(mode epperfv1.Mode, n int) (measure.Block, error) {
+func (s *soaked) Run(p *epperfv1.Pass) (measure.Block, error) {
+	n := int(p.GetCount())
 	s.ran += n
 	s.ns += int64(n) * 1e6
 	if s.endAt > 0 && s.ran >= s.endAt {
 		return measure.Block{}, errors.New("told to stop")
 	}
-	return s.script.Run(mode, n)
+	return s.script.Run(p)
 }
 
-func (s *soaked) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
+func (s *soaked) Check(p *epperfv1.Pass) (*epperfv1.Check, error) {
 	s.checked++
 	s.ns += 4e6
 	s.check = &epperfv1.Check{Rows: 10}
 	if s.checked == s.wrongAt {
 		s.check.Wrong, s.check.First = 1, &epperfv1.WrongRow{Token: 7}
 	}
-	return s.script.Check(mode)
+	return s.script.Check(p)
 }
 
 func (s *soaked) soak(t *testing.T, soak *epperfv1.Soak) error {

@@ -12,15 +12,6 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// The core and plans number layouts, sums and places to quantise alike.
-var (
-	_ [epperfv1.Layout_LAYOUT_CONTIG]struct{}          = [C.EP_LAYOUT_CONTIG]struct{}{}
-	_ [epperfv1.Layout_LAYOUT_FLAT]struct{}            = [C.EP_LAYOUT_FLAT]struct{}{}
-	_ [epperfv1.Layout_LAYOUT_RANK]struct{}            = [C.EP_LAYOUT_RANK]struct{}{}
-	_ [epperfv1.CombineSum_COMBINE_SUM_EXPERT]struct{} = [C.EP_SUM_EXPERT]struct{}{}
-	_ [epperfv1.Quantize_QUANTIZE_OUTSIDE]struct{}     = [C.EP_QUANTIZE_OUTSIDE]struct{}{}
-)
-
 // A Kind is what callers branch on when the core fails.
 type Kind int
 
@@ -67,7 +58,7 @@ func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, threads int,
 	if C.ep_memory_needed(&shape, backendOf(backend), C.uint32_t(threads), C.uint64_t(receivedSelections), &memory) != C.EP_OK {
 		return Memory{}, refused(c)
 	}
-	if c.GetCalibration() == nil {
+	if !c.Calibrates() {
 		return Memory{
 			RegionBytes:  uint64(memory.region_bytes),
 			PrivateBytes: uint64(memory.private_bytes),
@@ -77,7 +68,7 @@ func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, threads int,
 			OutputBytes:  uint64(memory.output_bytes),
 		}, nil
 	}
-	if C.ep_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {
+	if C.ep_landing_memory(&shape, C.uint32_t(c.CopiedRows()), &landing) != C.EP_OK {
 		return Memory{}, refused(c)
 	}
 	return Memory{ // a calibration does not flush
@@ -111,35 +102,22 @@ func refused(c *epperfv1.Case) error {
 	return fmt.Errorf("memory of a rank: the core refuses the shape of %v", c)
 }
 
+// shapeOf leaves it to the core to refuse what it does not know.
 func shapeOf(c *epperfv1.Case) C.ep_shape {
 	shape := C.ep_shape{
 		ranks:            C.uint32_t(c.GetRanks()),
 		hidden:           C.uint32_t(c.GetHidden()),
 		experts_per_rank: C.uint32_t(c.GetExpertsPerRank()),
 		topk:             C.uint32_t(c.GetTopk()),
-		dtype:            C.EP_BF16,
+		dtype:            C.ep_dtype(c.GetDtype()),
 		layout:           C.ep_layout(epperfv1.LayoutOf(c)),
-		sum:              C.ep_sum(epperfv1.CombineSumOf(c)),
+		combine:          C.ep_combine_sum(epperfv1.CombineSumOf(c)),
 		quantize:         C.ep_quantize(epperfv1.QuantizeOf(c)),
 	}
 	if len(c.GetTokensOfRank()) > 0 {
 		shape.tokens = C.uint32_t(slices.Max(c.GetTokensOfRank()))
 	}
-	if c.GetDtype() == epperfv1.Dtype_DTYPE_FP8 {
-		shape.dtype = C.EP_FP8
-	}
 	return shape
-}
-
-func opOf(mode epperfv1.Mode) C.ep_op {
-	switch mode {
-	case epperfv1.Mode_MODE_DISPATCH:
-		return C.EP_DISPATCH
-	case epperfv1.Mode_MODE_COMBINE:
-		return C.EP_COMBINE
-	default:
-		return C.EP_E2E
-	}
 }
 
 func checkOf(found *C.ep_check_result) *epperfv1.Check {

@@ -116,7 +116,7 @@ func Open(config Config) (*Engine, error) {
 		topk_idx:        (*C.int32_t)(&ids[0]),
 		topk_weights:    (*C.float)(&weights[0]),
 		all_weights:     allWeights,
-		landing_rows:    C.uint32_t(c.GetCalibration().GetRows()),
+		landing_rows:    C.uint32_t(c.CopiedRows()),
 	}
 	engine := &Engine{of: c}
 	var text [512]C.char
@@ -163,25 +163,6 @@ func (e *Engine) Connect(blobs [][]byte) error {
 
 // MakeExpertRows makes the experts' outputs where the last dispatch put their inputs.
 func (e *Engine) MakeExpertRows() error { return e.failed(C.ep_make_expert_rows(e.engine)) }
-
-// Run runs iterations of the mode's operations back to back.
-func (e *Engine) Run(mode epperfv1.Mode, iterations int) (measure.Block, error) {
-	return e.timed(opOf(mode), iterations, func(durations *C.uint64_t) C.ep_status {
-		return C.ep_run(e.engine, opOf(mode), C.uint64_t(iterations), durations)
-	})
-}
-
-// Poison overwrites all outputs and the guards around them.
-func (e *Engine) Poison() error { return e.failed(C.ep_poison(e.engine)) }
-
-// Check compares the outputs of the mode's last operations with the oracle's.
-func (e *Engine) Check(mode epperfv1.Mode) (*epperfv1.Check, error) {
-	var found C.ep_check_result
-	if err := e.failed(C.ep_check(e.engine, opOf(mode), &found)); err != nil {
-		return nil, err
-	}
-	return checkOf(&found), nil
-}
 
 // Traffic counts the rows of one iteration.
 func (e *Engine) Traffic() (*epperfv1.Traffic, error) {

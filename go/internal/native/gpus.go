@@ -13,12 +13,6 @@ import (
 
 // This file is what the core knows of this host's GPUs before any engine is made.
 
-// The core and plans number devices alike.
-var (
-	_ [epperfv1.Device_DEVICE_CPU]struct{}  = [C.EP_CPU]struct{}{}
-	_ [epperfv1.Device_DEVICE_CUDA]struct{} = [C.EP_CUDA]struct{}{}
-)
-
 // CountGPUs returns how many GPUs ranks of this host can use. Where there are none, the error says
 // why.
 func CountGPUs() (int, error) {
@@ -53,7 +47,7 @@ func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
 	shape := shapeOf(c)
 	var memory, landing C.ep_memory
 	if C.ep_gpu_memory_needed(&shape, &memory) != C.EP_OK ||
-		C.ep_gpu_landing_memory(&shape, C.uint32_t(c.GetCalibration().GetRows()), &landing) != C.EP_OK {
+		C.ep_gpu_landing_memory(&shape, C.uint32_t(c.CopiedRows()), &landing) != C.EP_OK {
 		return Memory{}, refused(c)
 	}
 	return Memory{

@@ -29,15 +29,25 @@ func TestGPUsAreCountedOrTheReasonIsTold(t *testing.T) {
 	}
 }
 
-func TestACPUHasNeitherGraphsNorKernels(t *testing.T) {
-	engine := connected(t, smallCase(), time.Second)[0]
-	var failed *native.Error
-	if _, err := engine.RunGraph(epperfv1.Mode_MODE_E2E, 2, 1); !errors.As(err, &failed) || failed.Kind != native.KindState {
-		t.Errorf("RunGraph = %v, want an error of state", err)
-	}
-	engine = connected(t, smallCase(), time.Second)[0]
-	if _, err := engine.RunKernels(epperfv1.Mode_MODE_E2E, 1); !errors.As(err, &failed) || failed.Kind != native.KindState {
-		t.Errorf("RunKernels = %v, want an error of state", err)
+func TestWhatARankCannotTimeIsRefused(t *testing.T) {
+	mode := epperfv1.Mode_MODE_E2E
+	for name, test := range map[string]struct {
+		pass *epperfv1.Pass
+		want native.Kind
+	}{
+		"graphs of a CPU":           {&epperfv1.Pass{Kind: epperfv1.Pass_KIND_GRAPH, Operation: mode, Count: 1, Captured: 2}, native.KindState},
+		"kernels of a CPU":          {&epperfv1.Pass{Kind: epperfv1.Pass_KIND_KERNELS, Operation: mode, Count: 1}, native.KindState},
+		"a kind of a newer program": {&epperfv1.Pass{Kind: 99, Operation: mode, Count: 1}, native.KindInvalid},
+		"a mode of a newer program": {epperfv1.Operations(99, 1), native.KindInvalid},
+		"no mode":                   {epperfv1.Operations(0, 1), native.KindInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine := connected(t, smallCase(), time.Second)[0]
+			var failed *native.Error
+			if _, err := engine.Run(test.pass); !errors.As(err, &failed) || failed.Kind != test.want {
+				t.Errorf("Run = %v, want an error of kind %d", err, test.want)
+			}
+		})
 	}
 }
 

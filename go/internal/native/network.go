@@ -13,18 +13,15 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// The core and the plan number backends alike.
-var _ [epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE]struct{} = [C.EP_NONE]struct{}{}
-
 // backendOf leaves it to the core to refuse what is none.
-func backendOf(backend epperfv1.NvlinkBackend) C.ep_backend { return C.ep_backend(backend) }
+func backendOf(backend epperfv1.NvlinkBackend) C.ep_nvlink_backend {
+	return C.ep_nvlink_backend(backend)
+}
 
-// The core and records number ways alike.
-var _ [epperfv1.Path_PATH_NETWORK]struct{} = [C.EP_PROXIED]struct{}{}
 
 // Paths says how this rank reaches each rank, and over which network; nil if it has none.
 func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
-	reached := make([]C.ep_reached, e.of.GetRanks())
+	reached := make([]C.ep_path, e.of.GetRanks())
 	var network C.ep_network
 	if err := e.failed(C.ep_reach(e.engine, &reached[0], &network)); err != nil {
 		return nil, nil, err

@@ -52,11 +52,14 @@ func (o Options) enoughGPUs(p *epperfv1.Plan) error {
 	switch {
 	case p.GetDevice() != epperfv1.Device_DEVICE_CUDA:
 		return nil
-	case Experts(p.GetCases()[0]) > maxGPUExperts:
+	case RankCount(p) > maxRanksGPU:
+		problem := fmt.Sprintf("%d ranks in all, more than the %d that a GPU has room to plan for", RankCount(p), maxRanksGPU)
+		return &UsageError{"num-processes", strconv.Itoa(o.NumProcesses), problem, argument("num-processes", max(maxRanksGPU/max(o.Nodes, 1), 1)) + " or --device=cpu"}
+	case Experts(p.GetCases()[0]) > maxExpertsGPU:
 		c := p.GetCases()[0]
 		problem := fmt.Sprintf("%d ranks would have %s experts, more than the %s that a GPU has room to plan for",
-			c.GetRanks(), thousands(Experts(c)), thousands(maxGPUExperts))
-		return &UsageError{"experts-per-rank", count(c.GetExpertsPerRank()), problem, argument("experts-per-rank", maxGPUExperts/c.GetRanks()) + " or --device=cpu"}
+			c.GetRanks(), thousands(Experts(c)), thousands(maxExpertsGPU))
+		return &UsageError{"experts-per-rank", count(c.GetExpertsPerRank()), problem, argument("experts-per-rank", maxExpertsGPU/c.GetRanks()) + " or --device=cpu"}
 	case o.GPUs < 1:
 		none := &NoGPUError{argument("device", o.Device), cmp.Or(o.NoGPU, "nobody counted them"), "--device=cpu"}
 		if o.SharedGPU {
@@ -71,7 +74,7 @@ func (o Options) enoughGPUs(p *epperfv1.Plan) error {
 			have = "this host has 1 GPU, and each rank takes one"
 		}
 		try := argument("num-processes", o.GPUs) + ", --device=cpu, or --shared-gpu to check without measuring"
-		if p.GetCases()[0].GetMode() == epperfv1.Mode_MODE_CALIBRATE {
+		if p.GetCases()[0].Calibrates() {
 			try = argument("num-processes", o.GPUs) + " or --device=cpu"
 		}
 		return &UsageError{"num-processes", strconv.Itoa(o.NumProcesses), have, try}

@@ -78,6 +78,21 @@ func TestUsageComesBeforeWhatTheHostHas(t *testing.T) {
 	}
 }
 
+func TestGPUsPlanForSoManyRanks(t *testing.T) {
+	o := plan.Defaults()
+	o.Device, o.GPUs, o.NumProcesses = "cuda", 65, 65
+	want := "--num-processes=65: 65 ranks in all, more than the 64 that a GPU has room to plan for; " +
+		"try --num-processes=64 or --device=cpu"
+	var usage *plan.UsageError
+	if _, err := plan.New(o); !errors.As(err, &usage) || err.Error() != want {
+		t.Errorf("New of 65 ranks: %v; want a UsageError, %s", err, want)
+	}
+	o.Device = "cpu"
+	if _, err := plan.New(o); err != nil {
+		t.Errorf("New of 65 ranks on CPUs: %v", err)
+	}
+}
+
 func TestGPUsPlanForSoManyExperts(t *testing.T) {
 	o := plan.Defaults()
 	o.Device, o.GPUs, o.ExpertsPerRank = "cuda", 8, 256
@@ -161,11 +176,15 @@ func TestDetailsOfGPUs(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 6 replays of 16 are fewer operations than 100, and the first of 8 does not count.
-	want := &epperfv1.Detail{
-		FreshIterations: 100, DroppedPairs: 16, Pairs: 100,
-		GraphOperations: 16, GraphReplays: 8, KernelIterations: 100,
+	mode := epperfv1.Mode_MODE_E2E
+	want := []*epperfv1.Pass{
+		epperfv1.Operations(mode, 100),
+		{Kind: epperfv1.Pass_KIND_FRESH, Operation: mode, Count: 100},
+		{Kind: epperfv1.Pass_KIND_CHAINED, Operation: mode, Count: 1, Dropped: 16, Captured: 100},
+		{Kind: epperfv1.Pass_KIND_GRAPH, Operation: mode, Count: 8, Captured: 16},
+		{Kind: epperfv1.Pass_KIND_KERNELS, Operation: mode, Count: 100},
 	}
-	if diff := cmp.Diff(want, p.GetCases()[0].GetDetail(), protocmp.Transform()); diff != "" {
-		t.Errorf("detail (-want +got):\n%s", diff)
+	if diff := cmp.Diff(want, p.GetCases()[0].GetPasses(), protocmp.Transform()); diff != "" {
+		t.Errorf("passes (-want +got):\n%s", diff)
 	}
 }

@@ -3,8 +3,6 @@
 package plan
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -158,7 +156,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			return nil, &UsageError{field.flag, field.value.String(), "must be more than 0", argument(field.flag, field.good)}
 		}
 	}
-	mode, err := parseMode(o.Mode, defaults.Mode)
+	mode, err := parse[epperfv1.Mode]("mode", o.Mode, defaults.Mode)
 	if err != nil {
 		return nil, err
 	}
@@ -218,8 +216,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),
-			Iterations:     uint32(o.Iters),
-			Detail:         o.detail(device),
+			Passes:         o.passes(mode, device),
 		}},
 		Device:         device,
 		NvlinkBackend:  backend,
@@ -255,14 +252,6 @@ func tokensOfRank(text string, ranks int) ([]uint32, error) {
 		return nil, &UsageError{"tokens", text, problem, argument("tokens", tokens[0])}
 	}
 	return tokens, nil
-}
-
-// newRunID returns eight random hexadecimal digits. A second claim of the same id is an error
-// where runs share an etcd, so an unlikely collision costs a retry and no result.
-func newRunID() string {
-	var random [4]byte
-	rand.Read(random[:]) // never fails
-	return hex.EncodeToString(random[:])
 }
 
 // parse reads an enum's name. good is a value to suggest; extra are names that the flag takes

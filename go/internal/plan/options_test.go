@@ -33,7 +33,7 @@ func TestDefaultsArePlanned(t *testing.T) {
 			Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
 			Seed:           1,
 			Warmup:         10,
-			Iterations:     100,
+			Passes:         []*epperfv1.Pass{epperfv1.Operations(epperfv1.Mode_MODE_E2E, 100)},
 		}},
 		Device:         epperfv1.Device_DEVICE_CPU,
 		NvlinkBackend:  epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC,
@@ -122,11 +122,11 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		},
 		"no ranks": {
 			func(o *plan.Options) { o.NumProcesses = 0 },
-			"--num-processes=0: must be 1 to 64; try --num-processes=1",
+			"--num-processes=0: must be 1 to 256; try --num-processes=1",
 		},
 		"too many ranks": {
-			func(o *plan.Options) { o.NumProcesses = 65 },
-			"--num-processes=65: must be 1 to 64; try --num-processes=64",
+			func(o *plan.Options) { o.NumProcesses = 257 },
+			"--num-processes=257: must be 1 to 256; try --num-processes=256",
 		},
 		"negative tokens": {
 			func(o *plan.Options) { o.Tokens = "-1" },

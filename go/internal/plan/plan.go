@@ -32,7 +32,7 @@ func Threads(p *epperfv1.Plan) int { return max(1, int(p.GetThreadsPerRank())) }
 // RanksOnHost returns how many ranks of a valid plan share a host. Where they map each other's
 // memory that is all of them, whichever launcher started them.
 func RanksOnHost(p *epperfv1.Plan) int {
-	if p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+	if BackendOf(p).OneHost {
 		return RankCount(p)
 	}
 	return int(p.GetRanksPerHost())
@@ -55,10 +55,10 @@ func Experts(c *epperfv1.Case) int {
 // combine dispatch/t128/k8/contig/expert, with rows that are quantised before
 // dispatch/t128/k8/outside, and on some of a GPU's multiprocessors dispatch/t128/k8/24sms.
 func CaseName(c *epperfv1.Case) string {
-	if c.GetMode() == epperfv1.Mode_MODE_CALIBRATE {
-		return epperfv1.Name(c.GetMode())
+	if c.Calibrates() {
+		return c.ModeName()
 	}
-	name := fmt.Sprintf("%s/t%d/k%d", epperfv1.Name(c.GetMode()), MaxTokens(c), c.GetTopk())
+	name := fmt.Sprintf("%s/t%d/k%d", c.ModeName(), MaxTokens(c), c.GetTopk())
 	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
 	if layout != defaultLayout || combine != defaultCombine {
 		name += "/" + epperfv1.Name(layout) + "/" + epperfv1.Name(combine)

@@ -49,7 +49,7 @@ func (o Options) addSoak(p *epperfv1.Plan) error {
 		return err
 	}
 	c := p.GetCases()[0]
-	c.Warmup, c.Iterations, c.Soak = 0, 0, soak
+	c.Warmup, c.Passes, c.Soak = 0, nil, soak
 	return nil
 }
 

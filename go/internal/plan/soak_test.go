@@ -37,8 +37,8 @@ func TestSoaksArePlanned(t *testing.T) {
 			if diff := cmp.Diff(test.want, c.GetSoak(), protocmp.Transform()); diff != "" {
 				t.Errorf("soak (-want +got):\n%s", diff)
 			}
-			if c.GetIterations() != 0 || c.GetWarmup() != 0 {
-				t.Errorf("%d warm-up and %d timed iterations of a soak", c.GetWarmup(), c.GetIterations())
+			if len(c.GetPasses()) != 0 || c.GetWarmup() != 0 {
+				t.Errorf("%d warm-up iterations and passes %v of a soak", c.GetWarmup(), c.GetPasses())
 			}
 			if got := time.Duration(p.GetTimeoutNs()); got != test.wantTimeout {
 				t.Errorf("timeout %v; want %v", got, test.wantTimeout)
@@ -86,7 +86,7 @@ func TestBadSoaksAreOneClearLine(t *testing.T) {
 // Validate takes plans from elsewhere.
 func TestASoakIsEitherOrAndSeesAllSets(t *testing.T) {
 	for name, change := range map[string]func(*epperfv1.Case){
-		"timed besides":        func(c *epperfv1.Case) { c.Iterations = 5 },
+		"timed besides":        func(c *epperfv1.Case) { c.Passes = []*epperfv1.Pass{epperfv1.Operations(c.GetMode(), 5)} },
 		"warmed up":            func(c *epperfv1.Case) { c.Warmup = 5 },
 		"with no end":          func(c *epperfv1.Case) { c.Soak = &epperfv1.Soak{} },
 		"with two ends":        func(c *epperfv1.Case) { c.Soak.DurationNs = 5 },

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -13,25 +12,10 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
+// Limits of a shape are in limits.go, which is made from csrc/protocol/words.h.
 const (
-	// maxRanks bounds the ranks of all hosts together.
-	maxRanks = 64
-	// maxTokens bounds the tokens of one rank.
-	maxTokens = 65_535
-	// maxExperts bounds the experts of all ranks together.
-	maxExperts = 65_535
-	// maxGPUExperts bounds them where ranks are on GPUs: a thread block plans for all of them in
-	// its fast memory.
-	maxGPUExperts = 2_048
-	// maxTopk bounds the experts that one token selects.
-	maxTopk = 32
 	// maxThreads bounds the workers of a rank: more than the cores of any socket.
 	maxThreads = 256
-	// hiddenMultiple divides the channels of a token: 16 bytes of BF16.
-	hiddenMultiple = 8
-	// maxHidden bounds the channels of a token: four times the widest of published models, and
-	// a BF16 row of it is 128 KiB.
-	maxHidden = 65_536
 	// maxIterations bounds warm-up and timed iterations each: durations of 64 ranks then stay
 	// below 512 MiB.
 	maxIterations = 1_000_000
@@ -67,23 +51,17 @@ func (l limits) check(value int64) error {
 	return &UsageError{l.flag, strconv.FormatInt(value, 10), problem, argument(l.flag, min(max(value, l.min), l.max))}
 }
 
-// runIDs are good in file names, in etcd keys and on command lines.
-var runIDs = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 // Validate returns a *UsageError for the first thing that keeps p from being run by any build.
 // It takes p from anywhere: nothing in it is trusted.
 func Validate(p *epperfv1.Plan) error {
-	if !runIDs.MatchString(p.GetRunId()) {
-		return &UsageError{
-			"run-id", strconv.Quote(p.GetRunId()),
-			"must be 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first", "",
-		}
+	if !RunID.MatchString(p.GetRunId()) {
+		return &UsageError{"run-id", strconv.Quote(p.GetRunId()), "must be " + RunIDForm, ""}
 	}
 	if cases := len(p.GetCases()); cases < 1 || cases > maxCases {
 		return &UsageError{"cases", strconv.Itoa(cases), fmt.Sprintf("must be 1 to %s", thousands(maxCases)), ""}
 	}
 	for _, c := range p.GetCases() {
-		if err := validateCase(c); err != nil {
+		if err := validateCase(c, p.GetDevice()); err != nil {
 			return err
 		}
 		if err := validateSMs(c, p.GetDevice()); err != nil {
@@ -118,7 +96,7 @@ func Validate(p *epperfv1.Plan) error {
 	return validateTimeout("wait-timeout", p.GetWaitTimeoutNs())
 }
 
-func validateCase(c *epperfv1.Case) error {
+func validateCase(c *epperfv1.Case, device epperfv1.Device) error {
 	for _, field := range []struct {
 		limits limits
 		value  uint32
@@ -133,25 +111,19 @@ func validateCase(c *epperfv1.Case) error {
 			return err
 		}
 	}
-	if err := validateTimed(c); err != nil {
-		return err
-	}
-	for _, field := range []struct {
-		flag  string
-		value protoreflect.Enum
-	}{
-		{"mode", c.GetMode()},
-		{"dtype", c.GetDtype()},
-	} {
-		if err := known(field.flag, field.value); err != nil {
+	if !c.Calibrates() {
+		if err := known("mode", c.GetMode()); err != nil {
 			return err
 		}
+	}
+	if err := known("dtype", c.GetDtype()); err != nil {
+		return err
 	}
 	if hidden := c.GetHidden(); hidden%hiddenMultiple != 0 {
 		next := (hidden/hiddenMultiple + 1) * hiddenMultiple
 		return &UsageError{"hidden", count(hidden), fmt.Sprintf("must be a multiple of %d", hiddenMultiple), argument("hidden", next)}
 	}
-	if err := validateBlocks(c); err != nil {
+	if err := validatePasses(c, device); err != nil {
 		return err
 	}
 	ranks, onRank := int(c.GetRanks()), int(c.GetExpertsPerRank())
@@ -173,17 +145,6 @@ func validateCase(c *epperfv1.Case) error {
 		return err
 	}
 	return validateTokens(c)
-}
-
-// validateTimed returns a *UsageError where a case neither times iterations nor soaks, or both.
-func validateTimed(c *epperfv1.Case) error {
-	if c.GetSoak() == nil {
-		return iterationsLimits.check(int64(c.GetIterations()))
-	}
-	if c.GetIterations() > 0 || c.GetWarmup() > 0 || c.GetDetail() != nil || c.GetCalibration() != nil {
-		return &UsageError{"soak", epperfv1.Name(c.GetMode()), "comes with what is timed", ""}
-	}
-	return validateSoak(c.GetSoak())
 }
 
 func validateTokens(c *epperfv1.Case) error {

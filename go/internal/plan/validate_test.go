@@ -41,14 +41,14 @@ func TestValidateTrustsNothing(t *testing.T) {
 		"a quantiser from the future":  {func(p *epperfv1.Plan) { p.Cases[0].Quantize = 99 }, "quantize"},
 		"BF16 that is quantised":       {bf16Quantised, "quantize"},
 		"no routing":                   {func(p *epperfv1.Plan) { p.Cases[0].Routing = nil }, "routing"},
-		"no iterations":                {func(p *epperfv1.Plan) { p.Cases[0].Iterations = 0 }, "iters"},
+		"no iterations":                {func(p *epperfv1.Plan) { p.Cases[0].Passes[0].Count = 0 }, "iters"},
 		"more SMs than any GPU has":    {func(p *epperfv1.Plan) { p.Cases[0].Sms = 1 << 20 }, "sms"},
 		"SMs of CPUs":                  {func(p *epperfv1.Plan) { p.Cases[0].Sms = 24 }, "sms"},
 		"no device":                    {func(p *epperfv1.Plan) { p.Device = 0 }, "device"},
 		"CPUs that share a GPU":        {func(p *epperfv1.Plan) { p.SharedGpu = true }, "device"},
-		"graphs of nothing":            {withGraphs(0, 3), "operations of a graph"},
-		"a graph of everything":        {withGraphs(math.MaxUint32, 3), "operations of a graph"},
-		"endless replays":              {withGraphs(16, math.MaxUint32), "replays of a graph"},
+		"graphs of nothing":            {withGraphs(0, 3), "captured iterations"},
+		"a graph of everything":        {withGraphs(math.MaxUint32, 3), "captured iterations"},
+		"endless replays":              {withGraphs(16, math.MaxUint32), "durations"},
 		"no backend":                   {func(p *epperfv1.Plan) { p.NvlinkBackend = -1 }, "nvlink-backend"},
 		"no ranks on a host":           {func(p *epperfv1.Plan) { p.RanksPerHost = 0 }, "num-processes"},
 		"more ranks on a host than":    {func(p *epperfv1.Plan) { p.RanksPerHost = 16 }, "num-processes"},
@@ -151,10 +151,13 @@ func withRanks(ranks uint32) func(*epperfv1.Plan) {
 	}
 }
 
-// withGraphs adds graphs to the details.
+// withGraphs adds a pass of graphs.
 func withGraphs(operations, replays uint32) func(*epperfv1.Plan) {
 	return func(p *epperfv1.Plan) {
-		p.Cases[0].Detail = &epperfv1.Detail{GraphOperations: operations, GraphReplays: replays}
+		p.Device = epperfv1.Device_DEVICE_CUDA
+		p.Cases[0].Passes = append(p.Cases[0].Passes, &epperfv1.Pass{
+			Kind: epperfv1.Pass_KIND_GRAPH, Operation: epperfv1.Mode_MODE_E2E, Captured: operations, Count: replays,
+		})
 	}
 }
 

@@ -8,6 +8,4 @@ func NewWriterTo(f file, path string, header *epperfv1.Header) (*Writer, error) 
 	return w, w.writeHeader(header)
 }
 
-var EpochAfter = epochAfter
-
 const MaxDurations = maxDurations

@@ -39,7 +39,7 @@ func TestHostsReplaceThoseOfTheHeader(t *testing.T) {
 			if got := kept.Header.GetHosts(); len(got) != len(hosts) || got[0].GetName() != hosts[0].GetName() {
 				t.Errorf("hosts %v", got)
 			}
-			if len(kept.Rank(0, 0).DurationNS) == 0 {
+			if len(kept.Rank(0, 0).Pass(0)) == 0 {
 				t.Error("the samples are gone")
 			}
 		})
@@ -77,8 +77,8 @@ func TestPartsMayShareAFolder(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if summary := record.Summarize(kept); summary.PartOfNode == nil || *summary.PartOfNode != int(node) {
-			t.Errorf("part of node %v, want %d", summary.PartOfNode, node)
+		if header := kept.Header; header.PartOfNode == nil || header.GetPartOfNode() != node {
+			t.Errorf("part of node %v, want %d", header.PartOfNode, node)
 		}
 	}
 	files, err := os.ReadDir(folder)

@@ -33,17 +33,17 @@ func TestReadReturnsWhatWasWritten(t *testing.T) {
 		t.Errorf("header = %v", kept.Header)
 	}
 	rank := kept.Rank(0, 7)
-	if len(rank.DurationNS) != 100 || rank.DurationNS[99] != 1_997_000 || rank.Result.GetTraffic().GetRankRows() != 697 {
+	if len(rank.Pass(0)) != 100 || rank.Pass(0)[99] != 1_997_000 || rank.Result.GetTraffic().GetRankRows() != 697 {
 		t.Errorf("rank 7 = %v", rank)
 	}
-	if nobody := kept.Rank(1, 0); nobody.Result != nil || nobody.DurationNS != nil {
+	if nobody := kept.Rank(1, 0); nobody.Result != nil || nobody.Pass(0) != nil {
 		t.Errorf("a rank that left nothing = %v", nobody)
 	}
 }
 
 // Wherever a crash cuts a file off, what came before can be read.
 func TestACutFileIsIncomplete(t *testing.T) {
-	whole, err := os.ReadFile(smallRun().Write(t))
+	whole, err := os.ReadFile(recordtest.Small().Write(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestACutFileIsIncomplete(t *testing.T) {
 
 // The checksum finds a changed bit wherever it is, and the error says where to look.
 func TestAnyChangedByteIsFound(t *testing.T) {
-	whole, err := os.ReadFile(smallRun().Write(t))
+	whole, err := os.ReadFile(recordtest.Small().Write(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestAnyChangedByteIsFound(t *testing.T) {
 
 func TestDamageIsNamedWithItsPlace(t *testing.T) {
 	header := func(change func(*epperfv1.Header)) *epperfv1.Entry {
-		h := smallRun().Header
+		h := recordtest.Small().Header
 		h.SchemaVersion = record.SchemaVersion
 		change(h)
 		return &epperfv1.Entry{Kind: &epperfv1.Entry_Header{Header: h}}
@@ -134,7 +134,7 @@ func TestDamageIsNamedWithItsPlace(t *testing.T) {
 }
 
 func TestNothingFollowsTheTrailer(t *testing.T) {
-	path := smallRun().Write(t)
+	path := recordtest.Small().Write(t)
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -164,7 +164,7 @@ func TestAClaimedLengthIsNotAllocated(t *testing.T) {
 func TestNewerFieldsSurvive(t *testing.T) {
 	newer := protowire.AppendTag(nil, 1000, protowire.BytesType)
 	newer = protowire.AppendString(newer, "from the future")
-	run := smallRun()
+	run := recordtest.Small()
 	run.Header.ProtoReflect().SetUnknown(newer)
 	run.Results[0].ProtoReflect().SetUnknown(newer)
 	whole, err := os.ReadFile(run.WritePartial(t))
@@ -193,17 +193,6 @@ func TestNewerFieldsSurvive(t *testing.T) {
 	if !bytes.Equal(whole, again) {
 		t.Error("entries that were read and written again are other bytes")
 	}
-}
-
-// smallRun is a run of two ranks and three iterations.
-func smallRun() *recordtest.Run {
-	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
-	run.Case().Ranks, run.Case().TokensOfRank, run.Case().Iterations = 2, []uint32{128, 128}, 3
-	run.Samples, run.Results = run.Samples[:2], run.Results[:2]
-	for _, samples := range run.Samples {
-		samples.DurationNs = samples.DurationNs[:3]
-	}
-	return run
 }
 
 // entries serialises entries as a record has them, without a trailer of its own.

@@ -1,5 +1,4 @@
-// Package record keeps what a run measured in one file, and derives from it everything that is
-// printed.
+// Package record keeps what a run measured in one file.
 //
 // A record is a sequence of length-delimited Entry messages (record.proto): the Header first,
 // Samples and RankResults in any order, the Trailer last. While it is written its name ends in
@@ -12,6 +11,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -39,11 +39,9 @@ type Record struct {
 // A RankRecord is what one rank left of one case. The zero RankRecord is that of a rank that left
 // nothing.
 type RankRecord struct {
-	// DurationNS has one entry an iteration, the first included. There are fewer than the plan's
-	// iterations if the rank did not come to its end.
-	DurationNS []int64
-	// Blocks are the durations of all other blocks of the case.
-	Blocks map[epperfv1.Samples_Block][]int64
+	// Passes has the durations of each of the case's passes, in the plan's order, the first of each
+	// included. There are fewer than planned if the rank did not come to its end.
+	Passes [][]int64
 	// Result is nil if the rank never reported one.
 	Result *epperfv1.RankResult
 }
@@ -52,6 +50,15 @@ type place struct{ caseIndex, rank uint32 }
 
 // Incomplete reports whether the run ended without closing its record.
 func (r *Record) Incomplete() bool { return r.Trailer == nil }
+
+// Pass returns the durations that the rank left of one of the case's passes; none of a pass that the
+// case does not have.
+func (r RankRecord) Pass(index int) []int64 {
+	if index < 0 || index >= len(r.Passes) {
+		return nil
+	}
+	return r.Passes[index]
+}
 
 // Rank returns what one rank left of one case.
 func (r *Record) Rank(caseIndex, rank int) RankRecord {
@@ -129,19 +136,21 @@ func (r *Record) addSamples(samples *epperfv1.Samples, offset int64) error {
 	if err != nil {
 		return err
 	}
-	block := samples.GetBlock()
-	durations := kept.DurationNS
-	if samples.Block != nil {
-		durations = kept.Blocks[block]
+	c := r.Header.GetPlan().GetCases()[index]
+	pass := int(samples.GetPass())
+	if pass >= len(c.GetPasses()) {
+		return damaged(offset, "samples of pass %d in case %d of %d", pass, index, len(c.GetPasses()))
 	}
+	if kept.Passes == nil {
+		kept.Passes = make([][]int64, len(c.GetPasses()))
+	}
+	durations := kept.Passes[pass]
 	have, more := uint64(len(durations)), uint64(len(samples.GetDurationNs()))
 	if samples.GetFirstIteration() != have {
 		return damaged(offset, "samples of case %d, rank %d continue at iteration %d instead of %d",
 			index, rank, samples.GetFirstIteration(), have)
 	}
-	c := r.Header.GetPlan().GetCases()[index]
-	planned := plannedSamples(r.Header.GetPlan(), c, samples.Block)
-	if have+more > planned {
+	if planned := c.Pass(pass).Durations(int(rank)); have+more > planned {
 		return damaged(offset, "%d samples of case %d, rank %d for %d iterations", have+more, index, rank, planned)
 	}
 	for _, duration := range samples.GetDurationNs() {
@@ -150,14 +159,7 @@ func (r *Record) addSamples(samples *epperfv1.Samples, offset int64) error {
 		}
 		durations = append(durations, int64(duration))
 	}
-	if samples.Block == nil {
-		kept.DurationNS = durations
-		return nil
-	}
-	if kept.Blocks == nil {
-		kept.Blocks = map[epperfv1.Samples_Block][]int64{}
-	}
-	kept.Blocks[block] = durations
+	kept.Passes[pass] = durations
 	return nil
 }
 
@@ -192,7 +194,7 @@ func headerProblem(header *epperfv1.Header) string {
 		switch {
 		case c.GetRanks() == 0 || uint64(c.GetRanks()) != uint64(len(c.GetTokensOfRank())):
 			return fmt.Sprintf("case %d has %d ranks and the tokens of %d", i, c.GetRanks(), len(c.GetTokensOfRank()))
-		case epperfv1.Name(c.GetMode()) == unspecified:
+		case !c.Calibrates() && epperfv1.Name(c.GetMode()) == unspecified:
 			return fmt.Sprintf("case %d has no mode that is known here (%d)", i, c.GetMode())
 		case epperfv1.Name(c.GetDtype()) == unspecified:
 			return fmt.Sprintf("case %d has no dtype that is known here (%d)", i, c.GetDtype())
@@ -200,8 +202,10 @@ func headerProblem(header *epperfv1.Header) string {
 			return fmt.Sprintf("case %d has no layout that is known here (%d)", i, c.GetLayout())
 		case epperfv1.Name(epperfv1.CombineSumOf(c)) == unspecified:
 			return fmt.Sprintf("case %d combines in no way that is known here (%d)", i, c.GetCombine())
-		case (c.GetMode() == epperfv1.Mode_MODE_CALIBRATE) != (c.GetCalibration() != nil):
-			return fmt.Sprintf("case %d is of mode %s and says otherwise what it calibrates", i, epperfv1.Name(c.GetMode()))
+		case c.Calibrates() && slices.ContainsFunc(c.GetPasses(), func(p *epperfv1.Pass) bool { return p.GetOperation() != 0 }):
+			return fmt.Sprintf("case %d has passes of operations and no mode", i)
+		case len(c.GetPasses()) == 0 && c.GetSoak() == nil:
+			return fmt.Sprintf("case %d has no passes: an older program wrote it, or none", i)
 		}
 	}
 	return ""

@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/epperf/epperf/go/internal/samples"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -85,7 +86,7 @@ func fileName(header *epperfv1.Header) (string, error) {
 		return "", errors.New("the plan has no cases")
 	}
 	started := time.Unix(0, header.GetStartedUnixNs()).UTC().Format("20060102T150405Z")
-	mode := epperfv1.Name(runPlan.GetCases()[0].GetMode())
+	mode := runPlan.GetCases()[0].ModeName()
 	part := ""
 	if header.PartOfNode != nil {
 		part = fmt.Sprintf("-node%d", header.GetPartOfNode()) // parts may share a folder
@@ -127,10 +128,10 @@ func (w *Writer) SetHosts(hosts []*epperfv1.Host) error {
 	return w.writeHeader(w.header)
 }
 
-// WriteSamples writes a block of durations, in several entries if it is long. The blocks of a rank
-// are written in the order of their iterations.
-func (w *Writer) WriteSamples(samples *epperfv1.Samples) error {
-	for part := range Split(samples, maxDurations) {
+// WriteSamples writes durations of a pass, in several entries if they are many. Those of a rank are
+// written in their order.
+func (w *Writer) WriteSamples(of *epperfv1.Samples) error {
+	for part := range samples.Split(of, maxDurations) {
 		if err := w.write(&epperfv1.Entry{Kind: &epperfv1.Entry_Samples{Samples: part}}); err != nil {
 			return err
 		}

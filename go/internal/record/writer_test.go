@@ -14,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/encoding/protodelim"
-	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
@@ -105,8 +104,8 @@ func TestARecordIsDelimitedMessages(t *testing.T) {
 
 func TestALongBlockIsSplitAndPutTogetherAgain(t *testing.T) {
 	run := recordtest.Passed(epperfv1.Mode_MODE_DISPATCH)
-	run.Case().Iterations = 2*record.MaxDurations + 5
-	long := make([]uint64, run.Case().Iterations)
+	run.Case().Passes[0].Count = 2*record.MaxDurations + 5
+	long := make([]uint64, run.Case().Iterations())
 	for i := range long {
 		long[i] = math.MaxInt64 - uint64(i) // as long as a varint gets
 	}
@@ -115,55 +114,9 @@ func TestALongBlockIsSplitAndPutTogetherAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := kept.Rank(0, 3).DurationNS
+	got := kept.Rank(0, 3).Pass(0)
 	if !slices.EqualFunc(got, long, func(a int64, b uint64) bool { return uint64(a) == b }) {
 		t.Errorf("%d durations came back other than the %d written", len(got), len(long))
-	}
-}
-
-func TestParts(t *testing.T) {
-	block := func(firstIteration uint64, firstEpoch uint32, durations ...uint64) *epperfv1.Samples {
-		return &epperfv1.Samples{
-			CaseIndex: 1, Rank: 2, Block: epperfv1.Samples_BLOCK_FRESH.Enum(),
-			FirstIteration: firstIteration, FirstEpoch: firstEpoch, DurationNs: durations,
-		}
-	}
-	for name, test := range map[string]struct {
-		block *epperfv1.Samples
-		want  []*epperfv1.Samples
-	}{
-		"empty":           {block(0, 9), []*epperfv1.Samples{block(0, 9)}},
-		"exactly one":     {block(0, 9, 1, 2), []*epperfv1.Samples{block(0, 9, 1, 2)}},
-		"one over":        {block(0, 9, 1, 2, 3), []*epperfv1.Samples{block(0, 9, 1, 2), block(2, 11, 3)}},
-		"a later one":     {block(50, 9, 1, 2, 3), []*epperfv1.Samples{block(50, 9, 1, 2), block(52, 11, 3)}},
-		"across the wrap": {block(0, math.MaxUint32, 1, 2, 3), []*epperfv1.Samples{block(0, math.MaxUint32, 1, 2), block(2, 3, 3)}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got := slices.Collect(record.Split(test.block, 2))
-			if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
-				t.Errorf("parts (-want +got):\n%s", diff)
-			}
-		})
-	}
-}
-
-func TestEpochAfterTheLastIsTwo(t *testing.T) {
-	for name, test := range map[string]struct {
-		epoch uint32
-		count uint64
-		want  uint32
-	}{
-		"itself":             {5, 0, 5},
-		"the last":           {1, math.MaxUint32 - 1, math.MaxUint32},
-		"after the last":     {math.MaxUint32, 1, 2},
-		"from 1, all around": {1, math.MaxUint32, 2},
-		"from 2, all around": {2, 1<<32 - 2, 2},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := record.EpochAfter(test.epoch, test.count); got != test.want {
-				t.Errorf("epochAfter(%d, %d) = %d; want %d", test.epoch, test.count, got, test.want)
-			}
-		})
 	}
 }
 
@@ -217,8 +170,8 @@ func TestAFullDiskKeepsWhatWasMeasured(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !kept.Incomplete() || len(kept.Rank(0, 0).DurationNS) != 100 {
-		t.Errorf("incomplete = %t with %d samples of rank 0; want true and 100", kept.Incomplete(), len(kept.Rank(0, 0).DurationNS))
+	if !kept.Incomplete() || len(kept.Rank(0, 0).Pass(0)) != 100 {
+		t.Errorf("incomplete = %t with %d samples of rank 0; want true and 100", kept.Incomplete(), len(kept.Rank(0, 0).Pass(0)))
 	}
 }
 

@@ -1,75 +1,59 @@
 package report
 
 import (
-	"bytes"
-	"fmt"
-
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/table"
 )
 
-// writeCalibration writes what the machine can do.
-func writeCalibration(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
-	of := c.Calibration
-	for _, line := range []string{
-		rule,
-		"EP Data Plane Calibration",
-		rule,
-		fmt.Sprintf("Ranks: %d, Row: %s bytes", c.Ranks, thousands(of.RowBytes)),
-		"Backend: " + backend(s.Backend),
-		"Device: " + calibratedDevice(s, c),
-		fmt.Sprintf("Copy: %s rows, Cached: %s rows, Measure: %d iterations",
-			thousands(uint64(of.Rows)), thousands(uint64(of.CachedRows)), c.Iterations),
-		rule,
-		"",
-		rule,
-		fmt.Sprintf("Calibration: %d/%d ranks passed", c.PassedRanks, c.Ranks),
-		rule,
-	} {
-		fmt.Fprintln(text, line)
+// calibration is all that is said of a case that calibrates.
+func calibration(s *figures.Summary, c *figures.CaseSummary) []table.Table {
+	return []table.Table{
+		calibrationPlan(s, c),
+		{Name: "verdict", Rows: []table.Row{{Name: "calibrated", Label: "Calibration", Cells: []table.Cell{
+			table.IntCell("passed", c.PassedRanks), table.IntCell("ranks", c.Ranks),
+		}}}},
+		limits(c),
+		{Name: "run", Rows: ending(s)},
+		checked(c),
 	}
-	rate := func(spread *record.Spread) string {
-		if spread == nil {
-			return noFigures(c)
-		}
-		return fmt.Sprintf("avg=%.2f, min=%.2f, max=%.2f", spread.Avg, spread.Min, spread.Max)
-	}
-	duration := func(q *record.Quantiles) string {
-		if q == nil {
-			return noFigures(c)
-		}
-		return quantiles(q, func(ns float64) string { return fmt.Sprintf("%.2f", ns/1e3) })
-	}
-	type line struct{ name, figure string }
-	lines := []line{
-		{"Copy, one rank alone (GB/s):", rate(of.Alone)},
-		{"Copy, all ranks at once (GB/s):", rate(of.All)},
-		{"Cached copy, one rank alone (GB/s):", rate(of.CachedAlone)},
-		{"Cached copy, all ranks at once (GB/s):", rate(of.CachedAll)},
-	}
-	if of.OnGPUs {
-		lines = append(lines,
-			line{"Copy back, one rank alone (GB/s):", rate(of.GetAlone)},
-			line{"Copy back, all ranks at once (GB/s):", rate(of.GetAll)},
-			line{"Copy within a GPU, all at once (GB/s):", rate(of.Local)},
-		)
-	}
-	lines = append(lines,
-		line{"Flag round trip (μs):", duration(of.RoundTrip)},
-		line{"Flags-only epoch (μs):", duration(of.Epoch)},
-	)
-	for _, line := range lines {
-		fmt.Fprintf(text, "%-38s %s\n", line.name, line.figure)
-	}
-	fmt.Fprintln(text)
-	if how := ended(s); how != "" {
-		fmt.Fprintln(text, how)
-	}
-	writeChecked(text, c)
 }
 
-// calibratedDevice is device without a dtype: copies have none that matters.
-func calibratedDevice(s *record.Summary, c *record.CaseSummary) string {
-	plain := *c
-	plain.Dtype = "fp8"
-	return device(s, &plain)
+func calibrationPlan(s *figures.Summary, c *figures.CaseSummary) table.Table {
+	of := c.Calibration
+	rows := []table.Row{
+		count("ranks", "Ranks", c.Ranks),
+		{Name: "row", Label: "Row", Unit: table.Bytes, Cells: []table.Cell{table.CountCell("row", of.RowBytes)}},
+		backend(s),
+		enum("device", "Device", s.Device), // copies have no dtype that matters
+	}
+	rows = append(rows, placement(s, c)...)
+	return table.Table{Name: "plan", Title: "EP Data Plane Calibration", Rows: append(rows,
+		count("copied", "Copy", of.Rows),
+		count("cached", "Cached", of.CachedRows),
+		count("iterations", "Measure", c.Iterations),
+	)}
+}
+
+// limits are what the machine can do.
+func limits(c *figures.CaseSummary) table.Table {
+	of := c.Calibration
+	rate := func(name, label string, of *figures.Spread) table.Row {
+		return spread(table.Row{Name: name, Label: label, Unit: table.BytesPerNanosecond, Better: table.Higher}, of, c)
+	}
+	rows := []table.Row{
+		rate("copy_alone", "Copy, one rank alone", of.Alone),
+		rate("copy_all", "Copy, all ranks at once", of.All),
+		rate("cached_alone", "Cached copy, one rank alone", of.CachedAlone),
+		rate("cached_all", "Cached copy, all ranks at once", of.CachedAll),
+	}
+	if of.OnGPUs {
+		rows = append(rows,
+			rate("get_alone", "Copy back, one rank alone", of.GetAlone),
+			rate("get_all", "Copy back, all ranks at once", of.GetAll),
+			rate("local", "Copy within a GPU, all at once", of.Local))
+	}
+	return table.Table{Name: "limits", Rows: append(rows,
+		quantiles(table.Row{Name: "round_trip", Label: "Flag round trip"}, of.RoundTrip, c),
+		quantiles(table.Row{Name: "epoch", Label: "Flags-only epoch"}, of.Epoch, c),
+	)}
 }

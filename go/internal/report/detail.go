@@ -1,77 +1,87 @@
 package report
 
 import (
-	"bytes"
-	"fmt"
-	"strings"
-
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/table"
 )
 
-// writeDetail writes the lines of --detail.
-func writeDetail(text *bytes.Buffer, s *record.Summary, c *record.CaseSummary) {
-	fresh, pair := noFigures(c), noFigures(c)
-	if c.Detail.Fresh != nil {
-		fresh = quantiles(c.Detail.Fresh, microseconds)
+// detail is what --detail adds.
+func detail(s *figures.Summary, c *figures.CaseSummary) table.Table {
+	rows := []table.Row{
+		quantiles(table.Row{Name: "fresh", Label: "Fresh entry"}, c.Detail.Fresh, c),
+		median(table.Row{
+			Name: "pair", Label: "Chained pair",
+			Notes: []table.Note{{Name: "pairs", Cells: []table.Cell{table.IntCell("pairs", c.Detail.Pairs)}}},
+		}, c.Detail.PairNS, c),
 	}
-	if c.Detail.PairNS != nil {
-		pair = fmt.Sprintf("median=%s (%s)", microseconds(*c.Detail.PairNS), plural(c.Detail.Pairs, "pair"))
+	if gpu := c.Detail.GPU; gpu != nil { // what is timed on GPUs alone
+		rows = append(rows,
+			median(table.Row{
+				Name: "graph", Label: "Graph replay",
+				Notes: []table.Note{{Name: "graph", Cells: []table.Cell{
+					table.IntCell("replays", gpu.Replays), table.IntCell("operations", gpu.GraphOperations),
+				}}},
+			}, gpu.GraphNS, c),
+			quantiles(table.Row{Name: "kernels", Label: "Kernels only"}, gpu.Kernels, c))
 	}
-	fmt.Fprintf(text, "Fresh entry (μs):  %s\n", fresh)
-	fmt.Fprintf(text, "Chained pair (μs): %s\n", pair)
-	if gpu := c.Detail.GPU; gpu != nil {
-		writeGPUDetail(text, c, gpu)
-	}
-	fmt.Fprintf(text, "Share of the limit: %s\n", share(s, c))
+	return table.Table{Name: "detail", Rows: append(rows, share(s, c)...)}
 }
 
-// writeGPUDetail writes what is timed on GPUs alone.
-func writeGPUDetail(text *bytes.Buffer, c *record.CaseSummary, gpu *record.GPUDetail) {
-	graph, kernels := noFigures(c), noFigures(c)
-	if gpu.GraphNS != nil {
-		graph = fmt.Sprintf("median=%s (%s of %s)", microseconds(*gpu.GraphNS),
-			plural(gpu.Replays, "replay"), plural(gpu.GraphOperations, "operation"))
+// median is as quantiles; the row's notes are those of a figure that there is.
+func median(row table.Row, ns *float64, c *figures.CaseSummary) table.Row {
+	row.Unit, row.Better = table.Nanoseconds, table.Lower
+	if ns == nil {
+		row.Notes = noFigures(c)
+		return row
 	}
-	if gpu.Kernels != nil {
-		kernels = quantiles(gpu.Kernels, microseconds)
-	}
-	fmt.Fprintf(text, "Graph replay (μs): %s\n", graph)
-	fmt.Fprintf(text, "Kernels only (μs): %s\n", kernels)
+	row.Cells = []table.Cell{table.FloatCell("median", *ns)}
+	return row
 }
 
-// bounds says what each operation had to move, and at which rate.
-func bounds(parts []record.SharePart) string {
-	var each []string
-	for _, part := range parts {
-		text := fmt.Sprintf("%s bytes a rank at %.2f GB/s", thousands(uint64(part.Bytes)), part.Rate)
+// share says how much of its time a case could not but take, and what bounds it.
+func share(s *figures.Summary, c *figures.CaseSummary) []table.Row {
+	row := table.Row{Name: "share", Label: "Share of the limit", Unit: table.Ratio, Better: table.Higher}
+	of := c.Detail.Share
+	if of == nil {
+		row.Notes = noShare(s, c)
+		return []table.Row{row}
+	}
+	row.Cells = []table.Cell{table.FloatCell("", of.OfTime)}
+	rows := []table.Row{row}
+	for _, part := range of.Parts {
+		bound := table.Row{Name: "bound", Label: "Bound"}
 		switch part.By {
-		case record.Link:
-			text = part.Op + " by the link, " + text
-		case record.GPUMemory:
-			text = part.Op + " by memory, " + text
+		case figures.Link:
+			bound.Cells = []table.Cell{table.EnumCell("operation", part.Op), table.EnumCell("by", "link")}
+		case figures.GPUMemory:
+			bound.Cells = []table.Cell{table.EnumCell("operation", part.Op), table.EnumCell("by", "memory")}
 		}
-		each = append(each, text)
+		bound.Cells = append(bound.Cells,
+			table.FloatCell("bytes", part.Bytes).In(table.Bytes),
+			table.FloatCell("rate", part.Rate).In(table.BytesPerNanosecond))
+		rows = append(rows, bound)
 	}
-	return strings.Join(each, "; ")
+	return append(rows, table.Row{
+		Name: "calibration", Label: "Calibration", Cells: []table.Cell{table.TextCell("run", of.RunID)},
+	})
 }
 
-func share(s *record.Summary, c *record.CaseSummary) string {
-	switch of := c.Detail.Share; {
-	case of != nil:
-		return fmt.Sprintf("%.1f%% (%s, calibration %s)", 100*of.OfTime, bounds(of.Parts), printable(of.RunID))
+// noShare says why there is none.
+func noShare(s *figures.Summary, c *figures.CaseSummary) []table.Note {
+	switch {
 	case s.SharedGPU:
 		return noFigures(c)
 	case s.Device != "cpu" && c.Combine == "expert":
-		return "n/a (of rows that come back one a selection, nobody counts the remote ones)"
+		return []table.Note{{Name: "remote_not_counted"}}
 	case s.Backend != "ipc":
-		return "n/a (a calibration is of mapped memory)"
+		return []table.Note{{Name: "not_mapped"}}
 	case s.Hosts > 1:
-		return "n/a (a calibration is of one launcher's ranks)"
+		return []table.Note{{Name: "several_hosts"}}
 	case s.Threads > 1:
-		return "n/a (a calibration copies with one thread a rank)"
+		return []table.Note{{Name: "several_threads"}}
 	case c.Finished < c.Ranks:
 		return noFigures(c)
 	default:
-		return fmt.Sprintf("n/a (no calibration of this machine; perf calibrate --num-processes=%d makes one)", c.Ranks)
+		return []table.Note{{Name: "no_calibration", Cells: []table.Cell{table.IntCell("ranks", c.Ranks)}}}
 	}
 }

@@ -1,17 +1,16 @@
 package report
 
 import (
-	"bytes"
-	"fmt"
 	"time"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/table"
 )
 
 // An Explanation is what can be said of a run before it is made.
 type Explanation struct {
 	// Summary is of a record without ranks.
-	Summary *record.Summary
+	Summary *figures.Summary
 	Routing string
 	Dtype   string
 	Seed    uint64
@@ -30,7 +29,7 @@ type Explanation struct {
 	AvailableBytes uint64
 	AvailableBy    string
 	// Traffic is the mean over ranks.
-	Traffic              *record.Bytes
+	Traffic              *figures.Bytes
 	Timeout, WaitTimeout time.Duration
 }
 
@@ -55,69 +54,88 @@ type Part struct {
 }
 
 // Text returns what perf --explain prints.
-func (e *Explanation) Text() []byte {
-	var text bytes.Buffer
-	writeHeader(&text, e.Summary, &e.Summary.Cases[0])
-	fmt.Fprintf(&text, "Routing: %s, seed %d; rows travel as %s and come back as bf16\n\n", e.Routing, e.Seed, e.Dtype)
-	where := "Memory of a rank (bytes)"
-	if e.GPU != nil {
-		where = "Memory of a rank on its GPU (bytes)"
+func (e *Explanation) Text() []byte { return text(e.Tables()) }
+
+// Tables returns what is said of the run: what it is to be, what it takes, and how long it may.
+func (e *Explanation) Tables() []table.Table {
+	return []table.Table{
+		planned(e.Summary, &e.Summary.Cases[0]),
+		{Name: "input", Rows: []table.Row{{Name: "routing", Label: "Routing", Cells: []table.Cell{
+			table.EnumCell("routing", e.Routing), table.CountCell("seed", e.Seed), table.EnumCell("dtype", e.Dtype),
+		}}}},
+		e.rankMemory(),
+		{Name: "needed", Rows: append(e.needed(),
+			traffic(e.Traffic),
+			table.Row{Name: "limits", Label: "Limits", Unit: table.Nanoseconds, Cells: []table.Cell{
+				table.IntCell("wait", e.WaitTimeout), table.IntCell("run", e.Timeout),
+			}},
+		)},
 	}
-	fmt.Fprintln(&text, where)
+}
+
+// rankMemory is the memory of one rank, part by part.
+func (e *Explanation) rankMemory() table.Table {
+	title, where := "Memory of a rank", "lazy"
+	if e.GPU != nil {
+		title, where = "Memory of a rank on its GPU", "on_gpu"
+	}
 	region := "region, mapped by every rank"
 	if e.Summary.Backend != "ipc" {
 		region = "region, written by every rank"
 	}
-	writeParts(&text, region, e.Region)
-	writeParts(&text, "of its own, at most", e.Private)
-	writeOutputRows(&text, e.Output, e.GPU != nil)
-	fmt.Fprintln(&text)
-	memory := "Memory"
-	if gpu := e.GPU; gpu != nil {
-		memory = "Host memory"
-		fmt.Fprintf(&text, "Memory of a GPU with %s: %s bytes", plural(gpu.Ranks, "rank"), thousands(gpu.NeededBytes))
-		relation := " of"
-		if gpu.NeededBytes > gpu.HasBytes {
-			relation = ", more than the"
-		}
-		fmt.Fprintf(&text, "%s %s that %s has\n", relation, thousands(gpu.HasBytes), printable(gpu.Name))
-	}
-	fmt.Fprintf(&text, "%s of %s: %s bytes", memory, plural(e.RanksHere, "rank"), thousands(e.NeededBytes))
-	switch {
-	case e.AvailableBy == "":
-		fmt.Fprintln(&text, "; this machine does not tell what it has")
-	case e.NeededBytes > e.AvailableBytes:
-		fmt.Fprintf(&text, ", more than the %s that %s leaves\n", thousands(e.AvailableBytes), e.AvailableBy)
-	default:
-		fmt.Fprintf(&text, " of %s that %s leaves\n", thousands(e.AvailableBytes), e.AvailableBy)
-	}
-	fmt.Fprintf(&text, "Bytes a rank: %s\n", counts(e.Traffic))
-	fmt.Fprintf(&text, "Limits: %v for every wait for a peer, %v for the whole run\n", e.WaitTimeout, e.Timeout)
-	return text.Bytes()
+	rows := append(sum("region", region, e.Region), sum("private", "of its own, at most", e.Private)...)
+	return table.Table{Name: "memory", Title: title, Rows: append(rows, table.Row{
+		Name: "output_rows", Label: "Rows of outputs",
+		Cells: []table.Cell{
+			table.CountCell("reserved", e.Output.Reserved),
+			table.CountCell("bytes", e.Output.Bytes).In(table.Bytes),
+			table.CountCell("received", e.Output.Received),
+		},
+		Notes: []table.Note{{Name: where}}, // where rows are kept that may never come
+	})}
 }
 
-// writeParts writes parts below their sum.
-func writeParts(text *bytes.Buffer, name string, parts []Part) {
-	var sum uint64
+// sum returns parts below their sum.
+func sum(name, label string, parts []Part) []table.Row {
+	row := func(name, label string, bytes uint64) table.Row {
+		return table.Row{Name: name, Label: label, Unit: table.Bytes, Cells: []table.Cell{table.CountCell("bytes", bytes)}}
+	}
+	var rows []table.Row
+	var total uint64
 	for _, part := range parts {
-		sum += part.Bytes
+		rows = append(rows, row(name+"_part", part.Name, part.Bytes))
+		total += part.Bytes
 	}
-	fmt.Fprintf(text, "  %-30s %16s\n", name, thousands(sum))
-	for _, part := range parts {
-		fmt.Fprintf(text, "    %-28s %16s\n", part.Name, thousands(part.Bytes))
-	}
+	return append([]table.Row{row(name, label, total)}, rows...)
 }
 
-// writeOutputRows says what is kept for rows that may never come.
-func writeOutputRows(text *bytes.Buffer, rows OutputRows, onGPU bool) {
-	rest := "the rest takes no memory"
-	if onGPU {
-		rest = "the GPU has memory for all of them, its host for these"
+// needed is the memory of all ranks of this host, and what there is.
+func (e *Explanation) needed() []table.Row {
+	host := table.Row{Name: "host", Label: "Memory", Cells: []table.Cell{
+		table.IntCell("ranks", e.RanksHere),
+		table.CountCell("needed", e.NeededBytes).In(table.Bytes),
+	}}
+	if e.AvailableBy != "" {
+		host.Cells = append(host.Cells,
+			table.CountCell("available", e.AvailableBytes).In(table.Bytes), table.TextCell("by", e.AvailableBy))
+		host.Notes = fits(e.NeededBytes, e.AvailableBytes)
 	}
-	fmt.Fprintf(text, "  Rows of outputs: %s reserved (%s bytes, three sets of experts' outputs included), at most %s received; %s\n",
-		thousands(rows.Reserved), thousands(rows.Bytes), thousands(rows.Received), rest)
+	gpu := e.GPU
+	if gpu == nil {
+		return []table.Row{host}
+	}
+	host.Label = "Host memory"
+	return []table.Row{{Name: "gpu", Label: "Memory of a GPU", Notes: fits(gpu.NeededBytes, gpu.HasBytes), Cells: []table.Cell{
+		table.IntCell("ranks", gpu.Ranks),
+		table.CountCell("needed", gpu.NeededBytes).In(table.Bytes),
+		table.CountCell("available", gpu.HasBytes).In(table.Bytes),
+		table.TextCell("name", gpu.Name),
+	}}, host}
 }
 
-func counts(b *record.Bytes) string {
-	return fmt.Sprintf("selections=%s ranks=%s remote=%s", thousands(b.Selections), thousands(b.Ranks), thousands(b.Remote))
+func fits(needed, available uint64) []table.Note {
+	if needed > available {
+		return []table.Note{{Name: "too_much"}}
+	}
+	return []table.Note{{Name: "fits"}}
 }

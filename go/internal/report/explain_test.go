@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	"github.com/epperf/epperf/go/internal/report"
@@ -27,7 +28,7 @@ func TestExplanations(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			header := recordtest.Passed(epperfv1.Mode_MODE_E2E).Header
 			e := &report.Explanation{
-				Summary:   record.Summarize(&record.Record{Header: header}),
+				Summary:   figures.Summarize(&record.Record{Header: header}),
 				Routing:   "uniform",
 				Dtype:     "fp8",
 				Seed:      7,
@@ -35,7 +36,7 @@ func TestExplanations(t *testing.T) {
 				Private:   []report.Part{{Name: "process", Bytes: 33_554_432}},
 				Output:    report.OutputRows{Reserved: 36_900, Bytes: 1_860_000_000, Received: 1_100},
 				RanksHere: 8, NeededBytes: 385_908_736, AvailableBytes: 1_000_000_000, AvailableBy: "MemAvailable",
-				Traffic: &record.Bytes{Selections: 22_265_856, Ranks: 14_747_868, Remote: 12_913_218},
+				Traffic: &figures.Bytes{Selections: 22_265_856, Ranks: 14_747_868, Remote: 12_913_218},
 				Timeout: 5 * time.Minute, WaitTimeout: 10 * time.Second,
 			}
 			change(e)
@@ -47,6 +48,6 @@ func TestExplanations(t *testing.T) {
 func onGPUs(e *report.Explanation, gpus int) {
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
 	run.OnGPUs(gpus)
-	e.Summary = record.Summarize(&record.Record{Header: run.Header})
+	e.Summary = figures.Summarize(&record.Record{Header: run.Header})
 	e.Private = []report.Part{{Name: "inputs, outputs, handle", Bytes: 180_174_848}}
 }

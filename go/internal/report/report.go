@@ -1,12 +1,14 @@
-// Package report turns the summary of a record into the text that perf and report show print.
+// Package report turns the summary of a record into what perf and report show print: first tables
+// of raw values, then their text.
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/table"
 )
 
 // Show reads the record at path and writes its text to w. It reports whether the run passed. After
@@ -16,29 +18,40 @@ func Show(w io.Writer, path string) (passed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	summary := record.Summarize(kept)
+	summary := figures.Summarize(kept)
 	if _, err := w.Write(Text(summary)); err != nil {
 		return false, fmt.Errorf("print %s: %w", path, err)
 	}
 	return summary.Passed(), nil
 }
 
-// Text returns the whole text of a summary: for each case the block that its users know, then
-// ours, and at the end where the record is.
-func Text(s *record.Summary) []byte {
-	var text bytes.Buffer
+// Text returns the whole text of a summary.
+func Text(s *figures.Summary) []byte { return text(Tables(s)) }
+
+// Tables returns all that is printed of a summary: for each case a table "plan", which begins it,
+// and those that follow from it; at the end where the record is.
+func Tables(s *figures.Summary) []table.Table {
+	var tables []table.Table
 	for i := range s.Cases {
-		if i > 0 {
-			text.WriteByte('\n')
-		}
-		if s.Cases[i].Calibration != nil {
-			writeCalibration(&text, s, &s.Cases[i])
+		c := &s.Cases[i]
+		if c.Calibration != nil {
+			tables = append(tables, calibration(s, c)...)
 			continue
 		}
-		writeHeader(&text, s, &s.Cases[i])
-		writeResult(&text, &s.Cases[i])
-		writeOurs(&text, s, &s.Cases[i])
+		tables = append(tables, planned(s, c), verdict("Data Plane", c))
+		if c.Soak == nil { // there nothing was timed
+			tables = append(tables, throughput(c))
+		}
+		tables = append(tables, run(s, c))
+		if c.Detail != nil {
+			tables = append(tables, detail(s, c))
+		}
+		tables = append(tables, moved(c), checked(c))
+		if c.Soak != nil {
+			tables = append(tables, soaked(c.Soak))
+		}
 	}
-	fmt.Fprintf(&text, "Record: %s\n", printable(s.Path))
-	return text.Bytes()
+	return append(tables, table.Table{Name: "record", Rows: []table.Row{
+		{Name: "record", Label: "Record", Cells: []table.Cell{table.TextCell("", s.Path)}},
+	}})
 }

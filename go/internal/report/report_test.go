@@ -5,13 +5,14 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	"github.com/epperf/epperf/go/internal/report"
 	"github.com/epperf/epperf/go/internal/report/screentest"
@@ -86,6 +87,7 @@ func TestScreens(t *testing.T) {
 		"soak_interrupted": {run: soakInterrupted},
 		"network":          {run: overNetwork, passed: true},
 		"networks":         {run: overNetworks, passed: true},
+		"network_unknown":  {run: overUnknownNetwork, passed: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
@@ -267,9 +269,11 @@ func calibrated(r *recordtest.Run) { *r = *recordtest.Calibrated() }
 // One rank has nobody to flag.
 func lonely(r *recordtest.Run) {
 	calibrated(r)
-	r.Case().Ranks, r.Case().TokensOfRank, r.Case().Calibration.RoundTrips = 1, []uint32{1}, 0
+	r.Case().Ranks, r.Case().TokensOfRank = 1, []uint32{1}
 	r.Header.Plan.RanksPerHost = 1
-	r.Samples, r.Results = append(r.Samples[:4], r.Samples[5]), r.Results[:1]
+	r.Case().Passes = slices.DeleteFunc(r.Case().Passes, func(p *epperfv1.Pass) bool { return p.GetKind() == epperfv1.Pass_KIND_ROUND_TRIPS })
+	r.Samples = slices.DeleteFunc(r.Samples, func(s *epperfv1.Samples) bool { return s.GetRank() > 0 || s.GetPass() == 4 })
+	r.Samples[4].Pass, r.Results = 4, r.Results[:1]
 }
 
 func copiedWrong(r *recordtest.Run) {
@@ -302,6 +306,14 @@ func overNetwork(r *recordtest.Run) {
 	}
 }
 
+// overUnknownNetwork has ranks that used a network and say no more.
+func overUnknownNetwork(r *recordtest.Run) {
+	overNetwork(r)
+	for _, result := range r.Results {
+		result.Network = &epperfv1.Network{}
+	}
+}
+
 // overNetworks has one rank with another UCX that says little, and one that says hostile things.
 func overNetworks(r *recordtest.Run) {
 	overNetwork(r)
@@ -322,12 +334,12 @@ func TestShowWritesNothingAboutAFileThatIsNoRecord(t *testing.T) {
 
 // Goldens do not say which of their many digits a formula made.
 func TestFiguresAreThoseOfTheSummary(t *testing.T) {
-	text := string(report.Text(&record.Summary{
+	text := string(report.Text(&figures.Summary{
 		Path: "x.epperf",
-		Cases: []record.CaseSummary{{
+		Cases: []figures.CaseSummary{{
 			Ranks: 8, Finished: 8,
-			Bandwidth: &record.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},
-			LatencyNS: &record.Spread{Avg: 519_349, Min: 519_051, Max: 519_549},
+			Bandwidth: &figures.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},
+			LatencyNS: &figures.Spread{Avg: 519_349, Min: 519_051, Max: 519_549},
 		}},
 	}))
 	for _, line := range []string{

@@ -250,7 +250,7 @@ func TestLongBlocksAreSplit(t *testing.T) {
 	go func() {
 		sent <- conn.Samples(&epperfv1.Samples{
 			CaseIndex: 2, Rank: 1, FirstEpoch: math.MaxUint32 - 9, DurationNs: durations,
-			Block: epperfv1.Samples_BLOCK_FLAGS.Enum(),
+			Pass: 3,
 		})
 	}()
 	var got []uint64
@@ -260,7 +260,7 @@ func TestLongBlocksAreSplit(t *testing.T) {
 			t.Fatal(err)
 		}
 		part := message.GetSamples()
-		if part.GetCaseIndex() != 2 || part.GetRank() != 1 || part.GetBlock() != epperfv1.Samples_BLOCK_FLAGS || part.GetFirstIteration() != uint64(len(got)) {
+		if part.GetCaseIndex() != 2 || part.GetRank() != 1 || part.GetPass() != 3 || part.GetFirstIteration() != uint64(len(got)) {
 			t.Fatalf("after %d: case %d rank %d first %d", len(got), part.GetCaseIndex(), part.GetRank(), part.GetFirstIteration())
 		}
 		// Epochs wrap from 2³²−1 to 2, ten operations into the block.

@@ -10,7 +10,7 @@ import (
 
 func TestNamesAreWhatUsersType(t *testing.T) {
 	for name, test := range map[string]struct{ got, want []string }{
-		"mode":           {epperfv1.Names(epperfv1.Mode(0)), []string{"dispatch", "combine", "e2e", "calibrate"}},
+		"mode":           {epperfv1.Names(epperfv1.Mode(0)), []string{"dispatch", "combine", "e2e"}},
 		"dtype":          {epperfv1.Names(epperfv1.Dtype(0)), []string{"fp8", "bf16"}},
 		"layout":         {epperfv1.Names(epperfv1.Layout(0)), []string{"expert", "rank", "flat", "contig"}},
 		"combine":        {epperfv1.Names(epperfv1.CombineSum(0)), []string{"rank", "expert"}},

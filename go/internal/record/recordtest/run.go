@@ -53,7 +53,7 @@ func Passed(mode epperfv1.Mode) *Run {
 					Routing:        &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
 					Seed:           1,
 					Warmup:         10,
-					Iterations:     iterations,
+					Passes:         []*epperfv1.Pass{epperfv1.Operations(mode, iterations)},
 				}},
 				Device:        epperfv1.Device_DEVICE_CPU,
 				NvlinkBackend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC,
@@ -80,6 +80,17 @@ func Passed(mode epperfv1.Mode) *Run {
 			},
 			Check: &epperfv1.Check{Rows: checkedRows[mode]},
 		})
+	}
+	return run
+}
+
+// Small returns Passed in mode e2e of two ranks and three iterations.
+func Small() *Run {
+	run := Passed(epperfv1.Mode_MODE_E2E)
+	run.Case().Ranks, run.Case().TokensOfRank, run.Case().Passes[0].Count = 2, []uint32{128, 128}, 3
+	run.Samples, run.Results = run.Samples[:2], run.Results[:2]
+	for _, samples := range run.Samples {
+		samples.DurationNs = samples.DurationNs[:3]
 	}
 	return run
 }

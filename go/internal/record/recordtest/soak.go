@@ -9,7 +9,7 @@ func Soaked() *Run {
 	const checked = epochs/every + 1
 	run := Passed(epperfv1.Mode_MODE_E2E)
 	c := run.Case()
-	c.Warmup, c.Iterations, c.Soak = 0, 0, &epperfv1.Soak{Epochs: epochs, CheckEvery: every}
+	c.Warmup, c.Passes, c.Soak = 0, nil, &epperfv1.Soak{Epochs: epochs, CheckEvery: every}
 	run.Samples = nil
 	for _, result := range run.Results {
 		rows := uint64(checked * (selections + 128))

@@ -42,7 +42,7 @@ func processes(ctx context.Context, endpoint string, launchers, times int) (resu
 	measured := &sink{}
 	ranks, err := launch.Start(launch.Config{
 		Plan: &epperfv1.Plan{
-			Cases:         []*epperfv1.Case{{Ranks: ranksPerHost, Iterations: uint32(times)}},
+			Cases:         []*epperfv1.Case{{Ranks: ranksPerHost, Passes: []*epperfv1.Pass{{Count: uint32(times)}}}},
 			RanksPerHost:  ranksPerHost,
 			TimeoutNs:     uint64(limit),
 			WaitTimeoutNs: uint64(limit),
@@ -70,7 +70,7 @@ func rank() error {
 	if err != nil {
 		return err
 	}
-	tookNS, err := passBarriers(ctx, conn, int(start.GetPlan().GetCases()[0].GetIterations()))
+	tookNS, err := passBarriers(ctx, conn, int(start.GetPlan().GetCases()[0].Iterations()))
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,111 @@
+/* The vocabulary of a run and its limits: one number for each word, whoever speaks it. Plain C, for
+ * kernels, the core, its C interface and, by that, Go.
+ *
+ * Values are those of the enums in proto/epperf/v1, and named as there behind EP_: a Go test
+ * compares them both ways. go/internal/plan has the limits from here. */
+#ifndef CSRC_PROTOCOL_WORDS_H_
+#define CSRC_PROTOCOL_WORDS_H_
+
+/* Limits of a shape. Where GPUs can do with less, it is said apart: a thread block plans for all
+ * ranks and experts in its fast memory. */
+#define EP_MAX_RANKS 256
+#define EP_MAX_RANKS_GPU 64
+/* Token and expert numbers travel as 16-bit words. */
+#define EP_MAX_TOKENS 65535
+#define EP_MAX_EXPERTS 65535
+#define EP_MAX_EXPERTS_GPU 2048
+#define EP_MAX_TOPK 32
+/* Four times the widest of published models; a BF16 row of it is 128 KiB. */
+#define EP_MAX_HIDDEN 65536
+/* 16 bytes of BF16, what a GPU moves at a time. */
+#define EP_HIDDEN_MULTIPLE 8
+
+/* What ranks compute on. */
+typedef enum ep_device {
+  EP_DEVICE_CPU = 1,
+  EP_DEVICE_CUDA = 2,
+} ep_device;
+
+/* How a rank reaches its peers. */
+typedef enum ep_nvlink_backend {
+  EP_NVLINK_BACKEND_IPC = 1,  /* maps their memory; all ranks are on one host */
+  EP_NVLINK_BACKEND_NIXL = 2, /* NIXL moves what CPUs exchange, and maps the memory of GPUs */
+  EP_NVLINK_BACKEND_NONE = 3, /* as NIXL, but never over mapped memory; of CPUs, over TCP alone */
+} ep_nvlink_backend;
+
+/* How rows get from one rank to another. */
+typedef enum ep_path {
+  EP_PATH_OWN = 1,     /* it is the same rank */
+  EP_PATH_MAPPED = 2,  /* loads and stores on mapped memory */
+  EP_PATH_NETWORK = 3, /* the network that the rank describes */
+} ep_path;
+
+/* What a dispatched row holds. Combined rows are always BF16. */
+typedef enum ep_dtype {
+  EP_DTYPE_FP8 = 1,
+  EP_DTYPE_BF16 = 2,
+} ep_dtype;
+
+/* Where the rows that a rank receives lie, for the experts' kernels that come next. Either a row
+ * for each selection, block by block of an expert, or each row once, block by block of a source. */
+typedef enum ep_layout {
+  EP_LAYOUT_EXPERT = 1, /* an expert's rows begin at a multiple of a fixed stride */
+  EP_LAYOUT_RANK = 2,   /* a source's rows begin at a multiple of `tokens`, whatever it sends */
+  EP_LAYOUT_FLAT = 3,   /* the sources' rows one behind the other */
+  EP_LAYOUT_CONTIG = 4, /* experts' rows one behind the other, from multiples of 128 on */
+} ep_layout;
+
+/* Where a token's selections are summed. */
+typedef enum ep_combine_sum {
+  EP_COMBINE_SUM_RANK = 1, /* on each rank that holds some of its experts, and these sums at home */
+  EP_COMBINE_SUM_EXPERT = 2, /* at home alone: every selection's row comes back */
+} ep_combine_sum;
+
+/* Where a row becomes FP8. */
+typedef enum ep_quantize {
+  EP_QUANTIZE_INSIDE = 1,  /* in the dispatch, which reads BF16 */
+  EP_QUANTIZE_OUTSIDE = 2, /* before it: the dispatch reads codes and scales; of FP8 only */
+} ep_quantize;
+
+/* What one iteration is. */
+typedef enum ep_mode {
+  EP_MODE_DISPATCH = 1,
+  EP_MODE_COMBINE = 2, /* on the handle of the last dispatch */
+  EP_MODE_E2E = 3,     /* a dispatch, then a combine on its handle */
+} ep_mode;
+
+/* Ways to time; ep_run in csrc/abi/ep.h says what each does. */
+typedef enum ep_pass_kind {
+  EP_PASS_KIND_OPERATIONS = 1,
+  EP_PASS_KIND_FRESH = 2,
+  EP_PASS_KIND_CHAINED = 3,
+  EP_PASS_KIND_GRAPH = 4,
+  EP_PASS_KIND_KERNELS = 5,
+  EP_PASS_KIND_COPY = 6,
+  EP_PASS_KIND_FLAGS = 7,
+  EP_PASS_KIND_ROUND_TRIPS = 8,
+} ep_pass_kind;
+
+/* From where to where a rank copies. */
+typedef enum ep_pass_direction {
+  EP_PASS_DIRECTION_PUT = 1,   /* from its own memory to the next rank's landing */
+  EP_PASS_DIRECTION_GET = 2,   /* from there back to its own memory, elsewhere; GPUs only */
+  EP_PASS_DIRECTION_LOCAL = 3, /* from its own memory to where GET leads, too; GPUs only */
+} ep_pass_direction;
+
+/* What was wrong first. */
+typedef enum ep_wrong_row_kind {
+  EP_WRONG_ROW_KIND_UNSPECIFIED = 0, /* nothing */
+  EP_WRONG_ROW_KIND_DISPATCH_ROW = 1,
+  EP_WRONG_ROW_KIND_DISPATCH_SCALE = 2,
+  EP_WRONG_ROW_KIND_DISPATCH_SOURCE = 3,
+  EP_WRONG_ROW_KIND_DISPATCH_COUNT = 4,
+  EP_WRONG_ROW_KIND_GUARD = 5,
+  EP_WRONG_ROW_KIND_COMBINE_ROW = 6,
+  EP_WRONG_ROW_KIND_COPIED_ROW = 7,
+  EP_WRONG_ROW_KIND_DISPATCH_BEGIN = 8,
+  EP_WRONG_ROW_KIND_PADDING = 9,
+  EP_WRONG_ROW_KIND_DISPATCH_DESCRIPTION = 10,
+} ep_wrong_row_kind;
+
+#endif /* CSRC_PROTOCOL_WORDS_H_ */

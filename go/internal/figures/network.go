@@ -1,0 +1,79 @@
+package figures
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/record"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A NetworkSummary is what moved rows between ranks that do not map each other's memory: of each
+// list all that any rank says, in order of rank.
+type NetworkSummary struct {
+	// UCXVersions is one unless ranks run different installations.
+	UCXVersions []string
+	// Modules of UCX that were loaded. Without the right ones it takes slower ways and says nothing.
+	Modules []string
+	// Transports that UCX chose, in its own words.
+	Transports []string
+	// Slower are the ranks whose UCX found no module to copy between processes of a host at once. It
+	// does not say so, and takes ten times as long for a short message.
+	Slower []int
+}
+
+// copiesAtOnce is that module of UCX.
+const copiesAtOnce = "cma"
+
+// summarizeNetwork returns nil if no rank used a network.
+func summarizeNetwork(header *epperfv1.Header, ranks []record.RankRecord) *NetworkSummary {
+	var s *NetworkSummary
+	for number, rank := range ranks {
+		network := rank.Result.GetNetwork()
+		if network == nil {
+			continue
+		}
+		if s == nil {
+			s = &NetworkSummary{}
+		}
+		s.add(network)
+		if wantsModule(header, number) && !slices.Contains(network.GetModules(), copiesAtOnce) {
+			s.Slower = append(s.Slower, number)
+		}
+	}
+	return s
+}
+
+// wantsModule reports whether a rank's UCX should have the module: CPU ranks share memory, and the
+// user did not choose otherwise.
+func wantsModule(header *epperfv1.Header, rank int) bool {
+	p := header.GetPlan()
+	if !plan.BackendOf(p).On(p.GetDevice()).CopiesAtOnce || p.GetRanksPerHost() < 2 {
+		return false
+	}
+	host := rank / int(p.GetRanksPerHost())
+	if host >= len(header.GetHosts()) {
+		return false
+	}
+	return !slices.ContainsFunc(header.GetHosts()[host].GetUcxEnvironment(), func(variable string) bool {
+		return strings.HasPrefix(variable, "UCX_TLS=") || strings.HasPrefix(variable, "UCX_MODULES=")
+	})
+}
+
+func (s *NetworkSummary) add(network *epperfv1.Network) {
+	for _, said := range []struct {
+		known *[]string
+		more  []string
+	}{
+		{&s.UCXVersions, []string{network.GetUcxVersion()}},
+		{&s.Modules, network.GetModules()},
+		{&s.Transports, network.GetTransports()},
+	} {
+		for _, item := range said.more {
+			if item != "" && !slices.Contains(*said.known, item) {
+				*said.known = append(*said.known, item)
+			}
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package report
+
+import (
+	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/table"
+)
+
+// planned is what was to be measured, and on what.
+func planned(s *figures.Summary, c *figures.CaseSummary) table.Table {
+	rows := []table.Row{
+		enum("mode", "Mode", c.Mode),
+		count("ranks", "Ranks", c.Ranks),
+		{Name: "tokens", Label: "Tokens", Cells: []table.Cell{
+			table.IntCell("min", c.MinTokens), table.IntCell("max", c.MaxTokens),
+		}},
+		count("hidden", "Hidden", c.Hidden),
+		{Name: "experts", Label: "Experts", Cells: []table.Cell{
+			table.IntCell("per_rank", c.ExpertsPerRank), table.IntCell("total", c.Experts()),
+		}},
+		count("topk", "TopK", c.Topk),
+	}
+	if c.Layout != "" { // two layouts never look alike
+		rows = append(rows, enum("layout", "Layout", c.Layout), enum("combine", "Combine", c.Combine))
+	}
+	if c.Quantize != "" { // nor do two inputs
+		rows = append(rows, enum("quantize", "Quantize", c.Quantize))
+	}
+	rows = append(rows, backend(s))
+	rows = append(rows, table.Row{Name: "device", Label: "Device", Cells: []table.Cell{
+		table.EnumCell("device", s.Device), table.EnumCell("dtype", c.Dtype),
+	}})
+	rows = append(rows, placement(s, c)...)
+	if c.SMs > 0 { // nor two shares of a GPU
+		rows = append(rows, sms(s, c))
+	}
+	if c.Soak != nil {
+		rows = append(rows, plannedSoak(c.Soak))
+	} else {
+		rows = append(rows, count("warmup", "Warmup", c.Warmup), count("iterations", "Measure", c.Iterations))
+	}
+	return table.Table{Name: "plan", Title: "EP Data Plane Performance Test", Rows: rows}
+}
+
+func backend(s *figures.Summary) table.Row {
+	row := enum("backend", "Backend", s.Backend)
+	if note := plan.BackendNamed(s.Backend).Note; note != "" {
+		row.Notes = []table.Note{{Name: note}}
+	}
+	return row
+}
+
+// placement says what ranks compute on, and whether their durations can be taken for speed. No rows
+// where the record does not tell.
+func placement(s *figures.Summary, c *figures.CaseSummary) []table.Row {
+	hosts := table.IntCell("hosts", s.Hosts)
+	ranks := []table.Cell{table.IntCell("ranks", c.Ranks), table.IntCell("threads", max(1, s.Threads)), hosts}
+	notSpeed := []table.Note{{Name: "not_speed"}}
+	switch gpus := s.GPUCount(); {
+	case s.Device == "cpu":
+		row := table.Row{Name: "cpus", Label: "CPUs", Cells: ranks}
+		if s.CPUs > 0 {
+			row.Cells = append(row.Cells, table.IntCell("cores", s.CPUs))
+		}
+		if s.Oversubscribed {
+			row.Notes = notSpeed
+		}
+		return []table.Row{row}
+	case s.SharedGPU:
+		row := table.Row{Name: "shared_gpus", Label: "GPUs", Cells: ranks, Notes: notSpeed}
+		if gpus > 0 {
+			row.Cells = append(row.Cells, table.IntCell("gpus", gpus))
+		}
+		return []table.Row{row}
+	case gpus == 0:
+		return nil
+	}
+	var rows []table.Row
+	for _, kind := range s.GPUs {
+		rows = append(rows, table.Row{Name: "gpu", Label: "GPU", Cells: []table.Cell{
+			table.IntCell("count", kind.Count), table.TextCell("name", kind.Name),
+		}})
+	}
+	return append(rows, table.Row{Name: "hosts", Label: "Hosts", Cells: []table.Cell{hosts}})
+}
+
+// sms says how many multiprocessors operations may use, and how many GPUs have where that is known.
+func sms(s *figures.Summary, c *figures.CaseSummary) table.Row {
+	row := count("sms", "SMs", c.SMs)
+	if s.MaxSMs > 0 {
+		row.Cells = append(row.Cells, table.IntCell("gpu_min", s.MinSMs), table.IntCell("gpu_max", s.MaxSMs))
+	}
+	return row
+}
+
+// plannedSoak says how long a soak was to be, and how much of it was to be checked.
+func plannedSoak(s *figures.SoakSummary) table.Row {
+	row := table.Row{Name: "soak", Label: "Measure"}
+	if s.PlannedEpochs > 0 {
+		row.Cells = append(row.Cells, table.CountCell("epochs", s.PlannedEpochs))
+	} else {
+		row.Cells = append(row.Cells, table.IntCell("duration", s.Planned).In(table.Nanoseconds))
+	}
+	if s.CheckEvery > 0 {
+		row.Cells = append(row.Cells, table.CountCell("check_every", s.CheckEvery))
+	} else {
+		row.Notes = []table.Note{{Name: "half_of_time"}}
+	}
+	return row
+}

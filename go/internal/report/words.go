@@ -1,0 +1,217 @@
+package report
+
+import "strings"
+
+// This file has the words of the text. The lines of the tables plan, verdict and figures are known
+// to scripts and eyes: they keep their bytes.
+
+var rule = strings.Repeat("=", 70)
+
+// A layout is how a table reads.
+type layout struct {
+	// above and below frame the rows; {title} is the table's.
+	above, below string
+	// apart: an empty line keeps the table from what precedes it.
+	apart bool
+	// width is that of labels.
+	width int
+	// decimals are those of microseconds.
+	decimals int
+	// rows are found by their name, or by their name and kind where they have a cell of that name; one
+	// that is not found has the zero phrase.
+	rows map[string]phrase
+}
+
+var spreadPhrase = phrase{body: "avg={avg}, min={min}, max={max}"}
+
+const (
+	gotWant = "got {got|bits}, want {want|bits}"
+	ofRank  = "{label} {rank}: "
+)
+
+// wrongValue is the body of a row that tells of one value of what.
+func wrongValue(what string) string {
+	return "rank {rank}: " + what + " from rank {source}, token {token}[, expert {expert}], channel {channel}: " + gotWant
+}
+
+// wrongBlock is the body of a row that tells of all rows of an expert, or where each row is kept once
+// of a source.
+func wrongBlock(what, then string) string {
+	return "rank {rank}: " + what + " at expert {expert}" + then + gotWant +
+		"||rank {rank}: " + what + " from rank {source}" + then + gotWant
+}
+
+var layouts = map[string]layout{
+	"plan": {
+		above: rule + "\n{title}\n" + rule + "\n",
+		below: rule + "\n\n",
+		apart: true,
+		rows: map[string]phrase{
+			"mode":    {body: "{mode}"},
+			"ranks":   {body: "{ranks}"},
+			"tokens":  {joins: true, head: ", {label}: ", body: "[{min|unless max}-]{max}"},
+			"hidden":  {joins: true, head: ", {label}: ", body: "{hidden}"},
+			"experts": {body: "{per_rank}/rank ({total} total)"},
+			"topk":    {joins: true, head: ", {label}: ", body: "{topk}"},
+			"layout":  {body: "{layout}"},
+			"combine": {joins: true, head: ", {label}: ", body: "{combine}"},
+			"quantize": {
+				body: "{quantize} (codes and scales are the input)",
+			},
+			"backend": {body: "{backend}[ ({notes})]"},
+			"device":  {body: "{device}[, {dtype|unless fp8} dispatch]"}, // two dtypes never look alike
+			"cpus": {joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {cores|count core}[ of {hosts|unless 1} hosts][: {notes}])" +
+				"|| ({ranks|count rank}[ of {threads|unless 1} threads])"},
+			"shared_gpus": {joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {gpus|count GPU}[ of {hosts|unless 1} hosts]: {notes})" +
+				"|| ({ranks|count rank}[ of {threads|unless 1} threads] on shared GPUs: {notes})"},
+			"gpu":        {joins: true, head: " (", next: ", ", body: "{count} x {name}"},
+			"hosts":      {joins: true, body: "[ of {hosts|unless 1} hosts])"},
+			"sms":        {body: "{sms} of [{gpu_min|unless gpu_max}-]{gpu_max}||{sms}"},
+			"warmup":     {body: "{warmup}"},
+			"iterations": {joins: true, head: ", {label}: ", body: "{iterations} iterations"},
+			"soak":       {body: "soak of [{epochs|,} epochs][{duration|duration}], [one in {check_every|,} checked in full][{notes}]"},
+			"row":        {joins: true, head: ", {label}: ", body: "{row} bytes"},
+			"copied":     {body: "{copied|,} rows"},
+			"cached":     {joins: true, head: ", {label}: ", body: "{cached|,} rows"},
+		},
+	},
+	"verdict": {
+		above: rule + "\n",
+		below: rule + "\n",
+		rows: map[string]phrase{
+			"passed": {
+				head: "{label} ({mode}[, layout {layout}, combine {combine}][, quantize {quantize}][, {sms|count SM}]): ",
+				body: "{passed}/{ranks} ranks passed",
+			},
+			"calibrated": {body: "{passed}/{ranks} ranks passed"},
+		},
+	},
+	"figures": {
+		below: "\n", width: 17, decimals: 1,
+		rows: map[string]phrase{"bandwidth": spreadPhrase, "latency": spreadPhrase},
+	},
+	"run": {
+		decimals: 1,
+		rows: map[string]phrase{
+			"part":    {body: "only what the ranks of node {node} reported"},
+			"ending":  {body: "{error}||{notes}"},
+			"routing": {body: "{routing}"},
+			"throttled": {
+				head: "{label}: clocks of GPUs were lowered while they were measured: ",
+				next: ", ", body: "rank {rank} ({reasons})",
+			},
+			"groups": {
+				head: "{label}: two groups of durations ({unit}): ",
+				body: "p50={lower_p50} ({lower_share|percent}) and p50={upper_p50} ({upper_share|percent})",
+			},
+		},
+	},
+	"detail": {
+		width: 18, decimals: 1,
+		rows: map[string]phrase{
+			"pair":        {body: "median={median} ({notes})"},
+			"graph":       {body: "median={median} ({notes})"},
+			"bound":       {joins: true, head: " (", next: "; ", body: "[{operation} by {by}, ]{bytes} bytes a rank at {rate} GB/s"},
+			"calibration": {joins: true, head: ", calibration ", body: "{run})"},
+		},
+	},
+	"moved": {rows: map[string]phrase{
+		"bytes":   {head: "{label}: "},
+		"network": {body: "UCX {ucx|or of unknown version} (modules: {modules|or none})"},
+		"without_cma": {
+			head: "{label}: without its module cma UCX takes a slower way; is UCX_MODULE_DIR right? (ranks: ",
+			next: ", ", body: "{rank}", tail: ")",
+		},
+	}},
+	"checked": {rows: map[string]phrase{
+		"checked":                     {body: "{right}/{ranks} ranks, {rows|,} rows, {wrong|,} wrong"},
+		"first_wrong":                 {body: wrongValue("row")},
+		"first_wrong dispatch-row":    {body: wrongValue("dispatched row")},
+		"first_wrong dispatch-scale":  {body: wrongValue("scale of the dispatched row")},
+		"first_wrong dispatch-source": {body: wrongValue("source of the dispatched row")},
+		"first_wrong combine-row":     {body: wrongValue("combined row")},
+		"first_wrong dispatch-count":  {body: wrongBlock("number of rows", ": ")},
+		"first_wrong dispatch-begin":  {body: wrongBlock("first row", ": ")},
+		"first_wrong padding":         {body: wrongBlock("a row of padding behind those", ", byte {channel}: ")},
+		"first_wrong dispatch-description": {
+			body: "rank {rank}: description of the row from rank {source}, token {token}: " + gotWant,
+		},
+		"first_wrong guard": {
+			body: "rank {rank}: guard beside [the rows of expert {expert}][{notes}], byte {channel}: " + gotWant,
+		},
+		"first_wrong copied-row": {
+			body: "rank {rank}: row {token} copied from rank {source}, channel {channel}: " + gotWant,
+		},
+		"failure no-result":   {head: ofRank, body: "ended without a result after {have} of {want} iterations"},
+		"failure not-right":   {head: ofRank, body: "{error}"},
+		"failure reported":    {head: ofRank, body: "{error}"},
+		"failure unfinished":  {head: ofRank, body: "ended after {have} of {want} iterations"},
+		"failure unexplained": {head: ofRank, body: "failed without saying why"},
+	}},
+	"soaked": {rows: map[string]phrase{
+		"soak": {body: "{epochs|,} epochs, {checked|,} checked in full, {rows|,} rows, {wrong|,} wrong"},
+	}},
+	"limits": {
+		below: "\n", width: 38, decimals: 2,
+		rows: map[string]phrase{
+			"copy_alone": spreadPhrase, "copy_all": spreadPhrase,
+			"cached_alone": spreadPhrase, "cached_all": spreadPhrase,
+			"get_alone": spreadPhrase, "get_all": spreadPhrase, "local": spreadPhrase,
+		},
+	},
+	"input": {below: "\n", rows: map[string]phrase{
+		"routing": {body: "{routing}, seed {seed}; rows travel as {dtype} and come back as bf16"},
+	}},
+	"memory": {
+		above: "{title} (bytes)\n", below: "\n",
+		rows: map[string]phrase{
+			"region":       {head: "  {label|-30} ", body: "{bytes|16}"},
+			"region_part":  {head: "    {label|-28} ", body: "{bytes|16}"},
+			"private":      {head: "  {label|-30} ", body: "{bytes|16}"},
+			"private_part": {head: "    {label|-28} ", body: "{bytes|16}"},
+			"output_rows": {
+				head: "  {label}: ",
+				body: "{reserved|,} reserved ({bytes} bytes, three sets of experts' outputs included), at most {received|,} received; {notes}",
+			},
+		},
+	},
+	"needed": {rows: map[string]phrase{
+		"gpu": {head: "{label} with {ranks|count rank}: ", body: "{needed} bytes{notes} {available} that {name} has"},
+		"host": {
+			head: "{label} of {ranks|count rank}: ",
+			body: "{needed} bytes{notes} {available} that {by} leaves||{needed} bytes; this machine does not tell what it has",
+		},
+		"bytes":  {head: "{label}: "},
+		"limits": {head: "{label}: ", body: "{wait|duration} for every wait for a peer, {run|duration} for the whole run"},
+	}},
+	"record": {},
+}
+
+// notes are the words of notes, with their cells.
+var notes = map[string]string{
+	"rdma_forced":          "RDMA forced",
+	"not_speed":            "checks correctness, not speed",
+	"half_of_time":         "checked in full for at most half of the time",
+	"unfinished":           "{ranks|count rank} did not finish",
+	"shared_gpus":          "ranks share GPUs",
+	"samples":              "{samples|count sample}",
+	"pairs":                "{pairs|count pair}",
+	"graph":                "{replays|count replay} of {operations|count operation}",
+	"not_closed":           "the run ended without closing its record, which holds what was written until then",
+	"signal":               "the run was ended by a signal",
+	"no_reason":            "the record does not say why",
+	"remote_not_counted":   "of rows that come back one a selection, nobody counts the remote ones",
+	"not_mapped":           "a calibration is of mapped memory",
+	"several_hosts":        "a calibration is of one launcher's ranks",
+	"several_threads":      "a calibration copies with one thread a rank",
+	"no_calibration":       "no calibration of this machine; perf calibrate --num-processes={ranks} makes one",
+	"lazy":                 "the rest takes no memory",
+	"on_gpu":               "the GPU has memory for all of them, its host for these",
+	"fits":                 " of",
+	"too_much":             ", more than the",
+	"combined":             "the combined rows",
+	"received_or_combined": "the received or the combined rows",
+}
+
+// enums are the words that stand for others.
+var enums = map[string]string{"link": "the link"}

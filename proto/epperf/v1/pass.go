@@ -1,0 +1,83 @@
+package epperfv1
+
+import (
+	"slices"
+	"strings"
+)
+
+// This file is what follows from the passes of a case: who reports how much of each.
+
+// Operations returns a pass of so many iterations of a mode, back to back.
+func Operations(mode Mode, count int) *Pass {
+	return &Pass{Kind: Pass_KIND_OPERATIONS, Operation: mode, Count: uint32(count)}
+}
+
+// Durations returns how many durations a rank reports of a pass.
+func (p *Pass) Durations(rank int) uint64 {
+	if p.GetKind() == Pass_KIND_ROUND_TRIPS && rank != 0 {
+		return 0 // rank 0 reports them for both
+	}
+	return uint64(p.GetCount())
+}
+
+// MovesRows reports whether a pass leaves something behind that a check can compare.
+func (p *Pass) MovesRows() bool {
+	return p.GetOperation() != Mode_MODE_UNSPECIFIED || p.GetKind() == Pass_KIND_COPY
+}
+
+// Label names a pass in messages: its kind, for copies with direction and how, as "copy get alone".
+func (p *Pass) Label() string {
+	words := []string{Name(p.GetKind())}
+	if p.GetKind() == Pass_KIND_COPY {
+		words = append(words, Name(p.GetDirection()))
+		if p.GetDistinctRows() < p.GetRows() {
+			words = append(words, "cached")
+		}
+		if p.GetAlone() {
+			words = append(words, "alone")
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// PassOf returns the index of the case's first pass that `is` holds of; -1 if of none.
+func (c *Case) PassOf(is func(*Pass) bool) int { return slices.IndexFunc(c.GetPasses(), is) }
+
+// PassOfKind returns the index of the case's first pass of a kind; -1 if it has none.
+func (c *Case) PassOfKind(kind Pass_Kind) int {
+	return c.PassOf(func(p *Pass) bool { return p.GetKind() == kind })
+}
+
+// Pass returns a pass of the case; of an index that is none, an empty one.
+func (c *Case) Pass(index int) *Pass {
+	if index < 0 || index >= len(c.GetPasses()) {
+		return nil
+	}
+	return c.GetPasses()[index]
+}
+
+// Iterations returns how many iterations the case's first pass times.
+func (c *Case) Iterations() int { return int(c.Pass(0).GetCount()) }
+
+// Calibrate is the ModeName of a case that measures the machine itself.
+const Calibrate = "calibrate"
+
+// ModeName names what a case measures: its mode, or Calibrate.
+func (c *Case) ModeName() string {
+	if c.Calibrates() {
+		return Calibrate
+	}
+	return Name(c.GetMode())
+}
+
+// Calibrates reports whether a case measures the machine itself: no tokens travel in it.
+func (c *Case) Calibrates() bool { return c.GetMode() == Mode_MODE_UNSPECIFIED }
+
+// CopiedRows returns the most rows that any pass of the case copies: a rank has room for so many.
+func (c *Case) CopiedRows() uint32 {
+	var rows uint32
+	for _, p := range c.GetPasses() {
+		rows = max(rows, p.GetRows())
+	}
+	return rows
+}

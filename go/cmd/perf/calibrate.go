@@ -116,7 +116,7 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	}
 	for _, name := range slices.Backward(names) {
 		kept, err := record.Read(name)
-		if err != nil || kept.Header.GetPlan().GetDevice() != p.GetDevice() || len(kept.Header.GetHosts()) != 1 || !host.Same(kept.Header.GetHosts()[0], this) {
+		if err != nil || kept.Header.GetPlan().GetDevice() != p.GetDevice() || len(kept.Header.GetHosts()) != 1 || !host.Comparable(kept.Header.GetHosts()[0], this) {
 			continue
 		}
 		if limit, ok := figures.LimitOf(kept); ok && limit.GetCase().GetRanks() == p.GetRanksPerHost() {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/epperf/epperf/go/internal/host"
+	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/rendezvous"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -105,22 +107,17 @@ func ownGPUs(p *epperfv1.Plan, entries []*epperfv1.HostEntry) error {
 
 // reachable sees that the backend brings rows from every host to every other.
 func reachable(p *epperfv1.Plan, entries []*epperfv1.HostEntry) error {
-	if p.GetNvlinkBackend() != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+	if !plan.BackendOf(p).OneHost {
 		return nil
 	}
 	first := entries[0]
 	for _, entry := range entries[1:] {
-		if !sameHost(entry.GetHost(), first.GetHost()) {
+		if !host.Same(entry.GetHost(), first.GetHost()) {
 			return errors.New("--nvlink-backend=ipc maps memory of one host, but " + named(first) + " and " + named(entry) +
 				" are two hosts; start all launchers on one of them, or measure each by itself with --nnodes=1")
 		}
 	}
 	return nil
-}
-
-// sameHost reports whether processes of the two can map each other's memory.
-func sameHost(a, b *epperfv1.Host) bool {
-	return a.GetBootId() == b.GetBootId() && a.GetHostId() == b.GetHostId()
 }
 
 func named(entry *epperfv1.HostEntry) string {

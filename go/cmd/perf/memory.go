@@ -65,13 +65,13 @@ func (m rankMemory) total() uint64 {
 
 // memoryOf returns what a rank takes of its host's memory.
 func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (rankMemory, error) {
-	backend, onGPU := p.GetNvlinkBackend(), p.GetDevice() == epperfv1.Device_DEVICE_CUDA
-	if onGPU {
-		backend = epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC // ranks on GPUs have no images
-	}
-	engine, err := native.MemoryNeeded(c, backend, plan.Threads(p), routing.ReceivedSelections(rank))
+	engine, err := native.MemoryNeeded(c, p.GetNvlinkBackend(), plan.Threads(p), routing.ReceivedSelections(rank))
 	if err != nil {
 		return rankMemory{}, err
+	}
+	onGPU := p.GetDevice() == epperfv1.Device_DEVICE_CUDA
+	if plan.BackendOf(p).On(p.GetDevice()).Mapped {
+		engine.PrivateBytes, engine.ImageBytes = engine.PrivateBytes-engine.ImageBytes, 0 // no images
 	}
 	ids := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of a rank; or its weights of a set
 	if onGPU {

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/topology"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -103,9 +104,7 @@ func readHost(sys fs.FS) (*topology.Topology, error) {
 
 // usesNICs reports whether ranks move rows with UCX.
 func usesNICs(p *epperfv1.Plan) bool {
-	backend := p.GetNvlinkBackend()
-	return p.GetDevice() == epperfv1.Device_DEVICE_CUDA &&
-		backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC
+	return plan.BackendOf(p).On(p.GetDevice()).NICs
 }
 
 // withoutNIC lists the GPUs that have none.

@@ -9,6 +9,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/native"
+	"github.com/epperf/epperf/go/internal/plan"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -45,7 +46,7 @@ func nixlOf(c *cli.Context) native.NIXL {
 // findNIXL says where ranks may find NIXL: as the user says, else with what this program was built
 // with; else the system may have it, which ranks find out.
 func findNIXL(p *epperfv1.Plan, root string) (native.NIXL, error) {
-	if p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+	if !plan.BackendOf(p).NIXL {
 		return native.NIXL{}, nil
 	}
 	if root != "" {

@@ -170,7 +170,7 @@ func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	switch path := c.String("calibration"); {
 	case path != "" && !c.Bool("detail"):
 		return nil, command.Usagef("--calibration: nothing is compared with it; add --detail")
-	case path != "" && p.GetNvlinkBackend() != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC:
+	case path != "" && !plan.BackendOf(p).Calibrated:
 		return nil, command.Usagef("--calibration: a calibration is of mapped memory; try --nvlink-backend=ipc")
 	case path != "" && plan.HostCount(p) > 1:
 		return nil, command.Usagef("--calibration: a calibration is of one launcher's ranks; try --nnodes=1")
@@ -178,7 +178,7 @@ func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 		return nil, command.Usagef("--calibration: a calibration copies with one thread a rank; try --threads=1")
 	case path != "":
 		return limitFrom(path, p)
-	case c.Bool("detail") && p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
+	case c.Bool("detail") && plan.BackendOf(p).Calibrated && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:
 		return newestLimit(c.String("output"), p)
 	}
 	return nil, nil

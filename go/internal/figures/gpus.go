@@ -3,6 +3,7 @@ package figures
 import (
 	"slices"
 
+	"github.com/epperf/epperf/go/internal/host"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -12,14 +13,14 @@ func (s *Summary) addGPUs(header *epperfv1.Header) {
 		return
 	}
 	s.SharedGPU = header.GetPlan().GetSharedGpu()
-	ranks, gpus := map[identity]int{}, map[identity]map[string]bool{}
-	for _, host := range header.GetHosts() {
-		at := machineOf(host)
+	ranks, gpus := map[host.ID]int{}, map[host.ID]map[string]bool{}
+	for _, described := range header.GetHosts() {
+		at := host.IDOf(described)
 		ranks[at] += int(header.GetPlan().GetRanksPerHost())
 		if gpus[at] == nil {
 			gpus[at] = map[string]bool{}
 		}
-		for _, gpu := range host.GetGpus() {
+		for _, gpu := range described.GetGpus() {
 			if !gpus[at][gpu.GetUuid()] {
 				gpus[at][gpu.GetUuid()] = true
 				s.countGPU(gpu)

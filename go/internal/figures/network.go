@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -48,8 +49,7 @@ func summarizeNetwork(header *epperfv1.Header, ranks []record.RankRecord) *Netwo
 // user did not choose otherwise.
 func wantsModule(header *epperfv1.Header, rank int) bool {
 	p := header.GetPlan()
-	if p.GetDevice() != epperfv1.Device_DEVICE_CPU || p.GetNvlinkBackend() != epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL ||
-		p.GetRanksPerHost() < 2 {
+	if !plan.BackendOf(p).On(p.GetDevice()).CopiesAtOnce || p.GetRanksPerHost() < 2 {
 		return false
 	}
 	host := rank / int(p.GetRanksPerHost())

@@ -3,10 +3,10 @@
 package figures
 
 import (
-	"cmp"
 	"math"
 	"slices"
 
+	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/stats"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -169,11 +169,11 @@ func Summarize(r *record.Record) *Summary {
 
 // addHosts counts machines. Launchers on one of them share its CPUs.
 func (s *Summary) addHosts(header *epperfv1.Header) {
-	workers, cpus := map[identity]int{}, map[identity]int{}
-	for _, host := range header.GetHosts() {
-		at := machineOf(host)
+	workers, cpus := map[host.ID]int{}, map[host.ID]int{}
+	for _, described := range header.GetHosts() {
+		at := host.IDOf(described)
 		workers[at] += int(header.GetPlan().GetRanksPerHost()) * s.Threads
-		cpus[at] = max(cpus[at], int(host.GetUsableCpus()))
+		cpus[at] = max(cpus[at], int(described.GetUsableCpus()))
 	}
 	s.Hosts = len(workers)
 	for at, usable := range cpus {
@@ -187,13 +187,6 @@ func (s *Summary) addHosts(header *epperfv1.Header) {
 }
 
 func onGPUs(p *epperfv1.Plan) bool { return p.GetDevice() == epperfv1.Device_DEVICE_CUDA }
-
-// identity tells machines apart.
-type identity struct{ bootID, hostID string }
-
-func machineOf(host *epperfv1.Host) identity {
-	return identity{cmp.Or(host.GetBootId(), host.GetName()), host.GetHostId()}
-}
 
 func ending(trailer *epperfv1.Trailer) Ending {
 	switch {

@@ -49,14 +49,6 @@ func (s System) Describe() *epperfv1.Host {
 	}
 }
 
-// Same reports whether two descriptions are of one machine, as far as measurements are concerned:
-// it may have been started anew in between, or have another kernel.
-func Same(a, b *epperfv1.Host) bool {
-	sameGPU := func(a, b *epperfv1.Gpu) bool { return a.GetUuid() == b.GetUuid() }
-	return a.GetName() == b.GetName() && a.GetCpuModel() == b.GetCpuModel() && a.GetUsableCpus() == b.GetUsableCpus() &&
-		slices.EqualFunc(a.GetGpus(), b.GetGpus(), sameGPU)
-}
-
 // UsableCPUs returns how many CPUs this process and its children may keep busy: those of its
 // affinity, or fewer where a cgroup's quota is smaller. Part of a CPU is none, but for the first.
 func (s System) UsableCPUs() int {

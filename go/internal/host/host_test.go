@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/epperf/epperf/go/internal/host"
-	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // machine writes files below a folder of its own.
@@ -111,25 +110,6 @@ func TestDescribe(t *testing.T) {
 	}
 	if !slices.Contains(got.GetUcxEnvironment(), "UCX_TLS=tcp") || !slices.IsSorted(got.GetUcxEnvironment()) {
 		t.Errorf("UCX environment %q", got.GetUcxEnvironment())
-	}
-}
-
-func TestAMachineIsTheSameAfterItStartedAnew(t *testing.T) {
-	this := &epperfv1.Host{Name: "node-a", CpuModel: "fast", UsableCpus: 8, Kernel: "6.1.0", BootId: "1", MemoryBytes: 5}
-	gpu := []*epperfv1.Gpu{{Uuid: "GPU-1"}}
-	for name, test := range map[string]struct {
-		other *epperfv1.Host
-		want  bool
-	}{
-		"another boot and kernel": {&epperfv1.Host{Name: "node-a", CpuModel: "fast", UsableCpus: 8, Kernel: "6.2.0", BootId: "2"}, true},
-		"another name":            {&epperfv1.Host{Name: "node-b", CpuModel: "fast", UsableCpus: 8}, false},
-		"another CPU":             {&epperfv1.Host{Name: "node-a", CpuModel: "slow", UsableCpus: 8}, false},
-		"fewer CPUs":              {&epperfv1.Host{Name: "node-a", CpuModel: "fast", UsableCpus: 4}, false},
-		"a GPU":                   {&epperfv1.Host{Name: "node-a", CpuModel: "fast", UsableCpus: 8, Gpus: gpu}, false},
-	} {
-		if got := host.Same(this, test.other); got != test.want {
-			t.Errorf("%s: Same = %t, want %t", name, got, test.want)
-		}
 	}
 }
 

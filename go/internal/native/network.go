@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/epperf/epperf/go/internal/plan"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -21,17 +22,17 @@ func backendOf(backend epperfv1.NvlinkBackend) C.ep_nvlink_backend {
 
 // pathOf returns how ranks reach each other: a backend that cannot does not connect.
 func pathOf(device epperfv1.Device, backend epperfv1.NvlinkBackend) epperfv1.Path {
-	if backend != epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC && device != epperfv1.Device_DEVICE_CUDA {
-		return epperfv1.Path_PATH_NETWORK
+	if plan.BackendFor(backend).On(device).Mapped {
+		return epperfv1.Path_PATH_MAPPED
 	}
-	return epperfv1.Path_PATH_MAPPED
+	return epperfv1.Path_PATH_NETWORK
 }
 
 // Paths says how this rank reaches each rank, and over which network; nil if over none.
 func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
 	paths := slices.Repeat([]epperfv1.Path{pathOf(e.device, e.backend)}, int(e.of.GetRanks()))
 	paths[e.rank] = epperfv1.Path_PATH_OWN
-	if e.backend == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+	if !plan.BackendFor(e.backend).Network {
 		return paths, nil, nil
 	}
 	var network C.ep_network

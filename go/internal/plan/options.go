@@ -3,8 +3,6 @@
 package plan
 
 import (
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -254,14 +252,6 @@ func tokensOfRank(text string, ranks int) ([]uint32, error) {
 		return nil, &UsageError{"tokens", text, problem, argument("tokens", tokens[0])}
 	}
 	return tokens, nil
-}
-
-// newRunID returns eight random hexadecimal digits. A second claim of the same id is an error
-// where runs share an etcd, so an unlikely collision costs a retry and no result.
-func newRunID() string {
-	var random [4]byte
-	rand.Read(random[:]) // never fails
-	return hex.EncodeToString(random[:])
 }
 
 // parse reads an enum's name. good is a value to suggest; extra are names that the flag takes

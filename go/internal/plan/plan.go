@@ -32,7 +32,7 @@ func Threads(p *epperfv1.Plan) int { return max(1, int(p.GetThreadsPerRank())) }
 // RanksOnHost returns how many ranks of a valid plan share a host. Where they map each other's
 // memory that is all of them, whichever launcher started them.
 func RanksOnHost(p *epperfv1.Plan) int {
-	if p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
+	if BackendOf(p).OneHost {
 		return RankCount(p)
 	}
 	return int(p.GetRanksPerHost())

@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -52,17 +51,11 @@ func (l limits) check(value int64) error {
 	return &UsageError{l.flag, strconv.FormatInt(value, 10), problem, argument(l.flag, min(max(value, l.min), l.max))}
 }
 
-// runIDs are good in file names, in etcd keys and on command lines.
-var runIDs = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 // Validate returns a *UsageError for the first thing that keeps p from being run by any build.
 // It takes p from anywhere: nothing in it is trusted.
 func Validate(p *epperfv1.Plan) error {
-	if !runIDs.MatchString(p.GetRunId()) {
-		return &UsageError{
-			"run-id", strconv.Quote(p.GetRunId()),
-			"must be 1 to 64 letters, digits, dots, dashes and underscores, a letter or digit first", "",
-		}
+	if !RunID.MatchString(p.GetRunId()) {
+		return &UsageError{"run-id", strconv.Quote(p.GetRunId()), "must be " + RunIDForm, ""}
 	}
 	if cases := len(p.GetCases()); cases < 1 || cases > maxCases {
 		return &UsageError{"cases", strconv.Itoa(cases), fmt.Sprintf("must be 1 to %s", thousands(maxCases)), ""}

@@ -24,7 +24,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -35,6 +34,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/epperf/epperf/go/internal/plan"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -80,14 +80,11 @@ type Member struct {
 	closed sync.Once
 }
 
-// runID keeps run ids to one level of keys, and readable.
-var runID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
-
 // Join enters a run: node 0 claims its id, every launcher its place in it. It waits for nobody.
 // A run or place that someone holds already is a *ClaimedError.
 func Join(ctx context.Context, config Config) (*Member, error) {
-	if !runID.MatchString(config.RunID) {
-		return nil, fmt.Errorf("join run %q: an id has up to 128 letters, digits, dots, dashes and underscores", config.RunID)
+	if !plan.RunID.MatchString(config.RunID) {
+		return nil, fmt.Errorf("join run %q: an id has %s", config.RunID, plan.RunIDForm)
 	}
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints:            config.Endpoints,

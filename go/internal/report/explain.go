@@ -59,7 +59,7 @@ func (e *Explanation) Text() []byte { return text(e.Tables()) }
 // Tables returns what is said of the run: what it is to be, what it takes, and how long it may.
 func (e *Explanation) Tables() []table.Table {
 	return []table.Table{
-		plan(e.Summary, &e.Summary.Cases[0]),
+		planned(e.Summary, &e.Summary.Cases[0]),
 		{Name: "input", Rows: []table.Row{{Name: "routing", Label: "Routing", Cells: []table.Cell{
 			table.EnumCell("routing", e.Routing), table.CountCell("seed", e.Seed), table.EnumCell("dtype", e.Dtype),
 		}}}},

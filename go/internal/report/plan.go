@@ -2,11 +2,12 @@ package report
 
 import (
 	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
-// plan is what was to be measured, and on what.
-func plan(s *figures.Summary, c *figures.CaseSummary) table.Table {
+// planned is what was to be measured, and on what.
+func planned(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	rows := []table.Row{
 		enum("mode", "Mode", c.Mode),
 		count("ranks", "Ranks", c.Ranks),
@@ -43,8 +44,8 @@ func plan(s *figures.Summary, c *figures.CaseSummary) table.Table {
 
 func backend(s *figures.Summary) table.Row {
 	row := enum("backend", "Backend", s.Backend)
-	if s.Backend == "none" {
-		row.Notes = []table.Note{{Name: "rdma_forced"}}
+	if note := plan.BackendNamed(s.Backend).Note; note != "" {
+		row.Notes = []table.Note{{Name: note}}
 	}
 	return row
 }

@@ -38,7 +38,7 @@ func Tables(s *figures.Summary) []table.Table {
 			tables = append(tables, calibration(s, c)...)
 			continue
 		}
-		tables = append(tables, plan(s, c), verdict("Data Plane", c))
+		tables = append(tables, planned(s, c), verdict("Data Plane", c))
 		if c.Soak == nil { // there nothing was timed
 			tables = append(tables, throughput(c))
 		}

@@ -55,8 +55,8 @@ Result<std::unique_ptr<Region>> RegionOf(const ep_config& from, const RankConfig
                          .run_name = text(from.run_id)};
   if (from.device == EP_DEVICE_CUDA) transport.gpu = static_cast<int>(from.gpu);
   if (from.nixl_candidate != nullptr) transport.nixl_candidates.emplace_back(from.nixl_candidate);
-  return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank,
-                                                rank.wait_timeout_ns, from.landing_rows));
+  return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns,
+                                                from.landing_rows));
 }
 
 // Makes an engine whose peers' memory is mapped, and its calibration.
@@ -102,9 +102,8 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
   return CreateWithCalibration<CudaEngine, CudaCalibration>(
       from, std::move(rank),
-      CudaConfig{.gpu = static_cast<int>(from.gpu),
-                 .ranks_on_gpu = from.ranks_on_gpu,
-                 .sms = from.sms},
+      CudaConfig{
+          .gpu = static_cast<int>(from.gpu), .ranks_on_gpu = from.ranks_on_gpu, .sms = from.sms},
       CudaCalibrationConfig{.rows = from.landing_rows, .seed = from.seed}, std::move(region), made);
 }
 

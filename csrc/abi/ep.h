@@ -133,8 +133,8 @@ void ep_destroy(ep_engine* engine);
 // EP_INVALID: capacity is too small.
 ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* size);
 
-// Makes all peers reachable. `blobs` holds one blob a rank, in rank order, one after another; `sizes` their
-// lengths. Compares the peers' layouts with ours.
+// Makes all peers reachable. `blobs` holds one blob a rank, in rank order, one after another;
+// `sizes` their lengths. Compares the peers' layouts with ours.
 ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count);
 
 // What the rank's network library is, as it says itself; each list has an item a line.

@@ -77,11 +77,12 @@ T ValueOf(Result<T>&& result) {
 
 // Returns from the function with the failure of a Status or a Result; is the Result's value
 // otherwise.
-#define EP_TRY(...)                                                                               \
-  __extension__({                                                                                 \
-    auto ep_tried = (__VA_ARGS__);                                                                \
-    if (!ep_tried.ok()) [[unlikely]] return ::ep::internal::FailureOf(std::move(ep_tried));       \
-    ::ep::internal::ValueOf(std::move(ep_tried));                                                 \
+#define EP_TRY(...)                                          \
+  __extension__({                                            \
+    auto ep_tried = (__VA_ARGS__);                           \
+    if (!ep_tried.ok()) [[unlikely]]                         \
+      return ::ep::internal::FailureOf(std::move(ep_tried)); \
+    ::ep::internal::ValueOf(std::move(ep_tried));            \
   })
 
 #endif  // CSRC_BASE_STATUS_H_

@@ -1,5 +1,5 @@
-// The CPU engine: one rank whose workers are the calling thread and its helpers. With LinkDevice its
-// region has a link.
+// The CPU engine: one rank whose workers are the calling thread and its helpers. With LinkDevice
+// its region has a link.
 //
 // It runs the very bodies of csrc/protocol that GPUs run. `Device` is the policy they are given;
 // tests put one in its place that breaks a rule and see the check notice.

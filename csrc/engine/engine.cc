@@ -30,8 +30,8 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
                                 ": layouts rank and flat need the weights of all ranks"};
   }
   const uint32_t tokens = config.routing.tokens_of_rank[context_.rank];
-  Status status =
-      tensors_.Allocate(shape, workers, tokens, config.routing.Selected(context_.rank, 0), config.weights);
+  Status status = tensors_.Allocate(shape, workers, tokens,
+                                    config.routing.Selected(context_.rank, 0), config.weights);
   if (!status.ok()) return status;
   for (uint32_t set = 0; set < kSets; ++set) {
     ForRanges(host_threads_, tokens, RowsWorthAThread(sizeof(Bf16) * shape.hidden),
@@ -41,8 +41,8 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
                 }
               });
   }
-  checker_ = std::make_unique<Checker>(std::move(config.routing), context_.rank, &tensors_,
-                                       host_threads_);
+  checker_ =
+      std::make_unique<Checker>(std::move(config.routing), context_.rank, &tensors_, host_threads_);
   const RegionHeader header = Header();
   return CopyHeader(&header, reinterpret_cast<RegionHeader*>(region_->data()),
                     "write the region's header");
@@ -67,8 +67,8 @@ Status Engine::Ready(bool wants_expert_rows) const {
   return {};
 }
 
-// The header goes with the blob, so that a rank of another plan is refused before anything is mapped,
-// and lies in the region, so that what is mapped is known to be the peer's.
+// The header goes with the blob, so that a rank of another plan is refused before anything is
+// mapped, and lies in the region, so that what is mapped is known to be the peer's.
 std::vector<uint8_t> Engine::Blob() const {
   const RegionHeader header = Header();
   std::vector<uint8_t> blob(sizeof(header));
@@ -84,14 +84,14 @@ Status Engine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
     return {Code::kInvalid, doing + ": " + std::to_string(blobs.size()) + " blobs for " +
                                 std::to_string(context_.shape.ranks) + " ranks"};
   }
-  std::vector<std::span<const uint8_t>> rest;
+  std::vector<std::span<const uint8_t>> rest(blobs.size());
   for (uint32_t rank = 0; rank < blobs.size(); ++rank) {
     RegionHeader header = {};
     if (blobs[rank].size() >= sizeof(header)) {
       std::memcpy(&header, blobs[rank].data(), sizeof(header));
+      rest[rank] = blobs[rank].subspan(sizeof(header));
     }
-    EP_TRY(CheckHeader(header, rank));
-    rest.push_back(blobs[rank].subspan(sizeof(header)));
+    if (rank != context_.rank) EP_TRY(CheckHeader(header, rank));
   }
   std::vector<Reach> reached;
   EP_TRY(region_->Connect(rest, context_.rank, &reached));

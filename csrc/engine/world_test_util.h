@@ -112,9 +112,9 @@ class World {
                                   .host_threads = config.host_threads};
       const CpuConfig cpu = {.threads = config.threads, .oversubscribed = true};
       std::unique_ptr<Engine> engine;
-      ExpectOk({Engine::Create(
-          of_rank, cpu, make_region(MakeRegionConfig(chunked, rank, config.wait_timeout_ns)),
-          &engine)});
+      ExpectOk({Engine::Create(of_rank, cpu,
+                               make_region(MakeRegionConfig(chunked, rank, config.wait_timeout_ns)),
+                               &engine)});
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }

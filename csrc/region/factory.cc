@@ -33,8 +33,8 @@ Result<std::unique_ptr<Region>> MakeRegion(const Transport& transport, const Reg
   switch (transport.backend) {
     case Backend::kIpc:
       if (!transport.gpu) return EP_TRY(ShmRegion::Create(config.bytes));
-      EP_TRY(CudaStatus(cudaSetDevice(*transport.gpu),
-                        "use GPU " + std::to_string(*transport.gpu)));
+      EP_TRY(
+          CudaStatus(cudaSetDevice(*transport.gpu), "use GPU " + std::to_string(*transport.gpu)));
       return EP_TRY(CudaRegion::Create(config.bytes));
     case Backend::kNixl:
     case Backend::kNone:

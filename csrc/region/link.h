@@ -1,9 +1,9 @@
 // Moves bytes to ranks whose memory this process cannot map.
 //
 // The protocol's bodies write to a peer's region as memory. Of a peer that is not mapped they get
-// an image instead (csrc/region/region.h), which this rank writes and its link reads, to put what is
-// there into the peer's region at the same offsets. The slots of a (bank, rank) pair lie one behind
-// the other, so that a message is a few long extents whatever the number of rows.
+// an image instead (csrc/region/region.h), which this rank writes and its link reads, to put what
+// is there into the peer's region at the same offsets. The slots of a (bank, rank) pair lie one
+// behind the other, so that a message is a few long extents whatever the number of rows.
 #ifndef CSRC_REGION_LINK_H_
 #define CSRC_REGION_LINK_H_
 

@@ -111,8 +111,8 @@ Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs, uin
 
 std::optional<Network> NixlLink::network() const {
   nixl::Description found = agent_->Describe();
-  Network network = {std::move(found.ucx_version), std::move(found.modules),
-                     std::move(found.transports), {}};
+  Network network = {
+      std::move(found.ucx_version), std::move(found.modules), std::move(found.transports), {}};
   for (const nixl::Setting& setting : agent_->library().Settings()) {
     if (setting.ours) network.settings.push_back(setting.name + "=" + setting.value);
   }
@@ -143,8 +143,7 @@ Status NixlLink::Learn(uint32_t rank, std::span<const uint8_t> bytes) {
     return {Code::kInvalid,
             "its blob of " + std::to_string(bytes.size()) + " bytes is not one of this version"};
   }
-  if (blob.rank != rank || blob.ranks != config_.ranks ||
-      blob.region_bytes != config_.bytes) {
+  if (blob.rank != rank || blob.ranks != config_.ranks || blob.region_bytes != config_.bytes) {
     return {Code::kProtocol,
             "it is rank " + std::to_string(blob.rank) + " of " + std::to_string(blob.ranks) +
                 " with a region of " + std::to_string(blob.region_bytes) +

@@ -34,8 +34,7 @@ Status NixlLink::Check(uint32_t peer, std::span<const Extent> extents,
   if (!connected_) return {Code::kState, "the link is not connected"};
   if (peer >= config_.ranks || peer == config_.rank) return {Code::kInvalid, "it is no peer"};
   for (const Extent& extent : extents) {
-    if (extent.offset > config_.bytes ||
-        extent.bytes > config_.bytes - extent.offset) {
+    if (extent.offset > config_.bytes || extent.bytes > config_.bytes - extent.offset) {
       return {Code::kInvalid, std::to_string(extent.bytes) + " bytes at " +
                                   std::to_string(extent.offset) + " are beyond the region"};
     }

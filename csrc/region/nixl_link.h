@@ -1,5 +1,5 @@
-// A region in host memory whose peers NIXL brings messages: over shared memory, cross-memory attach,
-// TCP or whatever else UCX finds.
+// A region in host memory whose peers NIXL brings messages: over shared memory, cross-memory
+// attach, TCP or whatever else UCX finds.
 //
 // A message is one write of all its extents with a notification that says which words to set. The
 // notification follows the bytes, wherever a network would let a word overtake them, and the words

@@ -31,16 +31,16 @@ static_assert(Link::kMostWords * sizeof(uint64_t) <= kWordsShare);
 
 inline NixlLinkConfig Config(uint32_t rank, uint32_t ranks, bool tcp_only) {
   return {
-          .region = {.rank = rank,
-                   .ranks = ranks,
-                   .bytes = kRegionBytes,
-                   .image_extents = {{kRowsAt, (kRegionBytes - kRowsAt) / 2},
-                                     {(kRegionBytes + kRowsAt) / 2, (kRegionBytes - kRowsAt) / 2}},
-                   .wait_timeout_ns = kDeadlineNs},
-          .root = nixl::TestRoot(),
-          .candidates = {},
-          .transports = tcp_only ? "tcp,self" : "",
-          .run_name = "test"};
+      .region = {.rank = rank,
+                 .ranks = ranks,
+                 .bytes = kRegionBytes,
+                 .image_extents = {{kRowsAt, (kRegionBytes - kRowsAt) / 2},
+                                   {(kRegionBytes + kRowsAt) / 2, (kRegionBytes - kRowsAt) / 2}},
+                 .wait_timeout_ns = kDeadlineNs},
+      .root = nixl::TestRoot(),
+      .candidates = {},
+      .transports = tcp_only ? "tcp,self" : "",
+      .run_name = "test"};
 }
 
 inline void Require(const Status& status) {
@@ -62,7 +62,8 @@ inline std::vector<std::span<const uint8_t>> Blobs(Processes& all, uint32_t rank
   return blobs;
 }
 
-inline Status Connect(NixlLink& link, const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank = 0) {
+inline Status Connect(NixlLink& link, const std::vector<std::span<const uint8_t>>& blobs,
+                      uint32_t rank = 0) {
   std::vector<Reach> reached;
   return link.Connect(blobs, rank, &reached);
 }

@@ -17,8 +17,8 @@ enum class NixlUse {
   kNever,   // it must not be: what is to be measured is a network of NICs
 };
 
-// Fills in how each peer is reached, from the entries of a view of all peers' regions in rank order;
-// what `reached` has for `rank`, which is ours, stays. kInvalid: a peer cannot be used so.
+// Fills in how each peer is reached, from the entries of a view of all peers' regions in rank
+// order; what `reached` has for `rank`, which is ours, stays. kInvalid: a peer cannot be used so.
 Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, NixlUse use, uint32_t rank,
                   std::vector<Reach>* reached);
 

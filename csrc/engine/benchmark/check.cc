@@ -86,8 +86,7 @@ void RunShape(const char* name, const Shape& shape) {
                                  .wait_timeout_ns = 60'000'000'000,
                                  .routing = routing,
                                  .weights = routing.Weights(rank, 0, 0)},
-                                {.oversubscribed = true},
-                                *std::move(region), &engines[rank]));
+                                {.oversubscribed = true}, *std::move(region), &engines[rank]));
     };
     rank == 0 ? Timed("create, make inputs", create) : create();
     blobs.push_back(engines[rank]->Blob());

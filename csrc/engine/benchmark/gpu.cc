@@ -60,7 +60,8 @@ std::unique_ptr<CudaEngine> OneRank(const Shape& shape, bool nothing = false) {
     }
   }
   routing.weights.assign(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
-  Result<std::unique_ptr<CudaRegion>> region = CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
+  Result<std::unique_ptr<CudaRegion>> region =
+      CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
   Require(region.status());
   std::unique_ptr<CudaEngine> engine;
   Require(CudaEngine::Create({.rank = 0,

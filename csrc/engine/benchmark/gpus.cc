@@ -83,7 +83,8 @@ class World {
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
       Require(CudaStatus(cudaSetDevice(static_cast<int>(rank)), "use a GPU"));
-      Result<std::unique_ptr<CudaRegion>> region = CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
+      Result<std::unique_ptr<CudaRegion>> region =
+          CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
       Require(region.status());
       std::unique_ptr<CudaEngine> engine;
       Require(CudaEngine::Create({.rank = rank,

@@ -18,7 +18,6 @@ func backendOf(backend epperfv1.NvlinkBackend) C.ep_nvlink_backend {
 	return C.ep_nvlink_backend(backend)
 }
 
-
 // Paths says how this rank reaches each rank, and over which network; nil if it has none.
 func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
 	reached := make([]C.ep_path, e.of.GetRanks())

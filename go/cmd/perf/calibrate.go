@@ -13,6 +13,7 @@ import (
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/preflight"
 	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -49,7 +50,7 @@ func calibrate(c *cli.Context) error {
 		return command.Usagef("--output: a folder is missing")
 	}
 	// What counts GPUs is the same as of a run.
-	counted := countGPUs(plan.Options{Device: c.String("device")})
+	counted := preflight.CountGPUs(plan.Options{Device: c.String("device")})
 	p, err := plan.NewCalibration(plan.CalibrationOptions{
 		NumProcesses:    c.Int("num-processes"),
 		Device:          counted.Device,
@@ -111,7 +112,7 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	}
 	slices.Sort(names) // they begin with the time
 	this := system.Describe()
-	if this.Gpus, err = gpusOf(p); err != nil {
+	if this.Gpus, err = preflight.GPUsOf(p); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Backward(names) {

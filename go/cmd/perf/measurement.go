@@ -13,6 +13,7 @@ import (
 	"github.com/epperf/epperf/go/internal/launch"
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/preflight"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -30,7 +31,7 @@ type measurement struct {
 	stderr io.Writer
 	quiet  bool
 	debug  bool // say when barriers are passed
-	nics   nicChoice
+	nics   preflight.NICs
 	// gatherBytes is how many bytes of samples are brought to node 0; of more there are only parts.
 	gatherBytes uint64
 
@@ -44,20 +45,20 @@ func (m measurement) do(ctx context.Context) (err error) {
 	if m.system, err = host.This(); err != nil {
 		return err
 	}
-	if err := enoughMemory(m.plan, m.party.nodeRank, m.system); err != nil {
+	if err := preflight.EnoughMemory(m.plan, m.party.nodeRank, m.system); err != nil {
 		return err
 	}
-	gpus, err := gpusOf(m.plan)
+	gpus, err := preflight.GPUsOf(m.plan)
 	if err != nil {
 		return err
 	}
-	if err := enoughGPUMemory(m.plan, gpus); err != nil {
+	if err := preflight.EnoughGPUMemory(m.plan, gpus); err != nil {
 		return err
 	}
-	if err := enoughFiles(m.plan); err != nil {
+	if err := preflight.EnoughFiles(m.plan); err != nil {
 		return err
 	}
-	netDevices, err := m.nics.ofRanks(m.plan, gpus, os.DirFS("/sys"), m.stderr)
+	netDevices, err := m.nics.OfRanks(m.plan, gpus, os.DirFS("/sys"), m.stderr)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,14 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// rankName is the command as which perf executes itself once a rank.
-const rankName = "rank"
+const (
+	// rankName is the command as which perf executes itself once a rank.
+	rankName = "rank"
+	// nixlRootFlag names NIXL's folder to a user's perf, and again to the ranks that it starts.
+	nixlRootFlag = "nixl-root"
+	// nixlCandidateFlag is for ranks alone.
+	nixlCandidateFlag = "nixl-candidate"
+)
 
 func rankCommand() *cli.Command {
 	return &cli.Command{
@@ -153,4 +159,25 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int, nixl native.N
 		config.RanksOnGPU = plan.RanksOnGPU(p, config.GPU, gpus)
 	}
 	return native.Open(config)
+}
+
+// nixlFlags are those of a rank.
+func nixlFlags() []cli.Flag {
+	return []cli.Flag{&cli.StringFlag{Name: nixlRootFlag}, &cli.StringFlag{Name: nixlCandidateFlag}}
+}
+
+// nixlArguments are what nixlOf reads.
+func nixlArguments(nixl native.NIXL) []string {
+	var arguments []string
+	if nixl.Root != "" {
+		arguments = append(arguments, "--"+nixlRootFlag+"="+nixl.Root)
+	}
+	if nixl.Candidate != "" {
+		arguments = append(arguments, "--"+nixlCandidateFlag+"="+nixl.Candidate)
+	}
+	return arguments
+}
+
+func nixlOf(c *cli.Context) native.NIXL {
+	return native.NIXL{Root: c.String(nixlRootFlag), Candidate: c.String(nixlCandidateFlag)}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/preflight"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -97,14 +98,14 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	nics, err := nicChoiceOf(c)
+	nics, err := preflight.NewNICs(c.Bool("skip-nic-discovery"), c.Int("nics-per-gpu"), c.String("nic-map"))
 	if err != nil {
 		return err
 	}
 	if err := refuseTimed(c); err != nil {
 		return err
 	}
-	p, err := plan.New(countGPUs(plan.Options{
+	p, err := plan.New(preflight.CountGPUs(plan.Options{
 		RunID:          runID,
 		Nodes:          party.nodes,
 		NumProcesses:   c.Int("num-processes"),
@@ -142,7 +143,7 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	nixl, err := findNIXL(p, c.String(nixlRootFlag))
+	nixl, err := preflight.FindNIXL(p, c.String(nixlRootFlag))
 	if err != nil {
 		return err
 	}

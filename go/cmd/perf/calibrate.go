@@ -10,6 +10,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/conduct"
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
@@ -65,17 +66,18 @@ func calibrate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(context.Background())
+	ctx, stop := conduct.UntilSignal(context.Background())
 	defer stop()
-	return measurement{
-		plan:   p,
-		party:  party{nodes: 1},
-		output: c.String("output"),
-		stdout: c.App.Writer,
-		stderr: c.App.ErrWriter,
-		quiet:  c.Bool("quiet"),
-		debug:  os.Getenv("EPPERF_DEBUG") != "",
-	}.do(ctx)
+	return conduct.Run{
+		Plan:          p,
+		Party:         conduct.Party{Nodes: 1},
+		Output:        c.String("output"),
+		RankArguments: rankArguments,
+		Stdout:        c.App.Writer,
+		Stderr:        c.App.ErrWriter,
+		Quiet:         c.Bool("quiet"),
+		Debug:         os.Getenv("EPPERF_DEBUG") != "",
+	}.Do(ctx)
 }
 
 // limitFrom reads the calibration in a file that the user names.

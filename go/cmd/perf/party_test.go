@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/epperf/epperf/go/internal/command"
-	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 func TestEndpoints(t *testing.T) {
@@ -56,28 +55,9 @@ func TestRunIDs(t *testing.T) {
 		"a step without job?": {"", "", "3", 2, "", "--run-id"},
 	} {
 		environment := map[string]string{"SLURM_JOB_ID": test.job, "SLURM_STEP_ID": test.step}
-		got, err := party{nodes: test.nodes}.runID(test.typed, func(name string) string { return environment[name] })
+		got, err := runIDOf(test.nodes, test.typed, func(name string) string { return environment[name] })
 		if got != test.want || (err != nil) != (test.wrong != "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
 			t.Errorf("%s: %q, %v", name, got, err)
-		}
-	}
-}
-
-func TestManySamplesStayInParts(t *testing.T) {
-	for name, test := range map[string]struct {
-		ranks, iterations uint32
-		nodes             int
-		want              bool
-	}{
-		"few":          {64, 100, 8, false},
-		"64 MiB":       {16, 1 << 20, 2, false},
-		"more":         {17, 1 << 20, 17, true},
-		"one launcher": {64, 1_000_000, 1, false},
-	} {
-		p := &epperfv1.Plan{Cases: []*epperfv1.Case{{Ranks: test.ranks, Passes: []*epperfv1.Pass{{Count: test.iterations}}}}}
-		m := measurement{plan: p, party: party{nodes: test.nodes}, gatherBytes: maxGatheredBytes}
-		if got := m.partsOnly(); got != test.want {
-			t.Errorf("%s: %t", name, got)
 		}
 	}
 }

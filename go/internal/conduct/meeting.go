@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"context"
@@ -12,7 +12,7 @@ import (
 // By then the ranks run, so that whichever of them ends meanwhile is noticed.
 type firstMeeting struct {
 	*rendezvous.Member
-	m    measurement
+	plan *epperfv1.Plan
 	kept *outcome
 	// ready is told when all ranks of this host have come.
 	ready func(string)
@@ -36,7 +36,7 @@ func (f *firstMeeting) meet(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := preflight.Agree(f.m.plan, entries); err != nil {
+	if err := preflight.Agree(f.plan, entries); err != nil {
 		return err
 	}
 	if len(entries) == 1 {

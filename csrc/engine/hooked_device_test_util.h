@@ -80,6 +80,8 @@ class HookedDevice : public HostDevice {
   bool forgets_zeros = false;
 };
 
+static_assert(DevicePolicy<HookedDevice>);
+
 }  // namespace ep
 
 #endif  // CSRC_ENGINE_HOOKED_DEVICE_TEST_UTIL_H_

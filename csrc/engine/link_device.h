@@ -8,6 +8,7 @@
 #include "csrc/engine/outbox.h"
 #include "csrc/host/device.h"
 #include "csrc/protocol/message.h"
+#include "csrc/protocol/policies.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/wait.h"
 #include "csrc/region/link.h"
@@ -87,6 +88,8 @@ class LinkDevice : public HostDevice {
   const RankContext* context_ = nullptr;
   Outbox* outbox_ = nullptr;
 };
+
+static_assert(DevicePolicy<LinkDevice>);
 
 }  // namespace ep
 

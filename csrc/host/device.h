@@ -11,6 +11,7 @@
 #include "csrc/host/row.h"
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/message.h"
+#include "csrc/protocol/policies.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/shape.h"
@@ -171,6 +172,9 @@ class HostDevice {
   std::vector<E4m3> codes_;
   std::vector<float> scales_;
 };
+
+static_assert(DevicePolicy<HostDevice>);
+static_assert(RowPlan<SequentialPlan, HostDevice>);
 
 }  // namespace ep
 

@@ -15,8 +15,10 @@
 #include "csrc/kernels/pack.cuh"
 #include "csrc/kernels/ptx.cuh"
 #include "csrc/kernels/sum.cuh"
+#include "csrc/protocol/bitmap_plan.h"
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/message.h"
+#include "csrc/protocol/policies.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/shape.h"
@@ -234,6 +236,10 @@ class GpuDevice : public GpuLanes {
         [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
   }
 };
+
+static_assert(SignallingDevice<GpuDevice<Dtype::kFp8, 1>>);
+static_assert(SignallingDevice<GpuDevice<Dtype::kBf16, 1>>);
+static_assert(RowPlan<BitmapPlan, GpuDevice<Dtype::kFp8, 1>>);
 
 }  // namespace ep
 

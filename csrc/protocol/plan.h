@@ -4,23 +4,7 @@
 // The row of token t at rank r takes the slot "tokens below t that also go to r", and at expert x
 // the index "tokens below t that also select x". This file has the plan of one lane that walks the
 // tokens in order with two arrays of counters; csrc/protocol/bitmap_plan.h is that of many lanes.
-//
-// A plan is a class with
-//   WindowTokens()           tokens that it can look at together, a multiple of a chunk's
-//   CountsAreOut()           whether peers have been told the totals before the operation began
-//   Load(device, ids, tokens, first, end)   by all lanes of a worker, before tokens [first, end)
-//   are
-//                            looked up
-//   CountAll(device)         by all lanes of the first worker, after its first Load: RowsToRank and
-//                            SelectionsOfExpert are good until a token is looked up
-//   Begin(token)             by all lanes of a crew, before it looks up tokens of the chunk that
-//                            begins with it
-//   Find(device, token, places)   by all lanes of a crew, in ascending order: its TokenPlan, good
-//                            until the next Find, without placements unless `places`; null if its
-//                            ids are no set of experts
-//   Slots(rank, begin, end)  those of tokens [begin, end) at a rank, a chunk's, all of which have
-//                            been looked up
-//   BadToken()               a token whose ids this lane found wrong, or kNoToken
+// csrc/protocol/policies.h has what bodies ask of a plan.
 #ifndef CSRC_PROTOCOL_PLAN_H_
 #define CSRC_PROTOCOL_PLAN_H_
 

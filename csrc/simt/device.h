@@ -13,6 +13,7 @@
 
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/message.h"
+#include "csrc/protocol/policies.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/shape.h"
@@ -339,6 +340,8 @@ class SimtDevice {
   simt::Lane& lane_;
   Host* const host_;
 };
+
+static_assert(SignallingDevice<SimtDevice>);
 
 }  // namespace ep::simt
 

@@ -72,7 +72,7 @@ func TestDocumentsLeadToEachOther(t *testing.T) {
 		}
 		var leadsTo []string
 		for _, found := range linked.FindAllStringSubmatch(string(text), -1) {
-			to := filepath.Join(filepath.Dir(document), found[1])
+			to := strings.TrimPrefix(filepath.Join(filepath.Dir(document), found[1]), "../docs/")
 			leadsTo = append(leadsTo, to)
 			if !slices.Contains(all, to) {
 				t.Errorf("%s leads to %s, which is no document", document, found[1])

@@ -10,9 +10,11 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/conduct"
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/preflight"
 	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -49,7 +51,7 @@ func calibrate(c *cli.Context) error {
 		return command.Usagef("--output: a folder is missing")
 	}
 	// What counts GPUs is the same as of a run.
-	counted := countGPUs(plan.Options{Device: c.String("device")})
+	counted := preflight.CountGPUs(plan.Options{Device: c.String("device")})
 	p, err := plan.NewCalibration(plan.CalibrationOptions{
 		NumProcesses:    c.Int("num-processes"),
 		Device:          counted.Device,
@@ -64,17 +66,18 @@ func calibrate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := untilSignal(context.Background())
+	ctx, stop := conduct.UntilSignal(context.Background())
 	defer stop()
-	return measurement{
-		plan:   p,
-		party:  party{nodes: 1},
-		output: c.String("output"),
-		stdout: c.App.Writer,
-		stderr: c.App.ErrWriter,
-		quiet:  c.Bool("quiet"),
-		debug:  os.Getenv("EPPERF_DEBUG") != "",
-	}.do(ctx)
+	return conduct.Run{
+		Plan:          p,
+		Party:         conduct.Party{Nodes: 1},
+		Output:        c.String("output"),
+		RankArguments: rankArguments,
+		Stdout:        c.App.Writer,
+		Stderr:        c.App.ErrWriter,
+		Quiet:         c.Bool("quiet"),
+		Debug:         os.Getenv("EPPERF_DEBUG") != "",
+	}.Do(ctx)
 }
 
 // limitFrom reads the calibration in a file that the user names.
@@ -111,7 +114,7 @@ func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	}
 	slices.Sort(names) // they begin with the time
 	this := system.Describe()
-	if this.Gpus, err = gpusOf(p); err != nil {
+	if this.Gpus, err = preflight.GPUsOf(p); err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Backward(names) {

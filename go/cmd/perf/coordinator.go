@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/conduct"
 	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
 )
 
@@ -40,21 +41,21 @@ func coordinate(c *cli.Context) error {
 	if err := config.Check(); err != nil {
 		return command.Usagef("coordinator: %w", err)
 	}
-	ctx, stop := untilSignal(context.Background())
+	ctx, stop := conduct.UntilSignal(context.Background())
 	defer stop()
 	return serve(ctx, c, config)
 }
 
 // serve lasts until ctx ends or the server does.
 func serve(ctx context.Context, c *cli.Context, config embedded.Config) (err error) {
-	workspace, err := newWorkspace()
+	workspace, err := conduct.NewWorkspace()
 	if err != nil {
 		return fmt.Errorf("coordinator: %w", err)
 	}
-	defer func() { err = errors.Join(err, workspace.close()) }()
-	config.Folder = workspace.folder
+	defer func() { err = errors.Join(err, workspace.Close()) }()
+	config.Folder = workspace.Folder
 	server, err := embedded.Start(ctx, config)
-	var signal *signalError
+	var signal *conduct.SignalError
 	if errors.As(err, &signal) {
 		return nil
 	}

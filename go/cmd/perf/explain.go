@@ -8,6 +8,7 @@ import (
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/preflight"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
 	"github.com/epperf/epperf/go/internal/workload"
@@ -21,7 +22,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	if err != nil {
 		return err
 	}
-	gpus, err := gpusOf(p)
+	gpus, err := preflight.GPUsOf(p)
 	if err != nil {
 		return err
 	}
@@ -53,17 +54,17 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	for _, section := range sections {
 		of.Region = append(of.Region, report.Part{Name: section.Name, Bytes: section.Bytes})
 	}
-	if of.NeededBytes, err = memoryNeeded(p, c, nodeRank); err != nil {
+	if of.NeededBytes, err = preflight.MemoryNeeded(p, c, nodeRank); err != nil {
 		return err
 	}
-	most, err := largestRank(p, routing, nodeRank)
+	most, err := preflight.LargestRank(p, routing, nodeRank)
 	if err != nil {
 		return err
 	}
-	of.Output = report.OutputRows{Reserved: most.OutputRows, Bytes: most.OutputBytes, Received: most.received}
+	of.Output = report.OutputRows{Reserved: most.OutputRows, Bytes: most.OutputBytes, Received: most.Received}
 	of.Private = privateParts(most.Memory,
-		report.Part{Name: "routing of all ranks", Bytes: most.routingBytes},
-		report.Part{Name: "process", Bytes: processBytes})
+		report.Part{Name: "routing of all ranks", Bytes: most.RoutingBytes},
+		report.Part{Name: "process", Bytes: preflight.ProcessBytes})
 	if len(gpus) > 0 {
 		if of.GPU, of.Private, err = explainGPU(p, gpus); err != nil {
 			return err
@@ -105,20 +106,4 @@ func privateParts(engine native.Memory, others ...report.Part) []report.Part {
 		parts = append(parts, report.Part{Name: "images of peers' regions", Bytes: engine.ImageBytes})
 	}
 	return parts
-}
-
-// largestRank returns what the rank of this host takes that takes most: it receives most.
-func largestRank(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (rankMemory, error) {
-	var most rankMemory
-	first := nodeRank * int(p.GetRanksPerHost())
-	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		needed, err := memoryOf(p, p.GetCases()[0], routing, rank)
-		if err != nil {
-			return rankMemory{}, err
-		}
-		if needed.PrivateBytes > most.PrivateBytes {
-			most = needed
-		}
-	}
-	return most, nil
 }

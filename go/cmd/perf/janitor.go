@@ -1,97 +1,19 @@
 package main
 
 import (
-	"bufio"
-	"errors"
-	"fmt"
-	"io"
 	"os"
-	"os/exec"
-	"os/signal"
-	"strings"
-	"syscall"
-	"time"
 
 	"github.com/urfave/cli/v2"
-)
 
-// janitorName is the command as which perf executes itself to clean up after itself.
-const janitorName = "janitor"
+	"github.com/epperf/epperf/go/internal/conduct"
+)
 
 func janitorCommand() *cli.Command {
 	return &cli.Command{
-		Name:     janitorName,
+		Name:     conduct.JanitorName,
 		Usage:    "removes a launcher's temporary folder when the launcher is gone; perf starts it",
 		Hidden:   true,
 		HideHelp: true,
-		Action:   func(*cli.Context) error { return clean(os.Stdin, os.Stdout) },
+		Action:   func(*cli.Context) error { return conduct.Clean(os.Stdin, os.Stdout) },
 	}
-}
-
-// clean is a janitor's whole life: it makes a folder, says where, and removes it when its launcher
-// closes the pipe, which the kernel does for one that is killed. It makes the folder itself, so
-// that there is no moment in which nobody would remove it.
-func clean(launcher io.Reader, out io.Writer) error {
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
-	folder, err := os.MkdirTemp("", "epperf-")
-	if err != nil {
-		return fmt.Errorf("make a temporary folder: %w", err)
-	}
-	fmt.Fprintln(out, folder)
-	_, _ = io.Copy(io.Discard, launcher) // its end is all there is to read
-	return os.RemoveAll(folder)
-}
-
-// janitorTimeout bounds how long a janitor takes to begin and to end.
-const janitorTimeout = 5 * time.Second
-
-// A workspace is a temporary folder that is removed also if this process is killed.
-type workspace struct {
-	folder  string
-	janitor *exec.Cmd
-	hold    io.Closer // the janitor's standard input
-}
-
-// newWorkspace starts a janitor, in a session of its own so that signals for a terminal's or
-// scheduler's group do not reach it.
-func newWorkspace() (*workspace, error) {
-	janitor := exec.Command("/proc/self/exe", janitorName)
-	janitor.Args[0] = os.Args[0]
-	janitor.Dir = "/"
-	janitor.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	var said strings.Builder
-	janitor.Stderr = &said
-	hold, err := janitor.StdinPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the janitor: %w", err)
-	}
-	out, err := janitor.StdoutPipe()
-	if err != nil {
-		return nil, fmt.Errorf("start the janitor: %w", err)
-	}
-	if err := janitor.Start(); err != nil {
-		return nil, fmt.Errorf("start the janitor: %w", err)
-	}
-	w := &workspace{janitor: janitor, hold: hold}
-	overdue := time.AfterFunc(janitorTimeout, func() { _ = janitor.Process.Kill() })
-	folder, err := bufio.NewReader(out).ReadString('\n')
-	overdue.Stop()
-	if err != nil {
-		hold.Close()
-		_ = janitor.Wait() // it says below what was wrong
-		return nil, fmt.Errorf("start the janitor: %s", strings.TrimPrefix(strings.TrimSpace(said.String()), "perf: "))
-	}
-	w.folder = strings.TrimSuffix(folder, "\n")
-	return w, nil
-}
-
-// close has the janitor remove the folder, and waits for it.
-func (w *workspace) close() error {
-	w.hold.Close()
-	overdue := time.AfterFunc(janitorTimeout, func() { _ = w.janitor.Process.Kill() })
-	defer overdue.Stop()
-	if err := w.janitor.Wait(); err != nil {
-		return errors.Join(fmt.Errorf("remove %s: %w", w.folder, err), os.RemoveAll(w.folder))
-	}
-	return nil
 }

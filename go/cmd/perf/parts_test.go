@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/epperf/epperf/go/internal/conduct"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
@@ -38,12 +39,16 @@ func TestSamplesAboveTheLimitStayInParts(t *testing.T) {
 	var launchers sync.WaitGroup
 	for node := range 3 {
 		launchers.Go(func() {
-			err := measurement{
-				plan:   p,
-				party:  party{nodes: 3, nodeRank: node, endpoints: []string{server.Endpoint()}},
-				output: folder, stdout: &stdout[node], stderr: &stderr[node], quiet: true,
-				gatherBytes: 6*5*bytesPerDuration - 1,
-			}.do(ctx)
+			err := conduct.Run{
+				Plan:          p,
+				Party:         conduct.Party{Nodes: 3, NodeRank: node, Endpoints: []string{server.Endpoint()}},
+				Output:        folder,
+				RankArguments: rankArguments,
+				Stdout:        &stdout[node],
+				Stderr:        &stderr[node],
+				Quiet:         true,
+				GatherBytes:   6*5*4 - 1, // four bytes a sample
+			}.Do(ctx)
 			if err != nil {
 				t.Errorf("node %d: %v", node, err)
 			}

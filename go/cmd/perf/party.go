@@ -11,15 +11,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/conduct"
 )
-
-// A party is the launchers of a run, which of them this one is, and where they meet.
-type party struct {
-	nodes, nodeRank int
-	hostID          string
-	endpoints       []string    // none: an etcd server of our own
-	tls             *tls.Config // nil: plain text
-}
 
 // partyFlags are the flags of a run on several hosts.
 func partyFlags() []cli.Flag {
@@ -42,31 +35,31 @@ func tlsFlags() []cli.Flag {
 }
 
 // partyOf reads partyFlags.
-func partyOf(c *cli.Context) (party, error) {
-	p := party{nodes: c.Int("nnodes"), nodeRank: c.Int("node-rank"), hostID: c.String("host-id")}
-	if p.nodes < 1 {
-		return p, command.Usagef("--nnodes=%d: there is at least one", p.nodes)
+func partyOf(c *cli.Context) (conduct.Party, error) {
+	p := conduct.Party{Nodes: c.Int("nnodes"), NodeRank: c.Int("node-rank"), HostID: c.String("host-id")}
+	if p.Nodes < 1 {
+		return p, command.Usagef("--nnodes=%d: there is at least one", p.Nodes)
 	}
-	if p.nodeRank < 0 || p.nodeRank >= p.nodes {
-		return p, command.Usagef("--node-rank=%d: of --nnodes=%d launchers, 0 to %d", p.nodeRank, p.nodes, p.nodes-1)
+	if p.NodeRank < 0 || p.NodeRank >= p.Nodes {
+		return p, command.Usagef("--node-rank=%d: of --nnodes=%d launchers, 0 to %d", p.NodeRank, p.Nodes, p.Nodes-1)
 	}
 	endpoints, secure, err := parseEndpoints(c.String("etcd-endpoints"))
 	if err != nil {
 		return p, err
 	}
-	p.endpoints = endpoints
+	p.Endpoints = endpoints
 	ca, cert, key := c.String("etcd-ca"), c.String("etcd-cert"), c.String("etcd-key")
 	if len(endpoints) == 0 {
 		if ca+cert+key != "" {
 			return p, command.Usagef("--etcd-ca, --etcd-cert and --etcd-key: of which etcd? --etcd-endpoints is missing")
 		}
-		if p.nodes > 1 {
-			return p, command.Usagef("--nnodes=%d: launchers meet in an etcd; start one with perf coordinator and give it as --etcd-endpoints", p.nodes)
+		if p.Nodes > 1 {
+			return p, command.Usagef("--nnodes=%d: launchers meet in an etcd; start one with perf coordinator and give it as --etcd-endpoints", p.Nodes)
 		}
 		return p, nil
 	}
 	if secure || ca+cert+key != "" {
-		p.tls, err = clientTLS(ca, cert, key)
+		p.TLS, err = clientTLS(ca, cert, key)
 	}
 	return p, err
 }
@@ -123,9 +116,9 @@ func clientTLS(ca, cert, key string) (*tls.Config, error) {
 	return config, nil
 }
 
-// runID names the run: as the user says, else as the scheduler does. "" leaves it to the plan to
+// runIDOf names the run: as the user says, else as the scheduler does. "" leaves it to the plan to
 // make one, which is good where nobody else has to know it.
-func (p party) runID(typed string, environment func(string) string) (string, error) {
+func runIDOf(nodes int, typed string, environment func(string) string) (string, error) {
 	job, step := environment("SLURM_JOB_ID"), environment("SLURM_STEP_ID")
 	switch {
 	case typed != "":
@@ -134,8 +127,8 @@ func (p party) runID(typed string, environment func(string) string) (string, err
 		return job + "." + step, nil
 	case job != "":
 		return job, nil
-	case p.nodes > 1:
-		return "", command.Usagef("--nnodes=%d: the launchers need a common --run-id; outside of a scheduler give all of them the same", p.nodes)
+	case nodes > 1:
+		return "", command.Usagef("--nnodes=%d: the launchers need a common --run-id; outside of a scheduler give all of them the same", nodes)
 	}
 	return "", nil
 }

@@ -1,156 +1,63 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"os"
-	"os/signal"
-	"runtime"
-	"syscall"
-	"time"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
-	"github.com/epperf/epperf/go/internal/host"
-	"github.com/epperf/epperf/go/internal/measure"
+	"github.com/epperf/epperf/go/internal/conduct"
 	"github.com/epperf/epperf/go/internal/native"
-	"github.com/epperf/epperf/go/internal/plan"
-	"github.com/epperf/epperf/go/internal/session"
-	"github.com/epperf/epperf/go/internal/topology/nvml"
-	"github.com/epperf/epperf/go/internal/workload"
-	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// rankName is the command as which perf executes itself once a rank.
-const rankName = "rank"
+const (
+	// rankName is the command as which perf executes itself once a rank.
+	rankName = "rank"
+	// dumpFlag names the folder to a user's perf, and again to the ranks that it starts.
+	dumpFlag = "dump"
+	// progressFlag makes rank 0 say how far a soak is.
+	progressFlag = "progress"
+	// nixlRootFlag names NIXL's folder to a user's perf, and again to the ranks that it starts.
+	nixlRootFlag = "nixl-root"
+	// nixlCandidateFlag is for ranks alone.
+	nixlCandidateFlag = "nixl-candidate"
+)
 
 func rankCommand() *cli.Command {
 	return &cli.Command{
-		Name:         rankName,
-		Usage:        "one rank of a run; perf starts it",
-		Hidden:       true,
-		HideHelp:     true,
-		Flags:        append(nixlFlags(), &cli.StringFlag{Name: dumpFlag}, &cli.BoolFlag{Name: progressFlag}),
-		OnUsageError: command.OnUsageError,
-		Action:       func(c *cli.Context) error { return rank(c.String(dumpFlag), c.Bool(progressFlag), nixlOf(c)) },
-	}
-}
-
-// rank is a rank's whole life; dumpTo is where it leaves its tensors, if not empty, with progress
-// rank 0 says how far a soak is, and nixl is where that may be. What goes wrong while it measures is
-// in the result that it sends; the rest it prints.
-func rank(dumpTo string, progress bool, nixl native.NIXL) error {
-	// Its Go does one thing at a time, and the core has threads of its own. With more, Go would wake
-	// a second thread for each message, which takes CPU time from the rank beside it.
-	runtime.GOMAXPROCS(1)
-	// A terminal and some schedulers signal every process; the launcher decides for its ranks.
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
-	conn, err := session.FromFD(session.RankFD)
-	if err != nil {
-		return command.Usagef("rank: perf starts its ranks itself")
-	}
-	defer conn.Close()
-	ctx, cancel := conn.Bind(context.Background())
-	defer cancel()
-	build, err := buildID()
-	if err != nil {
-		return err
-	}
-	start, err := conn.Hello(ctx, build)
-	if ctx.Err() != nil {
-		return command.ErrFailed // the launcher knows why
-	}
-	if err != nil {
-		return err
-	}
-	if err := plan.Validate(start.GetPlan()); err != nil {
-		return fmt.Errorf("plan from launcher: %w", err)
-	}
-	system, err := host.This()
-	if err != nil {
-		return err
-	}
-	gpu, err := gpuOf(start)
-	if err != nil {
-		return err
-	}
-	gauge := gaugeOf(gpu)
-	defer gauge.Close()
-	var soaking func(*epperfv1.SoakCount)
-	if progress && start.GetRank() == 0 {
-		soaking = soakProgress(os.Stderr, time.Now)
-	}
-	err = measure.Rank{
-		Plan:  start.GetPlan(),
-		Rank:  int(start.GetRank()),
-		Group: conn,
-		Sink:  conn,
-		Open: func(c *epperfv1.Case) (measure.Engine, error) {
-			engine, err := openEngine(c, start, system.UsableCPUs(), nixl)
-			if err != nil {
-				return nil, err // not a nil *Engine in an interface
-			}
-			return engine, nil
+		Name:     rankName,
+		Usage:    "one rank of a run; perf starts it",
+		Hidden:   true,
+		HideHelp: true,
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: dumpFlag},
+			&cli.BoolFlag{Name: progressFlag},
+			&cli.StringFlag{Name: nixlRootFlag},
+			&cli.StringFlag{Name: nixlCandidateFlag},
 		},
-		GPUState:        gauge.State,
-		Multiprocessors: gpu.GetMultiprocessors(),
-		Progress:        soaking,
-		Dump:            dumper(dumpTo, int(start.GetRank())),
-	}.Run(ctx)
-	if err != nil {
-		return command.ErrFailed
+		OnUsageError: command.OnUsageError,
+		Action: func(c *cli.Context) error {
+			return conduct.Rank(conduct.RankOptions{
+				Dump:     c.String(dumpFlag),
+				Progress: c.Bool(progressFlag),
+				NIXL:     native.NIXL{Root: c.String(nixlRootFlag), Candidate: c.String(nixlCandidateFlag)},
+			})
+		},
 	}
-	return nil
 }
 
-// gpuOf describes a rank's GPU; nil on CPUs.
-func gpuOf(start *epperfv1.Start) (*epperfv1.Gpu, error) {
-	if start.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CUDA {
-		return nil, nil
+// rankArguments are what rankCommand reads.
+func rankArguments(o conduct.RankOptions) []string {
+	arguments := []string{rankName}
+	if o.Progress {
+		arguments = append(arguments, "--"+progressFlag)
 	}
-	gpus, err := native.CountGPUs()
-	if err != nil {
-		return nil, err
-	}
-	return native.DescribeGPU(plan.GPUOf(start.GetPlan(), int(start.GetRank()), gpus))
-}
-
-// gaugeOf finds what tells how a GPU is; nil where there is none.
-func gaugeOf(gpu *epperfv1.Gpu) *nvml.Gauge {
-	if gpu == nil {
-		return nil
-	}
-	return nvml.Open(gpu.GetUuid())
-}
-
-// openEngine makes one case's engine from its routing.
-func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int, nixl native.NIXL) (*native.Engine, error) {
-	routing, err := workload.New(c)
-	if err != nil {
-		return nil, err
-	}
-	p := start.GetPlan()
-	config := native.Config{
-		Case:        c,
-		Rank:        int(start.GetRank()),
-		Device:      p.GetDevice(),
-		Backend:     p.GetNvlinkBackend(),
-		NIXL:        nixl,
-		RunID:       p.GetRunId(),
-		CPUs:        cpus,
-		RanksOnHost: plan.RanksOnHost(p),
-		Threads:     plan.Threads(p),
-		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
-		Routing:     routing,
-	}
-	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
-		gpus, err := native.CountGPUs()
-		if err != nil {
-			return nil, err
+	for _, of := range []struct{ flag, value string }{
+		{dumpFlag, o.Dump},
+		{nixlRootFlag, o.NIXL.Root},
+		{nixlCandidateFlag, o.NIXL.Candidate},
+	} {
+		if of.value != "" {
+			arguments = append(arguments, "--"+of.flag+"="+of.value)
 		}
-		config.GPU = plan.GPUOf(p, config.Rank, gpus)
-		config.RanksOnGPU = plan.RanksOnGPU(p, config.GPU, gpus)
 	}
-	return native.Open(config)
+	return arguments
 }

@@ -83,7 +83,7 @@ type Section struct {
 // The worker threads count on CPUs only.
 func Sections(c *epperfv1.Case, device epperfv1.Device, threads int) ([]Section, error) {
 	list, err := allocations(C.ep_memory_config{
-		shape: shapeOf(c), device: C.ep_device(device), threads: C.uint32_t(threads), backend: C.EP_NVLINK_BACKEND_IPC,
+		shape: shapeOf(c), device: C.ep_device(device), threads: C.uint32_t(threads),
 	})
 	if err != nil {
 		return nil, err

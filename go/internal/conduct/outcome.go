@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"errors"
@@ -97,7 +97,7 @@ func (o *outcome) close(failure error) (string, error) {
 		})
 	}
 	status, text := epperfv1.Trailer_STATUS_PASSED, ""
-	var signal *signalError
+	var signal *SignalError
 	switch {
 	case errors.As(failure, &signal):
 		status, text = epperfv1.Trailer_STATUS_INTERRUPTED, signal.Error()

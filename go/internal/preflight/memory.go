@@ -1,4 +1,7 @@
-package main
+// Package preflight is what can be known before anything starts: what a run needs, what this host
+// has, and which of the two is too little. It takes facts and returns problems; perf --explain prints
+// the same facts.
+package preflight
 
 import (
 	"fmt"
@@ -11,15 +14,15 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// processBytes is what a rank's process takes before it has an engine: code, Go's runtime, stacks.
-const processBytes = 32 << 20
+// ProcessBytes is what a rank's process takes before it has an engine: code, Go's runtime, stacks.
+const ProcessBytes = 32 << 20
 
-// enoughMemory refuses a run that this host cannot hold, before anything starts: a rank that the
+// EnoughMemory refuses a run that this host cannot hold, before anything starts: a rank that the
 // kernel kills for memory would take others with it.
-func enoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
+func EnoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
 	limit, known := system.AvailableMemory()
 	for _, c := range p.GetCases() {
-		needed, err := memoryNeeded(p, c, nodeRank) // also finds what is wrong with a routing
+		needed, err := MemoryNeeded(p, c, nodeRank) // also finds what is wrong with a routing
 		if err != nil {
 			return err
 		}
@@ -31,8 +34,8 @@ func enoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
 	return nil
 }
 
-// memoryNeeded sums up what one case takes on the host of a node.
-func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, error) {
+// MemoryNeeded sums up what one case takes on the host of a node.
+func MemoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, error) {
 	routing, err := workload.New(c)
 	if err != nil {
 		return 0, err
@@ -49,25 +52,25 @@ func memoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, err
 	return sum, nil
 }
 
-// A rankMemory is what one rank takes.
-type rankMemory struct {
+// A RankMemory is what one rank takes.
+type RankMemory struct {
 	native.Memory
-	// routingBytes are the ids of all ranks and the weights of this one, in layouts that keep rows once
+	// RoutingBytes are the ids of all ranks and the weights of this one, in layouts that keep rows once
 	// of all, on the Go side.
-	routingBytes uint64
-	// received are the rows that it is left with after a dispatch, at most.
-	received uint64
+	RoutingBytes uint64
+	// Received are the rows that it is left with after a dispatch, at most.
+	Received uint64
 }
 
-func (m rankMemory) total() uint64 {
-	return m.RegionBytes + m.PrivateBytes + m.routingBytes + processBytes
+func (m RankMemory) total() uint64 {
+	return m.RegionBytes + m.PrivateBytes + m.RoutingBytes + ProcessBytes
 }
 
 // memoryOf returns what a rank takes of its host's memory.
-func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (rankMemory, error) {
+func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (RankMemory, error) {
 	engine, err := native.MemoryNeeded(c, p.GetNvlinkBackend(), plan.Threads(p), routing.ReceivedSelections(rank))
 	if err != nil {
-		return rankMemory{}, err
+		return RankMemory{}, err
 	}
 	onGPU := p.GetDevice() == epperfv1.Device_DEVICE_CUDA
 	if plan.BackendOf(p).On(p.GetDevice()).Mapped {
@@ -82,7 +85,23 @@ func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, ran
 		weighted += uint64(c.GetRanks())
 		received = min(received, uint64(c.GetRanks())*uint64(plan.MaxTokens(c)))
 	}
-	return rankMemory{engine, ids * (uint64(c.GetRanks()) + weighted*workload.Sets), received}, nil
+	return RankMemory{engine, ids * (uint64(c.GetRanks()) + weighted*workload.Sets), received}, nil
+}
+
+// LargestRank returns what the rank of this host takes that takes most: it receives most.
+func LargestRank(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (RankMemory, error) {
+	var most RankMemory
+	first := nodeRank * int(p.GetRanksPerHost())
+	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
+		needed, err := memoryOf(p, p.GetCases()[0], routing, rank)
+		if err != nil {
+			return RankMemory{}, err
+		}
+		if needed.PrivateBytes > most.PrivateBytes {
+			most = needed
+		}
+	}
+	return most, nil
 }
 
 func gibibytes(bytes uint64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

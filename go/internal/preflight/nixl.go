@@ -1,4 +1,4 @@
-package main
+package preflight
 
 import (
 	"fmt"
@@ -6,53 +6,24 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-const (
-	// nixlRootFlag names NIXL's folder to a user's perf, and again to the ranks that it starts.
-	nixlRootFlag = "nixl-root"
-	// nixlCandidateFlag is for ranks alone.
-	nixlCandidateFlag = "nixl-candidate"
-	// nixlLibrary is a file of NIXL, below its root.
-	nixlLibrary = ".nixl_cu13.mesonpy.libs/libnixl_capi.so"
-)
+// nixlLibrary is a file of NIXL, below its root.
+const nixlLibrary = ".nixl_cu13.mesonpy.libs/libnixl_capi.so"
 
-// nixlFlags are those of a rank.
-func nixlFlags() []cli.Flag {
-	return []cli.Flag{&cli.StringFlag{Name: nixlRootFlag}, &cli.StringFlag{Name: nixlCandidateFlag}}
-}
-
-// nixlArguments are what nixlOf reads.
-func nixlArguments(nixl native.NIXL) []string {
-	var arguments []string
-	if nixl.Root != "" {
-		arguments = append(arguments, "--"+nixlRootFlag+"="+nixl.Root)
-	}
-	if nixl.Candidate != "" {
-		arguments = append(arguments, "--"+nixlCandidateFlag+"="+nixl.Candidate)
-	}
-	return arguments
-}
-
-func nixlOf(c *cli.Context) native.NIXL {
-	return native.NIXL{Root: c.String(nixlRootFlag), Candidate: c.String(nixlCandidateFlag)}
-}
-
-// findNIXL says where ranks may find NIXL: as the user says, else with what this program was built
+// FindNIXL says where ranks may find NIXL: as the user says, else with what this program was built
 // with; else the system may have it, which ranks find out.
-func findNIXL(p *epperfv1.Plan, root string) (native.NIXL, error) {
+func FindNIXL(p *epperfv1.Plan, root string) (native.NIXL, error) {
 	if !plan.BackendOf(p).NIXL {
 		return native.NIXL{}, nil
 	}
 	if root != "" {
 		absolute, err := filepath.Abs(root)
 		if err != nil {
-			return native.NIXL{}, fmt.Errorf("--%s: %w", nixlRootFlag, err)
+			return native.NIXL{}, fmt.Errorf("--nixl-root: %w", err)
 		}
 		return native.NIXL{Root: absolute}, nil
 	}

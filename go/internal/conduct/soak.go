@@ -1,33 +1,15 @@
-package main
+package conduct
 
 import (
 	"fmt"
 	"io"
 	"time"
 
-	"github.com/urfave/cli/v2"
-
-	"github.com/epperf/epperf/go/internal/command"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-const (
-	soakFlag = "soak"
-	// progressFlag makes rank 0 say how far a soak is.
-	progressFlag = "progress"
-	// progressInterval is how often.
-	progressInterval = 10 * time.Second
-)
-
-// refuseTimed refuses flags of what a soak does not do.
-func refuseTimed(c *cli.Context) error {
-	for _, timed := range []string{"warmup", "iters"} {
-		if c.String(soakFlag) != "" && c.IsSet(timed) {
-			return command.Usagef("--%s: a soak times nothing; --soak itself says how many iterations there are", timed)
-		}
-	}
-	return nil
-}
+// progressInterval is how often rank 0 says how far a soak is.
+const progressInterval = 10 * time.Second
 
 // soaks reports whether a plan's case is a soak.
 func soaks(p *epperfv1.Plan) bool { return p.GetCases()[0].GetSoak() != nil }

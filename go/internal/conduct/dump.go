@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"errors"
@@ -11,21 +11,18 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// dumpFlag names the folder to a user's perf, and again to the ranks that it starts.
-const dumpFlag = "dump"
-
 // prepareDump makes sure, before anything starts, that there is a place for it.
-func (m measurement) prepareDump() error {
-	if m.dump == "" {
+func (r Run) prepareDump() error {
+	if r.Dump == "" {
 		return nil
 	}
-	if layout := epperfv1.LayoutOf(m.plan.GetCases()[0]); !epperfv1.FansOut(layout) {
-		return command.Usagef("--%s: a dump has the rows of each expert, and layout %s keeps each row once; try --layout=expert",
-			dumpFlag, epperfv1.Name(layout))
+	if layout := epperfv1.LayoutOf(r.Plan.GetCases()[0]); !epperfv1.FansOut(layout) {
+		return command.Usagef("--dump: a dump has the rows of each expert, and layout %s keeps each row once; try --layout=expert",
+			epperfv1.Name(layout))
 	}
-	err := dump.Prepare(m.dump)
+	err := dump.Prepare(r.Dump)
 	if err != nil {
-		err = fmt.Errorf("--%s: %w", dumpFlag, err)
+		err = fmt.Errorf("--dump: %w", err)
 	}
 	if errors.Is(err, dump.ErrNotEmpty) {
 		return command.Usagef("%w", err)
@@ -34,11 +31,11 @@ func (m measurement) prepareDump() error {
 }
 
 // describeDump completes the dump of a run whose ranks have all written theirs.
-func (m measurement) describeDump() error {
-	if m.dump == "" {
+func (r Run) describeDump() error {
+	if r.Dump == "" {
 		return nil
 	}
-	return dump.Describe(m.dump, m.plan)
+	return dump.Describe(r.Dump, r.Plan)
 }
 
 // dumper returns what a rank leaves its tensors with; nil if nobody asked.

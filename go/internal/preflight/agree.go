@@ -1,66 +1,28 @@
-package main
+package preflight
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
-	"github.com/epperf/epperf/go/internal/rendezvous"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// A firstMeeting is a rendezvous whose first exchange waits for all launchers and looks at them.
-// By then the ranks run, so that whichever of them ends meanwhile is noticed.
-type firstMeeting struct {
-	*rendezvous.Member
-	m    measurement
-	kept *outcome
-	// ready is told when all ranks of this host have come.
-	ready func(string)
-	met   bool
+// Agree sees that the launchers of a run, as they introduce themselves, can make it together.
+func Agree(p *epperfv1.Plan, entries []*epperfv1.HostEntry) error {
+	if err := sameRun(entries); err != nil {
+		return err
+	}
+	if err := ownGPUs(p, entries); err != nil {
+		return err
+	}
+	return reachable(p, entries)
 }
 
-// Exchange lets the launchers meet, once, and then exchanges.
-func (f *firstMeeting) Exchange(ctx context.Context, name string, blobs [][]byte) ([][]byte, error) {
-	if !f.met {
-		f.ready("ready")
-		if err := f.meet(ctx); err != nil {
-			return nil, err
-		}
-		f.met = true
-	}
-	return f.Member.Exchange(ctx, name, blobs)
-}
-
-func (f *firstMeeting) meet(ctx context.Context) error {
-	entries, err := f.Hosts(ctx)
-	if err != nil {
-		return err
-	}
-	if err := agree(entries); err != nil {
-		return err
-	}
-	if err := ownGPUs(f.m.plan, entries); err != nil {
-		return err
-	}
-	if err := reachable(f.m.plan, entries); err != nil {
-		return err
-	}
-	if len(entries) == 1 {
-		return nil // the record knows it
-	}
-	hosts := make([]*epperfv1.Host, len(entries))
-	for node, entry := range entries {
-		hosts[node] = entry.GetHost()
-	}
-	return f.kept.setHosts(hosts)
-}
-
-// agree sees that all launchers are of one build and were asked the same.
-func agree(entries []*epperfv1.HostEntry) error {
+// sameRun sees that all launchers are of one build and were asked the same.
+func sameRun(entries []*epperfv1.HostEntry) error {
 	first := entries[0]
 	for _, entry := range entries[1:] {
 		if entry.GetBuildId() != first.GetBuildId() {

@@ -1,4 +1,4 @@
-package main
+package preflight
 
 import (
 	"fmt"
@@ -18,9 +18,9 @@ const (
 	filesOfRank = 8
 )
 
-// enoughFiles refuses a run for which this process may not open enough files, before anything
+// EnoughFiles refuses a run for which this process may not open enough files, before anything
 // starts: what runs out of them later says so in many ways.
-func enoughFiles(p *epperfv1.Plan) error {
+func EnoughFiles(p *epperfv1.Plan) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return fmt.Errorf("read the limit of open files: %w", err)

@@ -1,8 +1,7 @@
-package main
+package preflight
 
 import (
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/epperf/epperf/go/internal/command"
@@ -11,11 +10,8 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// This file is what the launcher does about GPUs: it counts them for the plan, describes them for
-// the record, and sees that they hold what ranks need.
-
-// countGPUs tells the options what this host has, unless they do without.
-func countGPUs(o plan.Options) plan.Options {
+// CountGPUs tells the options what this host has, unless they do without.
+func CountGPUs(o plan.Options) plan.Options {
 	if !o.AsksForGPUs() {
 		return o
 	}
@@ -47,8 +43,8 @@ func fewestMultiprocessors(gpus int) (int, error) {
 	return slices.Min(each), nil
 }
 
-// gpusOf describes the GPUs that this host's ranks compute on, none if they are on CPUs.
-func gpusOf(p *epperfv1.Plan) ([]*epperfv1.Gpu, error) {
+// GPUsOf describes the GPUs that this host's ranks compute on, none if they are on CPUs.
+func GPUsOf(p *epperfv1.Plan) ([]*epperfv1.Gpu, error) {
 	if p.GetDevice() != epperfv1.Device_DEVICE_CUDA {
 		return nil, nil
 	}
@@ -67,8 +63,8 @@ func gpusOf(p *epperfv1.Plan) ([]*epperfv1.Gpu, error) {
 	return described, nil
 }
 
-// enoughGPUMemory refuses a run that a GPU cannot hold. What else lies in its memory is not known.
-func enoughGPUMemory(p *epperfv1.Plan, gpus []*epperfv1.Gpu) error {
+// EnoughGPUMemory refuses a run that a GPU cannot hold. What else lies in its memory is not known.
+func EnoughGPUMemory(p *epperfv1.Plan, gpus []*epperfv1.Gpu) error {
 	for _, c := range p.GetCases() {
 		for number, gpu := range gpus {
 			rank, err := native.GPUMemoryNeeded(c)
@@ -94,16 +90,4 @@ func fitsGPU(c *epperfv1.Case, gpu *epperfv1.Gpu, ranks int, needed uint64) erro
 	}
 	return command.Usagef("%s needs %s of a GPU's memory for %s, and %s (%s) has %s; try %s",
 		plan.CaseName(c), gibibytes(needed), of, gpu.GetName(), gpu.GetUuid(), gibibytes(gpu.GetMemoryBytes()), try)
-}
-
-// eagerLoading has CUDA load all kernels when a rank starts. One that is loaded when it is first
-// launched would wait for kernels that run, and those wait for this rank.
-const eagerLoading = "CUDA_MODULE_LOADING"
-
-// rankEnvironment is what ranks get besides this process's environment. What the user set stays.
-func rankEnvironment(p *epperfv1.Plan) []string {
-	if _, set := os.LookupEnv(eagerLoading); set || p.GetDevice() != epperfv1.Device_DEVICE_CUDA {
-		return nil
-	}
-	return []string{eagerLoading + "=EAGER"}
 }

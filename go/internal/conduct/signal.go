@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"context"
@@ -7,19 +7,19 @@ import (
 	"syscall"
 )
 
-// A signalError says that the user, or a scheduler, ended the run.
-type signalError struct{ signal os.Signal }
+// A SignalError says that the user, or a scheduler, ended the run.
+type SignalError struct{ Signal os.Signal }
 
-func (e *signalError) Error() string {
-	if e.signal == syscall.SIGTERM {
+func (e *SignalError) Error() string {
+	if e.Signal == syscall.SIGTERM {
 		return "interrupted by SIGTERM"
 	}
 	return "interrupted by SIGINT"
 }
 
-// untilSignal returns a context that ends with a *signalError at SIGINT or SIGTERM. A second one
+// UntilSignal returns a context that ends with a *SignalError at SIGINT or SIGTERM. A second one
 // does what it does by default: it kills this process, and the kernel its ranks.
-func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
+func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -27,7 +27,7 @@ func untilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 		select {
 		case which := <-signals:
 			signal.Stop(signals)
-			cancel(&signalError{which})
+			cancel(&SignalError{which})
 		case <-ctx.Done():
 			signal.Stop(signals)
 		}

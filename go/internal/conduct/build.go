@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"crypto/sha256"

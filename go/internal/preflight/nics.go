@@ -1,4 +1,4 @@
-package main
+package preflight
 
 import (
 	"fmt"
@@ -8,38 +8,34 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/urfave/cli/v2"
-
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/topology"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// This file is what the launcher does about NICs: it tells each rank's UCX those near to its GPU.
+// NetDevicesVariable is where UCX reads what it may use. What the user set stays.
+const NetDevicesVariable = "UCX_NET_DEVICES"
 
-// netDevicesVariable is where UCX reads what it may use. What the user set stays.
-const netDevicesVariable = "UCX_NET_DEVICES"
-
-// A nicChoice is what the user says about NICs.
-type nicChoice struct {
+// NICs are what a user asks of them.
+type NICs struct {
 	skip   bool
 	perGPU int
 	wanted topology.Map
 }
 
-// nicChoiceOf reads the flags that need no plan to be wrong.
-func nicChoiceOf(c *cli.Context) (nicChoice, error) {
-	choice := nicChoice{skip: c.Bool("skip-nic-discovery"), perGPU: c.Int("nics-per-gpu")}
+// NewNICs finds what needs no plan to be wrong: skip leaves NICs to UCX, text is a map of them.
+func NewNICs(skip bool, perGPU int, text string) (NICs, error) {
+	choice := NICs{skip: skip, perGPU: perGPU}
 	if choice.perGPU < 1 {
 		return choice, command.Usagef("--nics-per-gpu=%d: must be at least 1; try --skip-nic-discovery for none", choice.perGPU)
 	}
 	var err error
-	if choice.wanted, err = topology.ParseMap(c.String("nic-map")); err != nil {
+	if choice.wanted, err = topology.ParseMap(text); err != nil {
 		return choice, command.Usagef("--nic-map: %w", err)
 	}
-	if set, found := os.LookupEnv(netDevicesVariable); found && len(choice.wanted) > 0 {
-		return choice, command.Usagef("--nic-map: %s=%s is set, and what is set stays; unset it or leave out the flag", netDevicesVariable, set)
+	if set, found := os.LookupEnv(NetDevicesVariable); found && len(choice.wanted) > 0 {
+		return choice, command.Usagef("--nic-map: %s=%s is set, and what is set stays; unset it or leave out the flag", NetDevicesVariable, set)
 	}
 	if choice.skip && len(choice.wanted) > 0 {
 		return choice, command.Usagef("--nic-map: --skip-nic-discovery leaves NICs to UCX; leave out one of the two")
@@ -47,17 +43,17 @@ func nicChoiceOf(c *cli.Context) (nicChoice, error) {
 	return choice, nil
 }
 
-// ofRanks returns the UCX_NET_DEVICES of each of this host's ranks, as its /sys and the user have it;
+// OfRanks returns the UCX_NET_DEVICES of each of this host's ranks, as its /sys and the user have it;
 // empty for one that UCX chooses for, nil where that is all of them. Where nothing is found, it says
 // so and goes on: UCX may know better.
-func (n nicChoice) ofRanks(p *epperfv1.Plan, gpus []*epperfv1.Gpu, sys fs.FS, stderr io.Writer) ([]string, error) {
+func (n NICs) OfRanks(p *epperfv1.Plan, gpus []*epperfv1.Gpu, sys fs.FS, stderr io.Writer) ([]string, error) {
 	if !usesNICs(p) || len(gpus) == 0 {
 		if len(n.wanted) > 0 {
 			return nil, command.Usagef("--nic-map: ranks of this run use no NIC; leave it out, or try --device=cuda --nvlink-backend=none")
 		}
 		return nil, nil
 	}
-	if _, set := os.LookupEnv(netDevicesVariable); set || n.skip {
+	if _, set := os.LookupEnv(NetDevicesVariable); set || n.skip {
 		return nil, nil
 	}
 	host, err := readHost(sys)
@@ -116,17 +112,4 @@ func withoutNIC(devices []string) []string {
 		}
 	}
 	return left
-}
-
-// netDevicesEnvironment makes it what each rank gets beside this process's environment.
-func netDevicesEnvironment(ofRank []string) [][]string {
-	var environment [][]string
-	for _, devices := range ofRank {
-		var of []string
-		if devices != "" {
-			of = []string{netDevicesVariable + "=" + devices}
-		}
-		environment = append(environment, of)
-	}
-	return environment
 }

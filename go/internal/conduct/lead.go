@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"context"
@@ -19,12 +19,12 @@ const leaveTimeout = 2 * time.Second
 // lead starts the ranks and, while they start, enters the place where launchers meet; then it
 // leads the ranks through the plan and gathers what they reported. When it returns, nothing that
 // it started is left.
-func (m measurement) lead(ctx context.Context, config launch.Config, facts *epperfv1.Host, kept *outcome) (err error) {
+func (r Run) lead(ctx context.Context, config launch.Config, facts *epperfv1.Host, kept *outcome) (err error) {
 	joined := make(chan func() (*meetingPlace, error), 1)
 	go func() {
-		bounded, cancel := context.WithTimeout(ctx, time.Duration(m.plan.GetTimeoutNs()))
+		bounded, cancel := context.WithTimeout(ctx, time.Duration(r.Plan.GetTimeoutNs()))
 		defer cancel()
-		place, err := m.enter(bounded, facts)
+		place, err := r.enter(bounded, facts)
 		joined <- func() (*meetingPlace, error) { return place, err }
 	}()
 	ranks, startErr := launch.Start(config)
@@ -39,51 +39,51 @@ func (m measurement) lead(ctx context.Context, config launch.Config, facts *eppe
 	if meetErr != nil {
 		return meetErr
 	}
-	meeting := &firstMeeting{Member: place.member, m: m, kept: kept, ready: config.Met}
+	meeting := &firstMeeting{Member: place.member, plan: r.Plan, kept: kept, ready: config.Met}
 	if err := ranks.Run(ctx, meeting); err != nil {
 		return err
 	}
-	return m.gather(ctx, place.member, kept)
+	return r.gather(ctx, place.member, kept)
 }
 
 // A meetingPlace is this launcher's membership of the run, and the etcd server that it runs for
 // it where there is none to share.
 type meetingPlace struct {
-	workspace *workspace
+	workspace *Workspace
 	server    *embedded.Server
 	member    *rendezvous.Member
 }
 
 // enter starts an etcd server unless there is one, and joins the run.
-func (m measurement) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, err error) {
+func (r Run) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, err error) {
 	place := &meetingPlace{}
 	defer func() {
 		if err != nil {
 			err = place.close(err)
 		}
 	}()
-	endpoints := m.party.endpoints
+	endpoints := r.Party.Endpoints
 	if len(endpoints) == 0 {
-		if place.workspace, err = newWorkspace(); err != nil {
+		if place.workspace, err = NewWorkspace(); err != nil {
 			return nil, err
 		}
-		if place.server, err = embedded.Start(ctx, embedded.Config{Folder: place.workspace.folder}); err != nil {
+		if place.server, err = embedded.Start(ctx, embedded.Config{Folder: place.workspace.Folder}); err != nil {
 			return nil, err
 		}
 		endpoints = []string{place.server.Endpoint()}
 	}
 	place.member, err = rendezvous.Join(ctx, rendezvous.Config{
 		Endpoints:    endpoints,
-		TLS:          m.party.tls,
-		RunID:        m.plan.GetRunId(),
-		Nodes:        m.party.nodes,
-		NodeRank:     m.party.nodeRank,
-		RanksPerHost: int(m.plan.GetRanksPerHost()),
+		TLS:          r.Party.TLS,
+		RunID:        r.Plan.GetRunId(),
+		Nodes:        r.Party.Nodes,
+		NodeRank:     r.Party.NodeRank,
+		RanksPerHost: int(r.Plan.GetRanksPerHost()),
 		Entry: &epperfv1.HostEntry{
-			NodeRank:   uint32(m.party.nodeRank),
+			NodeRank:   uint32(r.Party.NodeRank),
 			Host:       facts,
-			BuildId:    m.buildID,
-			PlanSha256: plan.Hash(m.plan),
+			BuildId:    r.buildID,
+			PlanSha256: plan.Hash(r.Plan),
 		},
 	})
 	if err != nil {
@@ -105,7 +105,7 @@ func (p *meetingPlace) close(failure error) error {
 		cleaned = p.server.Close()
 	}
 	if p.workspace != nil {
-		cleaned = errors.Join(cleaned, p.workspace.close())
+		cleaned = errors.Join(cleaned, p.workspace.Close())
 	}
 	if failure != nil {
 		return errors.Join(failure, cleaned)

@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxGatheredBytes bounds what etcd is asked to carry to node 0.
-	maxGatheredBytes = 64 << 20
+	// MaxGatheredBytes bounds what etcd is asked to carry to node 0.
+	MaxGatheredBytes = 64 << 20
 	// bytesPerDuration is what a duration below 0.27 s takes in a record.
 	bytesPerDuration = 4
 	// durationsPerEntry keep an entry well below a chunk: a duration has at most ten bytes.
@@ -19,26 +19,26 @@ const (
 
 // partsOnly reports whether a run's samples are too many to bring together. All launchers answer
 // alike, for they compute it from the plan.
-func (m measurement) partsOnly() bool {
+func (r Run) partsOnly() bool {
 	var samples uint64
-	for _, c := range m.plan.GetCases() {
+	for _, c := range r.Plan.GetCases() {
 		for _, pass := range c.GetPasses() {
 			samples += uint64(c.GetRanks()) * uint64(pass.GetCount())
 		}
 	}
-	return m.party.nodes > 1 && samples*bytesPerDuration > m.gatherBytes
+	return r.Party.Nodes > 1 && samples*bytesPerDuration > r.GatherBytes
 }
 
 // gather brings what all ranks reported into node 0's record; of a run with too many samples,
 // the results alone, which say whether it passed.
-func (m measurement) gather(ctx context.Context, member *rendezvous.Member, kept *outcome) error {
-	if m.party.nodes == 1 {
+func (r Run) gather(ctx context.Context, member *rendezvous.Member, kept *outcome) error {
+	if r.Party.Nodes == 1 {
 		return nil
 	}
-	if m.party.nodeRank > 0 {
+	if r.Party.NodeRank > 0 {
 		return member.Give(ctx, kept.given)
 	}
-	ranksPerHost := int(m.plan.GetRanksPerHost())
+	ranksPerHost := int(r.Plan.GetRanksPerHost())
 	return member.Gather(ctx, func(node int, entry *epperfv1.Entry) error {
 		var rank uint32
 		switch kind := entry.GetKind().(type) {

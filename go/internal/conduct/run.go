@@ -1,0 +1,131 @@
+// Package conduct makes one run on one launcher: it starts the ranks of this host, meets other
+// launchers, leads the ranks through the plan, keeps what they report, and prints it. It also is what
+// the processes are that a launcher starts: a rank, and the janitor.
+package conduct
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/epperf/epperf/go/internal/host"
+	"github.com/epperf/epperf/go/internal/launch"
+	"github.com/epperf/epperf/go/internal/native"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/preflight"
+	"github.com/epperf/epperf/go/internal/record"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// A Run is a plan, this launcher's part in it, and where its record and its words go.
+type Run struct {
+	Plan   *epperfv1.Plan
+	Party  Party
+	Limit  *epperfv1.Limit // what the run is held against; nil if nothing
+	Output string          // folder of the record
+	Dump   string          // where ranks leave their tensors; may be empty
+	NIXL   native.NIXL
+	NICs   preflight.NICs
+	// RankArguments are what makes this binary a rank with some options.
+	RankArguments func(RankOptions) []string
+	Stdout        io.Writer
+	Stderr        io.Writer
+	Quiet         bool // no progress
+	Debug         bool // say when barriers are passed
+	// GatherBytes is how many bytes of samples are brought to node 0; of more there are only parts.
+	GatherBytes uint64
+
+	buildID string
+}
+
+// A Party is the launchers of a run, which of them this one is, and where they meet.
+type Party struct {
+	Nodes, NodeRank int
+	HostID          string
+	Endpoints       []string    // none: an etcd server of our own
+	TLS             *tls.Config // nil: plain text
+}
+
+// Do makes sure that the run can be made and kept, makes it, and prints its record.
+func (r Run) Do(ctx context.Context) error {
+	started := time.Now()
+	facts, err := r.facts()
+	if err != nil {
+		return err
+	}
+	if r.buildID, err = buildID(); err != nil {
+		return err
+	}
+	if err := r.prepareDump(); err != nil {
+		return err
+	}
+	writer, err := record.Create(r.Output, &epperfv1.Header{
+		Plan:          r.Plan,
+		PlanSha256:    plan.Hash(r.Plan),
+		BuildId:       r.buildID,
+		StartedUnixNs: started.UnixNano(),
+		Hosts:         []*epperfv1.Host{facts},
+		PartOfNode:    r.partOf(),
+		Limit:         r.Limit,
+	})
+	if err != nil {
+		return err
+	}
+	kept := newOutcome(writer, r.Plan)
+	kept.giving, kept.apart = r.Party.NodeRank > 0, r.partsOnly()
+	progress := newProgress(r.Stderr, r.Quiet)
+	met := func(barrier string) {
+		progress.met(barrier)
+		if r.Debug {
+			fmt.Fprintf(progress, "perf: %s after %v\n", barrier, time.Since(started).Round(time.Millisecond))
+		}
+	}
+	failure := r.lead(ctx, launch.Config{
+		Plan:     r.Plan,
+		NodeRank: r.Party.NodeRank,
+		Host:     facts.GetName(),
+		BuildID:  r.buildID,
+		Args:     r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL}),
+		Env:      rankEnvironment(r.Plan),
+		RankEnv:  netDevicesEnvironment(facts.GetNetDevicesOfRank()),
+		Stderr:   progress,
+		Sink:     kept,
+		Met:      met,
+	}, facts, kept)
+	progress.close()
+	if failure == nil {
+		failure = r.describeDump()
+	}
+	return r.conclude(kept, failure)
+}
+
+// facts are what the record says of this host, once it is found to have what the run needs.
+func (r Run) facts() (*epperfv1.Host, error) {
+	system, err := host.This()
+	if err != nil {
+		return nil, err
+	}
+	if err := preflight.EnoughMemory(r.Plan, r.Party.NodeRank, system); err != nil {
+		return nil, err
+	}
+	gpus, err := preflight.GPUsOf(r.Plan)
+	if err != nil {
+		return nil, err
+	}
+	if err := preflight.EnoughGPUMemory(r.Plan, gpus); err != nil {
+		return nil, err
+	}
+	if err := preflight.EnoughFiles(r.Plan); err != nil {
+		return nil, err
+	}
+	netDevices, err := r.NICs.OfRanks(r.Plan, gpus, os.DirFS("/sys"), r.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	facts := system.Describe()
+	facts.HostId, facts.Gpus, facts.NetDevicesOfRank = r.Party.HostID, gpus, netDevices
+	return facts, nil
+}

@@ -9,6 +9,7 @@ package docs_test
 
 import (
 	"bytes"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -121,25 +122,33 @@ var seedFlags = []string{
 	"num-processes", "mode", "tokens", "hidden", "experts-per-rank", "topk", "nvlink-backend", "warmup", "iters", "skip-nic-discovery",
 }
 
-// The README names flags that perf has, with their defaults, and among them all that it was asked for.
-func TestREADMEsFlagsArePerfs(t *testing.T) {
-	text, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	shell := newShell(t)
-	help, read := flags(helpFlag, shell.run("bazel run //go/cmd:perf -- --help")), flags(readFlag, string(text))
-	for name, value := range read {
-		if want, ok := help[name]; !ok {
-			t.Errorf("perf has no flag --%s", name)
-		} else if value != want {
-			t.Errorf("--%s is %q unless set, in README.md %q", name, want, value)
+// The README names the flags that matter, among them all that it was asked for, and operations.md the
+// rest: each flag that perf has, with its default, in one of them.
+func TestDocumentsHaveEveryFlag(t *testing.T) {
+	tables := map[string]map[string]string{}
+	for _, document := range []string{"../README.md", "operations.md"} {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
 		}
+		tables[document] = flags(readFlag, string(text))
 	}
+	readme := tables["../README.md"]
 	for _, name := range seedFlags {
-		if _, ok := read[name]; !ok {
+		if _, ok := readme[name]; !ok {
 			t.Errorf("README.md does not name --%s", name)
 		}
+	}
+	all := maps.Clone(readme)
+	for name, value := range tables["operations.md"] {
+		if _, twice := all[name]; twice {
+			t.Errorf("README.md and operations.md both have --%s", name)
+		}
+		all[name] = value
+	}
+	help := newShell(t).run("bazel run //go/cmd:perf -- --help")
+	if diff := cmp.Diff(flags(helpFlag, help), all); diff != "" {
+		t.Errorf("flags and defaults (-perf --help +documents):\n%s", diff)
 	}
 }
 

@@ -73,6 +73,8 @@ class CudaEngine : public Engine {
   Status PutExpertRows() override;
 
  private:
+  // Enqueues one of the events.
+  Status Record(size_t event);
   // Iterations between two looks at whether all is well.
   static constexpr uint64_t kBatch = 512;
 

@@ -95,119 +95,106 @@ Status CudaEngine::EnqueueFlags() {
 }
 
 Status CudaEngine::Enqueue(Operations operations, kernels::Stamps* stamps) {
-  Status status;
-  if (operations.dispatch) status = EnqueueDispatch(NextDispatchSet(), stamps);
+  if (operations.dispatch) EP_TRY(EnqueueDispatch(NextDispatchSet(), stamps));
   if (stamps != nullptr) ++stamps;
-  if (status.ok() && operations.combine) status = EnqueueCombine(NextCombineSet(), stamps);
-  return status;
+  if (operations.combine) EP_TRY(EnqueueCombine(NextCombineSet(), stamps));
+  return {};
 }
 
 Status CudaEngine::Finish() {
-  Status status =
-      CudaStatus(cudaMemcpyAsync(&shared_->error, &state_.As<State>()->error, sizeof(ErrorRecord),
-                                 cudaMemcpyDeviceToHost, stream_.get()),
-                 "read the kernels' error");
-  if (status.ok()) {
-    status = CudaStatus(cudaStreamSynchronize(stream_.get()),
-                        "rank " + std::to_string(context_.rank) + ": wait for the kernels");
-  }
-  if (!status.ok()) return status;
+  EP_TRY(CudaStatus(cudaMemcpyAsync(&shared_->error, &state_.As<State>()->error,
+                                    sizeof(ErrorRecord), cudaMemcpyDeviceToHost, stream_.get()),
+                    "read the kernels' error"));
+  EP_TRY(CudaStatus(cudaStreamSynchronize(stream_.get()),
+                    "rank " + std::to_string(context_.rank) + ": wait for the kernels"));
   failed_ = shared_->error;
   return failed_.kind == ErrorKind::kNone ? Status() : ErrorText(failed_, context_);
+}
+
+Status CudaEngine::Record(size_t event) {
+  return CudaStatus(cudaEventRecord(events_[event].get(), stream_.get()), "record an event");
 }
 
 Status CudaEngine::Time(uint64_t iterations, uint64_t* duration_ns,
                         const std::function<Status()>& body) {
   while (duration_ns != nullptr && events_.size() < 2 * std::min(iterations, kBatch)) {
     CudaEvent event;
-    Status status = CudaStatus(cudaEventCreate(event.out()), "make an event");
-    if (!status.ok()) return status;
+    EP_TRY(CudaStatus(cudaEventCreate(event.out()), "make an event"));
     events_.push_back(std::move(event));
   }
   for (uint64_t begin = 0; begin < iterations; begin += kBatch) {
     const uint64_t count = std::min(iterations - begin, kBatch);
-    Status status;
-    for (uint64_t i = 0; i < count && status.ok(); ++i) {
-      if (duration_ns != nullptr) cudaEventRecord(events_[2 * i].get(), stream_.get());
-      status = body();
-      if (duration_ns != nullptr) cudaEventRecord(events_[2 * i + 1].get(), stream_.get());
+    for (uint64_t i = 0; i < count; ++i) {
+      if (duration_ns != nullptr) EP_TRY(Record(2 * i));
+      EP_TRY(body());
+      if (duration_ns != nullptr) EP_TRY(Record(2 * i + 1));
     }
-    if (status.ok()) status = Finish();
-    for (uint64_t i = 0; i < count && status.ok() && duration_ns != nullptr; ++i) {
-      status = Milliseconds(events_[2 * i], events_[2 * i + 1], &duration_ns[begin + i]);
+    EP_TRY(Finish());
+    for (uint64_t i = 0; i < count && duration_ns != nullptr; ++i) {
+      EP_TRY(Milliseconds(events_[2 * i], events_[2 * i + 1], &duration_ns[begin + i]));
     }
-    if (!status.ok()) return status;
   }
   return {};
 }
 
 Status CudaEngine::Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) {
-  Status status = CanRun(operations.combine);
-  if (!status.ok()) return status;
+  EP_TRY(CanRun(operations.combine));
   return Time(iterations, duration_ns, [&] { return Enqueue(operations, nullptr); });
 }
 
 Status CudaEngine::RunFlags(uint64_t iterations, uint64_t* duration_ns) {
-  Status status = CanRun(false);
-  if (!status.ok()) return status;
+  EP_TRY(CanRun(false));
   return Time(iterations, duration_ns, [&] { return EnqueueFlags(); });
 }
 
 Status CudaEngine::RunChained(Operations operations, uint64_t dropped, uint64_t iterations,
                               uint64_t* duration_ns) {
-  Status status = CanRun(operations.combine);
-  for (uint64_t i = 0; i < dropped && status.ok(); ++i) status = Enqueue(operations, nullptr);
-  if (!status.ok()) return status;
-  return Time(1, duration_ns, [&] {
-    Status enqueued;
-    for (uint64_t i = 0; i < iterations && enqueued.ok(); ++i) {
-      enqueued = Enqueue(operations, nullptr);
-    }
-    return enqueued;
+  EP_TRY(CanRun(operations.combine));
+  for (uint64_t i = 0; i < dropped; ++i) EP_TRY(Enqueue(operations, nullptr));
+  return Time(1, duration_ns, [&]() -> Status {
+    for (uint64_t i = 0; i < iterations; ++i) EP_TRY(Enqueue(operations, nullptr));
+    return {};
   });
 }
 
 Status CudaEngine::RunGraph(Operations operations, uint64_t captured, uint64_t replays,
                             uint64_t* duration_ns) {
-  Status status = CanRun(operations.combine);
-  if (!status.ok()) return status;
+  EP_TRY(CanRun(operations.combine));
   CudaGraph graph;
   CudaGraphExec replayed;
   const std::string doing = "capture " + std::to_string(captured) + " iterations into a graph";
-  status =
-      CudaStatus(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), doing);
-  if (!status.ok()) return status;
-  for (uint64_t i = 0; i < captured && status.ok(); ++i) status = Enqueue(operations, nullptr);
-  const Status ended = CudaStatus(cudaStreamEndCapture(stream_.get(), graph.out()), doing);
-  if (status.ok()) status = ended;
-  if (status.ok()) {
-    status = CudaStatus(cudaGraphInstantiate(replayed.out(), graph.get(), 0), doing);
-  }
-  if (status.ok()) status = CudaStatus(cudaGraphUpload(replayed.get(), stream_.get()), doing);
-  if (!status.ok()) return status;
+  EP_TRY(
+      CudaStatus(cudaStreamBeginCapture(stream_.get(), cudaStreamCaptureModeThreadLocal), doing));
+  Status enqueued;
+  for (uint64_t i = 0; i < captured && enqueued.ok(); ++i) enqueued = Enqueue(operations, nullptr);
+  // A capture ends whatever came of it; else the stream would be of no more use.
+  Status ended = CudaStatus(cudaStreamEndCapture(stream_.get(), graph.out()), doing);
+  EP_TRY(std::move(enqueued));
+  EP_TRY(std::move(ended));
+  EP_TRY(CudaStatus(cudaGraphInstantiate(replayed.out(), graph.get(), 0), doing));
+  EP_TRY(CudaStatus(cudaGraphUpload(replayed.get(), stream_.get()), doing));
   return Time(replays, duration_ns, [&] {
     return CudaStatus(cudaGraphLaunch(replayed.get(), stream_.get()), "replay a graph");
   });
 }
 
 Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns) {
-  Status status = CanRun(operations.combine);
+  EP_TRY(CanRun(operations.combine));
   // One of a dispatch, one of a combine.
   std::vector<kernels::Stamps> stamps(2 * kBatch);
-  for (uint64_t begin = 0; begin < iterations && status.ok(); begin += kBatch) {
+  for (uint64_t begin = 0; begin < iterations; begin += kBatch) {
     const uint64_t count = std::min(iterations - begin, kBatch);
     std::ranges::fill(stamps, kernels::Stamps{~uint64_t{0}, 0});
-    status = CudaStatus(cudaMemcpyAsync(stamps_.As(), stamps.data(), stamps_.bytes(),
-                                        cudaMemcpyHostToDevice, stream_.get()),
-                        "clear the stamps");
-    for (uint64_t i = 0; i < count && status.ok(); ++i) {
-      status = Enqueue(operations, stamps_.As<kernels::Stamps>() + 2 * i);
+    EP_TRY(CudaStatus(cudaMemcpyAsync(stamps_.As(), stamps.data(), stamps_.bytes(),
+                                      cudaMemcpyHostToDevice, stream_.get()),
+                      "clear the stamps"));
+    for (uint64_t i = 0; i < count; ++i) {
+      EP_TRY(Enqueue(operations, stamps_.As<kernels::Stamps>() + 2 * i));
     }
-    if (status.ok()) status = Finish();
-    if (!status.ok()) return status;
-    status =
+    EP_TRY(Finish());
+    EP_TRY(
         CudaStatus(cudaMemcpy(stamps.data(), stamps_.As(), stamps_.bytes(), cudaMemcpyDeviceToHost),
-                   "read the stamps");
+                   "read the stamps"));
     for (uint64_t i = 0; i < count; ++i) {
       duration_ns[begin + i] = 0;
       for (const kernels::Stamps& stamp : {stamps[2 * i], stamps[2 * i + 1]}) {
@@ -215,7 +202,7 @@ Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64
       }
     }
   }
-  return status;
+  return {};
 }
 
 Status CudaEngine::SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms) {

@@ -1,18 +1,37 @@
-import subprocess,xml.etree.ElementTree as ET,collections
-out=subprocess.run(['tools/bazelw','query','--output=xml','--noimplicit_deps','//...'],capture_output=True,text=True).stdout
-root=ET.fromstring(out)
-users=collections.defaultdict(set); grants={}
-pkg=lambda l:l[2:].split(':')[0]
-for r in root:
-    name=r.get('name')
-    for i in r.findall('rule-input'): users[i.get('name')].add(pkg(name))
-    vis=r.find("list[@name='visibility']")
-    if vis is not None: grants[name]=[l.get('value') for l in vis]
-    if r.tag=='source-file':
-        grants[name]=[v.get('name') for v in r.findall('visibility-label')]
-for name,g in sorted(grants.items()):
-    for v in g:
-        if v in('//visibility:private','//visibility:public') : continue
-        p,_,k=v[2:].partition(':')
-        ok=any((u==p) if k=='__pkg__' else (u==p or u.startswith(p+'/')) for u in users[name])
-        if not ok: print(name,'grants',v,'and nobody there uses it')
+"""Prints each grant of visibility that nobody uses: who may know whom is who does.
+
+Asks the build for all targets, with what each names, and compares."""
+import collections
+import subprocess
+import xml.etree.ElementTree as ElementTree
+
+
+def package(label):
+    return label[2:].split(":")[0]
+
+
+def grants_of(target):
+    if target.tag == "source-file":
+        return [label.get("name") for label in target.findall("visibility-label")]
+    visibility = target.find("list[@name='visibility']")
+    return [] if visibility is None else [label.get("value") for label in visibility]
+
+
+def is_used(grant, users):
+    granted, _, kind = grant[2:].partition(":")
+    if kind == "__pkg__":
+        return granted in users
+    return any(user == granted or user.startswith(granted + "/") for user in users)
+
+
+query = ["tools/bazelw", "query", "--output=xml", "--noimplicit_deps", "//..."]
+targets = ElementTree.fromstring(subprocess.run(query, capture_output=True, check=True).stdout)
+users = collections.defaultdict(set)
+for target in targets:
+    for named in target.findall("rule-input"):
+        users[named.get("name")].add(package(target.get("name")))
+for target in targets:
+    name = target.get("name")
+    for grant in grants_of(target):
+        if grant not in ("//visibility:private", "//visibility:public") and not is_used(grant, users[name]):
+            print(f"{name} grants {grant}, and nobody there uses it")

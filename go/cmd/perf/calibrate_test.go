@@ -69,7 +69,7 @@ func TestDetailIsHeldAgainstTheNewestCalibration(t *testing.T) {
 	in(detail...).wantScreen(t, "detail")
 
 	p := in(with(detail, "--threads=2")...)
-	if !strings.Contains(p.stdout.String(), "n/a (a calibration copies with one thread a rank)\n") {
+	if !strings.Contains(p.stdout.String(), "n/a (a calibration copies with one thread per rank)\n") {
 		t.Errorf("stdout with threads:\n%s", &p.stdout)
 	}
 }
@@ -114,7 +114,7 @@ func TestCalibrationByName(t *testing.T) {
 		"of other ranks":    {[]string{"--detail", "--calibration=" + calibration.Path}, 2, "of 2 ranks, this run has 8"},
 		"without detail":    {[]string{"--calibration=" + calibration.Path}, 2, "add --detail"},
 		"of more launchers": {[]string{"--detail", "--nnodes=2", "--run-id=a", "--etcd-endpoints=127.0.0.1:1", "--num-processes=2", "--calibration=" + calibration.Path}, 2, "one launcher"},
-		"of more threads":   {[]string{"--detail", "--threads=2", "--num-processes=2", "--calibration=" + calibration.Path}, 2, "one thread a rank"},
+		"of more threads":   {[]string{"--detail", "--threads=2", "--num-processes=2", "--calibration=" + calibration.Path}, 2, "one thread per rank"},
 		"calibrate what":    {[]string{"calibrate", "this"}, 2, `"this" is no flag`},
 		"calibrate flag":    {[]string{"calibrate", "--tokens=3"}, 2, "no flag --tokens"},
 		"calibrate hidden":  {[]string{"calibrate", "--hidden=3"}, 2, "--hidden=3"},

@@ -18,7 +18,7 @@ func runFlags() []cli.Flag {
 	return append([]cli.Flag{
 		&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
 		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
-		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number a rank: 128,0,64"},
+		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number per rank: 128,0,64"},
 		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 8"},
 		&cli.IntFlag{Name: "experts-per-rank", Value: d.ExpertsPerRank, Usage: "experts on each rank"},
 		&cli.IntFlag{Name: "topk", Value: d.Topk, Usage: "experts that each token selects"},

@@ -107,7 +107,7 @@ func limitFor(c *cli.Context, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 	case path != "" && plan.HostCount(p) > 1:
 		return nil, command.Usagef("--calibration: a calibration is of one launcher's ranks; try --nnodes=1")
 	case path != "" && p.GetThreadsPerRank() > 1:
-		return nil, command.Usagef("--calibration: a calibration copies with one thread a rank; try --threads=1")
+		return nil, command.Usagef("--calibration: a calibration copies with one thread per rank; try --threads=1")
 	case path != "":
 		return limitFrom(path, p)
 	case c.Bool("detail") && plan.BackendOf(p).Calibrated && p.GetThreadsPerRank() <= 1 && plan.HostCount(p) == 1:

@@ -75,9 +75,9 @@ func (e *Explanation) Tables() []table.Table {
 
 // rankMemory is the memory of one rank, part by part.
 func (e *Explanation) rankMemory() table.Table {
-	title, where := "Memory of a rank", "lazy"
+	title, where := "Memory per rank", "lazy"
 	if e.GPU != nil {
-		title, where = "Memory of a rank on its GPU", "on_gpu"
+		title, where = "Memory per rank on its GPU", "on_gpu"
 	}
 	region := "region, mapped by every rank"
 	if e.Summary.Backend != "ipc" {

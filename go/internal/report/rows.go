@@ -48,7 +48,7 @@ func quantiles(row table.Row, values *figures.Quantiles, c *figures.CaseSummary)
 
 // traffic says what one iteration moves, counted in three ways.
 func traffic(mean *figures.Bytes) table.Row {
-	row := table.Row{Name: "bytes", Label: "Bytes a rank", Unit: table.Bytes}
+	row := table.Row{Name: "bytes", Label: "Bytes per rank", Unit: table.Bytes}
 	if mean != nil {
 		row.Cells = []table.Cell{
 			table.CountCell("selections", mean.Selections),

@@ -111,7 +111,7 @@ var styles = map[string]style{
 		rows: map[string]phrase{
 			"pair":        {body: "median={median} ({notes})"},
 			"graph":       {body: "median={median} ({notes})"},
-			"bound":       {joins: true, head: " (", next: "; ", body: "[{operation} by {by}, ]{bytes} bytes a rank at {rate} GB/s"},
+			"bound":       {joins: true, head: " (", next: "; ", body: "[{operation} by {by}, ]{bytes} bytes per rank at {rate} GB/s"},
 			"calibration": {joins: true, head: ", calibration ", body: "{run})"},
 		},
 	},
@@ -203,7 +203,7 @@ var notes = map[string]string{
 	"remote_not_counted":   "of rows that come back one a selection, nobody counts the remote ones",
 	"not_mapped":           "a calibration is of mapped memory",
 	"several_hosts":        "a calibration is of one launcher's ranks",
-	"several_threads":      "a calibration copies with one thread a rank",
+	"several_threads":      "a calibration copies with one thread per rank",
 	"no_calibration":       "no calibration of this machine; perf calibrate --num-processes={ranks} makes one",
 	"lazy":                 "the rest takes no memory",
 	"on_gpu":               "the GPU has memory for all of them, its host for these",

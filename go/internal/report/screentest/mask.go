@@ -9,7 +9,7 @@ import (
 var (
 	// measured lines hold figures that no two runs share.
 	measured = regexp.MustCompile(`(?m)^(Bandwidth|Latency|Slowest rank|Fresh entry|Chained pair|Graph replay|Kernels only|(?:Cached copy|Copy), .*|Flag round trip|Flags-only epoch) \((?:GB/s|μs)\):.*$`)
-	share    = regexp.MustCompile(`(?m)^(Share of the limit:) \d+\.\d% \((.*) bytes a rank at \d+\.\d\d GB/s, calibration .*\)$`)
+	share    = regexp.MustCompile(`(?m)^(Share of the limit:) \d+\.\d% \((.*) bytes per rank at \d+\.\d\d GB/s, calibration .*\)$`)
 	figure   = regexp.MustCompile(`=\d+\.(\d+)`)
 	groups   = regexp.MustCompile(`(?m)^Warning: two groups of durations \(μs\): .*\n`)
 	path     = regexp.MustCompile(`(?m)^Record: .+$`)
@@ -27,7 +27,7 @@ func Mask(text string) string {
 			return "=#." + strings.Repeat("#", len(decimals))
 		})
 	})
-	text = share.ReplaceAllString(text, "${1} #.#% (${2} bytes a rank at #.## GB/s, calibration ID)")
+	text = share.ReplaceAllString(text, "${1} #.#% (${2} bytes per rank at #.## GB/s, calibration ID)")
 	text = groups.ReplaceAllLiteralString(text, "")
 	return path.ReplaceAllLiteralString(text, "Record: PATH")
 }

@@ -19,8 +19,8 @@ func TestMask(t *testing.T) {
 			"Slowest rank (μs): p50=#.# p95=#.# p99=n/a (99 samples) max=#.#\n",
 		},
 		"what the plan determines stays": {
-			"Bytes a rank: selections=14,680,064 ranks=1 remote=0\nChecked: 8/8 ranks, 111,616 rows, 0 wrong\n",
-			"Bytes a rank: selections=14,680,064 ranks=1 remote=0\nChecked: 8/8 ranks, 111,616 rows, 0 wrong\n",
+			"Bytes per rank: selections=14,680,064 ranks=1 remote=0\nChecked: 8/8 ranks, 111,616 rows, 0 wrong\n",
+			"Bytes per rank: selections=14,680,064 ranks=1 remote=0\nChecked: 8/8 ranks, 111,616 rows, 0 wrong\n",
 		},
 		"no figure that is not a number": {
 			"Bandwidth (GB/s): avg=NaN, min=+Inf, max=1.00\n",
@@ -31,8 +31,8 @@ func TestMask(t *testing.T) {
 			"Copy, one rank alone (GB/s):      avg=#.##, min=#.##, max=#.##\nFlag round trip (μs): p50=#.## p95=n/a (2 samples) max=#.##\n",
 		},
 		"a share, but not its bytes": {
-			"Share of the limit: 61.3% (30,591,196 bytes a rank at 2.18 GB/s, calibration cafe0123)\n",
-			"Share of the limit: #.#% (30,591,196 bytes a rank at #.## GB/s, calibration ID)\n",
+			"Share of the limit: 61.3% (30,591,196 bytes per rank at 2.18 GB/s, calibration cafe0123)\n",
+			"Share of the limit: #.#% (30,591,196 bytes per rank at #.## GB/s, calibration ID)\n",
 		},
 		"two groups of durations": {
 			"Warning: two groups of durations (μs): p50=13.1 (62%) and p50=408.2 (38%)\nChecked: 8/8 ranks\n",

@@ -10,6 +10,7 @@ message; Entry.FromString then takes the place of everything from `fields` to `m
 """
 
 import pathlib
+import struct
 import sys
 
 # Of descriptor.proto, which describes itself: the fields that are read here.
@@ -18,6 +19,7 @@ FILE = {2: "package", 4: "messages"}
 MESSAGE = {1: "name", 2: "fields", 3: "messages"}
 FIELD = {1: "name", 3: "number", 4: "label", 5: "type", 6: "type_name"}
 REPEATED, STRING, MESSAGES, BYTES = 3, 9, 11, 12
+FIXED = {1: "<d", 2: "<f", 6: "<Q", 7: "<I", 15: "<i", 16: "<q"}
 
 
 def varint(content, at):
@@ -85,6 +87,8 @@ def message(known, name, content):
             values = [message(known, type_name, value)]
         elif kind == STRING:
             values = [value.decode()]
+        elif kind in FIXED:
+            values = [one for (one,) in struct.iter_unpack(FIXED[kind], value)]
         elif kind != BYTES and isinstance(value, bytes):  # packed numbers
             values, at = [], 0
             while at < len(value):

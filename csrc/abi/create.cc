@@ -1,6 +1,7 @@
 #include "csrc/abi/create.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 
@@ -10,7 +11,7 @@
 #include "csrc/engine/cuda.h"
 #include "csrc/engine/cuda_calibrate.h"
 #include "csrc/engine/messages.h"
-#include "csrc/transport/nixl_region.h"
+#include "csrc/region/factory.h"
 
 namespace ep::abi {
 namespace {
@@ -46,86 +47,64 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
   return {};
 }
 
-// What UCX may take for `none`: of hosts TCP alone, of GPUs whatever maps none of their memory.
-constexpr char kTcp[] = "tcp,self";
-constexpr char kNoMappedGpus[] = "^cuda_ipc";
-
-NixlLinkConfig ToNixlConfig(const ep_config& from, const RankConfig& rank,
-                            const char* transports_of_none) {
+// Makes the region of a rank whose shape is cut into chunks.
+Result<std::unique_ptr<Region>> RegionOf(const ep_config& from, const RankConfig& rank) {
   const auto text = [](const char* given) { return given == nullptr ? "" : given; };
-  NixlLinkConfig config = {
-      .link = MakeLinkConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns),
-      .root = text(from.nixl_root),
-      .candidates = {},
-      .transports = from.backend == EP_NVLINK_BACKEND_NONE ? transports_of_none : "",
-      .run_name = text(from.run_id)};
-  if (from.nixl_candidate != nullptr) config.candidates.emplace_back(from.nixl_candidate);
-  return config;
+  Transport transport = {.backend = static_cast<Backend>(from.backend),
+                         .nixl_root = text(from.nixl_root),
+                         .run_name = text(from.run_id)};
+  if (from.device == EP_DEVICE_CUDA) transport.gpu = static_cast<int>(from.gpu);
+  if (from.nixl_candidate != nullptr) transport.nixl_candidates.emplace_back(from.nixl_candidate);
+  return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns,
+                                                from.landing_rows));
 }
 
-Status CreateOverNixl(const ep_config& from, const CpuConfig& cpu, RankConfig rank, Rank* made) {
-  // As the engine does it: a link's images look like its region.
-  rank.routing.shape = ChunkedForThreads(rank.routing.shape, cpu.threads);
-  std::unique_ptr<NixlLink> link;
-  Status status = NixlLink::Create(ToNixlConfig(from, rank, kTcp), &link);
-  if (!status.ok()) return status;
-  made->network = link.get();
-  std::unique_ptr<LinkEngine> engine;
-  status = LinkEngine::Create(std::move(rank), cpu, std::move(link), &engine);
+// Makes an engine whose peers' memory is mapped, and its calibration.
+template <class EngineType, class CalibrationType, class EngineConfig, class CalibrationConfig>
+Status CreateWithCalibration(const ep_config& from, RankConfig rank, const EngineConfig& config,
+                             const CalibrationConfig& calibration_config,
+                             std::unique_ptr<Region> region, Rank* made) {
+  std::unique_ptr<EngineType> engine;
+  EP_TRY(EngineType::Create(std::move(rank), config, std::move(region), &engine));
+  if (from.landing_rows > 0) {
+    std::unique_ptr<CalibrationType> calibration;
+    EP_TRY(CalibrationType::Create(calibration_config, engine.get(), &calibration));
+    made->calibration = std::move(calibration);
+  }
   made->impl = std::move(engine);
-  return status;
+  return {};
 }
 
 Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.threads < 1) return {Code::kInvalid, "create a rank: it needs a thread"};
   if (from.sms > 0) return {Code::kInvalid, "create a rank: only GPUs have multiprocessors"};
   const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
-  const CpuConfig cpu = {.threads = from.threads,
-                         .oversubscribed = from.cpus < workers,
-                         .landing_rows = from.landing_rows};
-  if (from.backend != EP_NVLINK_BACKEND_IPC)
-    return CreateOverNixl(from, cpu, std::move(rank), made);
-  std::unique_ptr<CpuEngine> engine;
-  Status status = CpuEngine::Create(std::move(rank), cpu, &engine);
-  if (status.ok() && from.landing_rows > 0) {
-    std::unique_ptr<CpuCalibration> calibration;
-    status = CpuCalibration::Create(
-        {.rows = from.landing_rows, .seed = from.seed, .one_cpu = from.cpus < 2}, engine.get(),
-        &calibration);
-    made->calibration = std::move(calibration);
+  const CpuConfig cpu = {.threads = from.threads, .oversubscribed = from.cpus < workers};
+  rank.routing.shape = ChunkedForThreads(rank.routing.shape, cpu.threads);
+  std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
+  if (from.landing_rows > 0) EP_TRY(Calibration::CanCalibrate(*region));
+  if (region->link() == nullptr) {
+    return CreateWithCalibration<CpuEngine, CpuCalibration>(
+        from, std::move(rank), cpu,
+        CpuCalibrationConfig{
+            .rows = from.landing_rows, .seed = from.seed, .one_cpu = from.cpus < 2},
+        std::move(region), made);
   }
+  std::unique_ptr<LinkEngine> engine;
+  EP_TRY(LinkEngine::Create(std::move(rank), cpu, std::move(region), &engine));
   made->impl = std::move(engine);
-  return status;
+  return {};
 }
 
 Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.ranks_on_gpu < 1) return {Code::kInvalid, "create a rank: nobody is on its GPU"};
-  CudaConfig config = {.gpu = static_cast<int>(from.gpu),
-                       .ranks_on_gpu = from.ranks_on_gpu,
-                       .sms = from.sms,
-                       .landing_rows = from.landing_rows};
-  if (from.backend != EP_NVLINK_BACKEND_IPC) {
-    config.make_region = [made, nixl = ToNixlConfig(from, rank, kNoMappedGpus),
-                          use = from.backend == EP_NVLINK_BACKEND_NONE ? NixlUse::kNever
-                                                                       : NixlUse::kMapped,
-                          gpu = config.gpu](size_t bytes, std::unique_ptr<GpuRegion>* region) {
-      std::unique_ptr<NixlRegion> over_nixl;
-      const Status status = NixlRegion::Create({nixl, use, gpu, bytes}, &over_nixl);
-      if (status.ok()) made->network = &over_nixl->link();
-      *region = std::move(over_nixl);
-      return status;
-    };
-  }
-  std::unique_ptr<CudaEngine> engine;
-  Status status = CudaEngine::Create(std::move(rank), config, &engine);
-  if (status.ok() && from.landing_rows > 0) {
-    std::unique_ptr<CudaCalibration> calibration;
-    status = CudaCalibration::Create({.rows = from.landing_rows, .seed = from.seed}, engine.get(),
-                                     &calibration);
-    made->calibration = std::move(calibration);
-  }
-  made->impl = std::move(engine);
-  return status;
+  rank.routing.shape = ChunkedForGpu(rank.routing.shape);
+  std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
+  return CreateWithCalibration<CudaEngine, CudaCalibration>(
+      from, std::move(rank),
+      CudaConfig{
+          .gpu = static_cast<int>(from.gpu), .ranks_on_gpu = from.ranks_on_gpu, .sms = from.sms},
+      CudaCalibrationConfig{.rows = from.landing_rows, .seed = from.seed}, std::move(region), made);
 }
 
 }  // namespace
@@ -145,11 +124,7 @@ Shape ToShape(const ep_shape& shape) {
 
 Status Create(const ep_config& config, Rank* rank) {
   RankConfig of = {};
-  Status status = ToConfig(config, &of);
-  if (!status.ok()) return status;
-  if (config.backend < EP_NVLINK_BACKEND_IPC || config.backend > EP_NVLINK_BACKEND_NONE) {
-    return {Code::kInvalid, "create a rank: no such backend"};
-  }
+  EP_TRY(ToConfig(config, &of));
   switch (config.device) {
     case EP_DEVICE_CPU: return CreateOnCpu(config, std::move(of), rank);
     case EP_DEVICE_CUDA: return CreateOnGpu(config, std::move(of), rank);

@@ -7,19 +7,16 @@
 #include "csrc/abi/ep.h"
 #include "csrc/engine/calibrate.h"
 #include "csrc/engine/engine.h"
-#include "csrc/transport/nixl_link.h"
 
 namespace ep::abi {
 
 struct Rank {
   std::unique_ptr<Engine> impl;
   std::unique_ptr<Calibration> calibration;  // null without landing rows
-  const NixlLink* network = nullptr;         // of impl; null where there is none
 };
 
 Shape ToShape(const ep_shape& shape);
 
-// `rank` stays where it is: what is made keeps its address.
 Status Create(const ep_config& config, Rank* rank);
 
 }  // namespace ep::abi

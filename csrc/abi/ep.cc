@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "csrc/abi/create.h"
+#include "csrc/engine/allocations.h"
 #include "csrc/engine/chunks.h"
 #include "csrc/engine/cuda_calibrate.h"
 #include "csrc/engine/engine.h"
@@ -21,6 +22,8 @@
 #include "csrc/engine/passes.h"
 #include "csrc/engine/sections.h"
 #include "csrc/engine/tensors.h"
+#include "csrc/kernels/arguments.h"
+#include "csrc/region/factory.h"
 
 struct ep_engine : ep::abi::Rank {
   std::string last_error;
@@ -46,7 +49,6 @@ using ep::abi::ToShape;
 
 static_assert(static_cast<int>(EP_SETS) == static_cast<int>(ep::kSets));
 static_assert(static_cast<int>(EP_COMBINED) == static_cast<int>(ep::Tensor::kCombined));
-static_assert(static_cast<size_t>(EP_SECTIONS) == ep::kSections);
 
 ep::Operations ToOperations(ep_mode mode) {
   return {.dispatch = mode == EP_MODE_DISPATCH || mode == EP_MODE_E2E,
@@ -118,9 +120,19 @@ bool ToChunked(const ep_shape& given, ep_device device, uint32_t threads, ep::Sh
   return false;
 }
 
-uint64_t OutputBytes(const ep::Shape& shape) {
-  return ep::Tensors::OutputRows(shape) * ep::Tensors::OutputRowBytes(shape);
-}
+// Writes down what a rank allocates.
+class MemoryList {
+ public:
+  explicit MemoryList(ep_memory* memory) : memory_(*memory) { memory_ = {}; }
+
+  void Add(const char* name, ep_place place, uint64_t bytes, bool transient = false) {
+    if (bytes == 0 || memory_.count == EP_ALLOCATIONS) return;
+    memory_.parts[memory_.count++] = {name, place, transient, bytes};
+  }
+
+ private:
+  ep_memory& memory_;
+};
 
 }  // namespace
 
@@ -145,51 +157,35 @@ ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described) {
   return EP_OK;
 }
 
-ep_status ep_memory_needed(const ep_shape* shape, ep_nvlink_backend backend, uint32_t threads,
-                           uint64_t received_selections, ep_memory* memory) {
-  ep::Shape checked;
-  if (!ToChunked(*shape, EP_DEVICE_CPU, threads, &checked)) return EP_INVALID;
-  const uint64_t images = backend == EP_NVLINK_BACKEND_IPC ? 0 : ep::ImageBytes(checked);
-  *memory = {ep::Layout(checked).SizeBytes(),
-             ep::PrivateBytes(checked, received_selections) + images,
-             ep::kFlushBytes,
-             images,
-             ep::Tensors::OutputRows(checked),
-             OutputBytes(checked)};
-  return EP_OK;
-}
-
-ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory) {
-  ep::Shape checked;
-  if (!ToChunked(*shape, EP_DEVICE_CUDA, 0, &checked)) return EP_INVALID;
-  *memory = {ep::Layout(checked).SizeBytes(),  ep::GpuPrivateBytes(checked), ep::kFlushBytes, 0,
-             ep::Tensors::OutputRows(checked), OutputBytes(checked)};
-  return EP_OK;
-}
-
-ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory) {
-  const ep::Shape checked = ToShape(*shape);
-  if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), landing_rows * landing.RowBytes(), 0, 0, 0, 0};
-  return EP_OK;
-}
-
-ep_status ep_gpu_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory) {
-  const ep::Shape checked = ToShape(*shape);
-  if (ep::Problem(checked) != nullptr) return EP_INVALID;
-  const ep::Landing landing(checked, landing_rows);
-  *memory = {landing.SizeBytes(), ep::CudaCalibration::PrivateBytes(landing), 0, 0, 0, 0};
-  return EP_OK;
-}
-
-ep_status ep_region_sections(const ep_shape* shape, ep_device device, uint32_t threads,
-                             ep_section sections[EP_SECTIONS]) {
-  ep::Shape checked;
-  if (!ToChunked(*shape, device, threads, &checked)) return EP_INVALID;
-  for (const ep::Section& section : ep::Sections(ep::Layout(checked))) {
-    *sections++ = {section.name, section.bytes};
+ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
+  ep::Shape shape;
+  if (!ToChunked(config->shape, config->device, config->threads, &shape)) return EP_INVALID;
+  const bool on_gpu = config->device == EP_DEVICE_CUDA;
+  const ep::Landing landing(shape, config->landing_rows);
+  const ep::Allocations own(shape, shape.tokens);
+  MemoryList list(memory);
+  for (const ep::Section& section : ep::Sections(ep::Layout(shape))) {
+    list.Add(section.name, EP_PLACE_REGION, section.bytes);
   }
+  list.Add("landing of copies", EP_PLACE_REGION, landing.SizeBytes());
+  list.Add("inputs, outputs, handle", EP_PLACE_HOST, own.HostBytes(config->received_selections));
+  list.Add("routing of all ranks", EP_PLACE_HOST, ep::RoutingBytes(shape));
+  list.Add("rows to copy", EP_PLACE_HOST, landing.Rows() * landing.RowBytes());
+  if (on_gpu) {
+    list.Add("inputs, outputs, handle", EP_PLACE_GPU, own.GpuBytes());
+    list.Add("the plan", EP_PLACE_GPU,
+             ep::TilePlanBytes(shape, shape.tokens, ep::kernels::kLong.tile_tokens));
+    list.Add("rows to copy", EP_PLACE_GPU, ep::CudaCalibration::PrivateBytes(landing));
+  } else if (ep::ProxiesHosts(static_cast<ep::Backend>(config->backend))) {
+    list.Add("images of peers' regions", EP_PLACE_IMAGES, ep::ImageBytes(shape));
+  }
+  // A calibration does not flush.
+  if (landing.Rows() == 0) {
+    list.Add("cache flush, while it lasts", on_gpu ? EP_PLACE_GPU : EP_PLACE_HOST, ep::kFlushBytes,
+             true);
+  }
+  memory->output_rows = ep::Allocations::OutputRows(shape);
+  memory->output_bytes = own.OutputBytes();
   return EP_OK;
 }
 
@@ -230,21 +226,22 @@ ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* size
   });
 }
 
-ep_status ep_describe_network(ep_engine* engine, ep_network* network) {
+ep_status ep_reach(ep_engine* engine, ep_path* paths, ep_network* network) {
   return Guarded(engine, [&]() -> ep::Status {
-    if (engine->network == nullptr) {
-      return {ep::Code::kState, "describe the network: the rank's backend has none"};
+    if (engine->impl->reached().empty()) {
+      return {ep::Code::kState, "say how peers are reached: the rank is not connected"};
     }
-    const ep::nixl::Description found = engine->network->Describe();
+    for (const ep::Reach& reach : engine->impl->reached()) {
+      *paths++ = static_cast<ep_path>(reach.how);
+    }
     *network = {};
-    CopyText(found.ucx_version, network->ucx_version, sizeof(network->ucx_version));
-    CopyText(Lines(found.modules), network->modules, sizeof(network->modules));
-    CopyText(Lines(found.transports), network->transports, sizeof(network->transports));
-    std::vector<std::string> ours;
-    for (const ep::nixl::Setting& setting : engine->network->Settings()) {
-      if (setting.ours) ours.push_back(setting.name + "=" + setting.value);
-    }
-    CopyText(Lines(ours), network->environment, sizeof(network->environment));
+    const std::optional<ep::Network> found = engine->impl->network();
+    if (!found) return {};
+    network->exists = 1;
+    CopyText(found->version, network->version, sizeof(network->version));
+    CopyText(Lines(found->modules), network->modules, sizeof(network->modules));
+    CopyText(Lines(found->transports), network->transports, sizeof(network->transports));
+    CopyText(Lines(found->settings), network->environment, sizeof(network->environment));
     return {};
   });
 }

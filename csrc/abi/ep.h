@@ -88,39 +88,45 @@ ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity);
 // EP_INVALID: there is no such GPU.
 ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described);
 
-// Bytes that one rank needs: what peers reach of it, and what is its own, the cache flush included,
-// where it has `threads` workers and receives `received_selections` rows.
+// Where memory of a rank lies.
+typedef enum ep_place {
+  EP_PLACE_REGION = 1,  // on its device, and peers write there
+  EP_PLACE_HOST = 2,
+  EP_PLACE_GPU = 3,
+  EP_PLACE_IMAGES = 4,  // of a host, for what is exchanged with peers that are not mapped
+} ep_place;
+
+// A piece of a rank's memory. The name is a constant.
+typedef struct ep_allocation {
+  const char* name;
+  ep_place place;
+  uint32_t transient;  // there for as long as ep_flush_caches runs
+  uint64_t bytes;      // of a host, those that are touched
+} ep_allocation;
+
+// What ep_memory is asked about.
+typedef struct ep_memory_config {
+  ep_shape shape;
+  ep_device device;
+  ep_nvlink_backend backend;     // CPU: without mapped memory there are images of peers' regions
+  uint32_t threads;              // CPU: workers
+  uint32_t landing_rows;         // as in ep_config
+  uint64_t received_selections;  // that the rank's experts get
+} ep_memory_config;
+
+enum { EP_ALLOCATIONS = 64 };
 typedef struct ep_memory {
-  uint64_t region_bytes;
-  uint64_t private_bytes;
-  uint64_t flush_bytes;  // of private_bytes, for as long as ep_flush_caches runs
-  uint64_t image_bytes;  // of private_bytes, what is exchanged with peers that are not mapped
+  ep_allocation parts[EP_ALLOCATIONS];
+  size_t count;
   // Rows of outputs that any routing could fill, and what they take with the experts' outputs of
-  // all sets. On a host, only rows that are received are of private_bytes; on a GPU, all are.
+  // all sets. A host's parts have only those that are received, a GPU's all.
   uint64_t output_rows;
   uint64_t output_bytes;
 } ep_memory;
-ep_status ep_memory_needed(const ep_shape* shape, ep_nvlink_backend backend, uint32_t threads,
-                           uint64_t received_selections, ep_memory* memory);
 
-// Bytes of a GPU's memory that one rank on it needs, in the same parts. Tensors have their full
-// size there.
-ep_status ep_gpu_memory_needed(const ep_shape* shape, ep_memory* memory);
-
-// What `landing_rows` add to ep_memory_needed, and to ep_gpu_memory_needed.
-ep_status ep_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);
-ep_status ep_gpu_landing_memory(const ep_shape* shape, uint32_t landing_rows, ep_memory* memory);
-
-// One part of a region. The name is a constant.
-typedef struct ep_section {
-  const char* name;
-  uint64_t bytes;
-} ep_section;
-enum { EP_SECTIONS = 8 };
-// The parts of a rank's region on this device, in their order; together they are region_bytes.
-// `threads` is used on CPUs only.
-ep_status ep_region_sections(const ep_shape* shape, ep_device device, uint32_t threads,
-                             ep_section sections[EP_SECTIONS]);
+// All that a rank is going to allocate, in parts: its region's in their order, then its own. On a
+// GPU's host it also has a copy of the tensors, which is what is checked.
+ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory);
 
 // Makes the engine and its memory. On failure *engine is null and the reason is in `error`
 // (capacity bytes, always terminated).
@@ -133,20 +139,21 @@ void ep_destroy(ep_engine* engine);
 // EP_INVALID: capacity is too small.
 ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* size);
 
-// Maps all peers. `blobs` holds one blob a rank, in rank order, one after another; `sizes` their
-// lengths. Compares the peers' layouts with ours.
+// Makes all peers reachable. `blobs` holds one blob a rank, in rank order, one after another;
+// `sizes` their lengths. Compares the peers' layouts with ours.
 ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count);
 
-// What the rank's network is, as it says itself; each list has an item a line.
+// What the rank's network library is, as it says itself; each list has an item a line.
 typedef struct ep_network {
-  char ucx_version[64];
-  char modules[1024];      // of UCX, as they are loaded
-  char transports[1024];   // that UCX chose; empty where it does not say
-  char environment[1024];  // UCX_* that this library set, as name=value; it sets none that is set
+  uint32_t exists;  // 0: the rank has none, and all below is empty
+  char version[64];
+  char modules[1024];      // as they are loaded
+  char transports[1024];   // that it chose; empty where it does not say
+  char environment[1024];  // what we set for it, as name=value; we set none that is set
 } ep_network;
 
-// EP_STATE: not connected, or by a backend that has no network.
-ep_status ep_describe_network(ep_engine* engine, ep_network* network);
+// How the rank reaches each rank, [ranks], and over which network. EP_STATE: it is not connected.
+ep_status ep_reach(ep_engine* engine, ep_path* paths, ep_network* network);
 
 // One way to time something; 0 what does not apply.
 typedef struct ep_pass {

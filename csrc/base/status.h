@@ -4,7 +4,9 @@
 #define CSRC_BASE_STATUS_H_
 
 #include <cerrno>
+#include <concepts>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -31,6 +33,56 @@ class [[nodiscard]] Status {
   std::string text_;
 };
 
+// A value, or why there is none.
+template <class T>
+class [[nodiscard]] Result {
+ public:
+  // Without `explicit`, so that functions return either.
+  template <class U>
+    requires std::convertible_to<U, T>
+  Result(U&& value) : value_(std::forward<U>(value)) {}
+  // Of a failure.
+  Result(Status status) : status_(std::move(status)) {}
+  Result(Code code, std::string text) : status_(code, std::move(text)) {}
+
+  bool ok() const { return status_.ok(); }
+  const Status& status() const { return status_; }
+
+  // Of a success.
+  T& operator*() & { return *value_; }
+  T&& operator*() && { return *std::move(value_); }
+  T* operator->() { return &*value_; }
+
+ private:
+  Status status_;
+  std::optional<T> value_;
+};
+
+namespace internal {
+
+inline Status FailureOf(Status&& status) { return std::move(status); }
+template <class T>
+Status FailureOf(Result<T>&& result) {
+  return result.status();
+}
+
+inline void ValueOf(Status&&) {}
+template <class T>
+T ValueOf(Result<T>&& result) {
+  return *std::move(result);
+}
+
+}  // namespace internal
 }  // namespace ep
+
+// Returns from the function with the failure of a Status or a Result; is the Result's value
+// otherwise.
+#define EP_TRY(...)                                          \
+  __extension__({                                            \
+    auto ep_tried = (__VA_ARGS__);                           \
+    if (!ep_tried.ok()) [[unlikely]]                         \
+      return ::ep::internal::FailureOf(std::move(ep_tried)); \
+    ::ep::internal::ValueOf(std::move(ep_tried));            \
+  })
 
 #endif  // CSRC_BASE_STATUS_H_

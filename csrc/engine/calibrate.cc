@@ -14,6 +14,13 @@ constexpr uint32_t kSet = 0;
 
 }  // namespace
 
+Status Calibration::CanCalibrate(Region& region) {
+  if (region.link() == nullptr) return {};
+  return {Code::kInvalid,
+          "calibrate: what it measures are copies over mapped memory; try "
+          "--nvlink-backend=ipc"};
+}
+
 Status Calibration::MakeRows(Mapping* rows) const {
   const uint64_t row_bytes = landing_.RowBytes();
   Status status = Mapping::Private(landing_.Rows() * row_bytes, "rows to copy", rows);

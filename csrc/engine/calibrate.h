@@ -13,6 +13,7 @@
 #include "csrc/engine/check.h"
 #include "csrc/engine/landing.h"
 #include "csrc/protocol/rank.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
@@ -27,6 +28,9 @@ enum class Direction : uint32_t {
 class Calibration {
  public:
   virtual ~Calibration() = default;
+
+  // Whether ranks with such a region can calibrate.
+  static Status CanCalibrate(Region& region);
 
   // Overwrites all that copies write here, the previous rank's and this rank's own, with a pattern
   // that no row has.

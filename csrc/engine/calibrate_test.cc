@@ -27,9 +27,9 @@ constexpr Direction kPut = Direction::kPut;
 class Machine {
  public:
   explicit Machine(uint32_t ranks, uint64_t wait_timeout_ns = 10'000'000'000) {
-    const Shape shape = {ranks, 1, 256, 1, 1, Dtype::kBf16};
+    const Shape shape = ChunkedForThreads({ranks, 1, 256, 1, 1, Dtype::kBf16}, 1);
     const std::vector<float> weights(kSets);
-    std::vector<uint8_t*> regions;
+    std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < ranks; ++rank) {
       std::unique_ptr<CpuEngine> engine;
       RankConfig config = {.rank = rank,
@@ -37,9 +37,10 @@ class Machine {
                            .routing = {shape, kSeed, std::vector<uint32_t>(ranks, 1),
                                        std::vector<int32_t>(ranks, 0)},
                            .weights = weights.data()};
-      ExpectOk(CpuEngine::Create(std::move(config), {.oversubscribed = true, .landing_rows = kRows},
-                                 &engine));
-      regions.push_back(engine->region());
+      ExpectOk(CpuEngine::Create(
+          std::move(config), {.oversubscribed = true},
+          MakeSharedRegion(MakeRegionConfig(shape, rank, wait_timeout_ns, kRows)), &engine));
+      blobs.push_back(engine->Blob());
       std::unique_ptr<CpuCalibration> calibration;
       ExpectOk(CpuCalibration::Create({.rows = kRows, .seed = kSeed, .one_cpu = true}, engine.get(),
                                       &calibration));
@@ -47,7 +48,7 @@ class Machine {
       engines_.push_back(std::move(engine));
       calibrations_.push_back(std::move(calibration));
     }
-    for (auto& engine : engines_) ExpectOk(engine->ConnectInProcess(regions));
+    for (auto& engine : engines_) ExpectOk(engine->Connect({blobs.begin(), blobs.end()}));
   }
 
   static void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }

@@ -266,8 +266,9 @@ TEST(CpuEngine, RefusesAPeerOfAnotherLayout) {
   other.hidden *= 2;
   HostWorld ours({.shape = kSmall});
   HostWorld theirs({.shape = other});
-  const Status status = ours.engine(0).ConnectInProcess(
-      {ours.engine(0).region(), theirs.engine(1).region(), ours.engine(2).region()});
+  const std::vector<std::vector<uint8_t>> blobs = {ours.engine(0).Blob(), theirs.engine(1).Blob(),
+                                                   ours.engine(2).Blob()};
+  const Status status = ours.engine(0).Connect({blobs.begin(), blobs.end()});
   EXPECT_EQ(status.code(), Code::kProtocol);
   EXPECT_THAT(status.text(), HasSubstr("rank 1: its region has another layout"));
 }

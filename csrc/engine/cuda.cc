@@ -7,50 +7,39 @@
 
 #include "csrc/engine/chunks.h"
 #include "csrc/engine/error_text.h"
-#include "csrc/engine/landing.h"
-#include "csrc/transport/cuda_region.h"
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
-
-CudaEngine::CudaEngine(const RankConfig& rank, const CudaConfig& config)
-    : context_{.shape = rank.routing.shape,
-               .layout = Layout(rank.routing.shape),
-               .rank = rank.rank,
-               .wait_timeout_ns = rank.wait_timeout_ns,
-               .epochs = nullptr,
-               .error = nullptr,
-               .tickets = nullptr,
-               .regions = {}},
-      config_(config) {}
 
 CudaEngine::~CudaEngine() {
   // Memory goes back to the GPU it came from.
   cudaSetDevice(config_.gpu);
 }
 
-Status CudaEngine::Create(RankConfig rank, const CudaConfig& config,
+Status CudaEngine::Create(RankConfig rank, const CudaConfig& config, std::unique_ptr<Region> region,
                           std::unique_ptr<CudaEngine>* engine) {
   rank.routing.shape = ChunkedForGpu(rank.routing.shape);
-  std::unique_ptr<CudaEngine> made(new CudaEngine(rank, config));
-  Status status = CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu));
-  if (status.ok()) {
-    status =
-        CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, config.sms, &made->kernels_);
-  }
-  if (status.ok()) status = made->Prepare(std::move(rank), 1);
-  if (status.ok()) status = made->Allocate();
-  if (!status.ok()) return status;
+  std::unique_ptr<CudaEngine> made(new CudaEngine(rank, config, std::move(region)));
+  EP_TRY(CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu)));
+  EP_TRY(CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, config.sms, &made->kernels_));
+  EP_TRY(made->Prepare(std::move(rank), 1));
+  EP_TRY(made->Allocate());
   *engine = std::move(made);
   return {};
+}
+
+Status CudaEngine::CopyHeader(const RegionHeader* from, RegionHeader* to,
+                              const std::string& what) const {
+  EP_TRY(Use());
+  return CudaStatus(cudaMemcpy(to, from, sizeof(*to), cudaMemcpyDefault), what);
 }
 
 Status CudaEngine::AddMirror(const uint8_t* host, size_t bytes, const char* what) {
   if (bytes == 0) return {};
   DeviceMemory device;
-  Status status = DeviceMemory::Allocate(bytes, what, &device);
-  if (status.ok()) mirrors_.push_back({host, std::move(device)});
-  return status;
+  EP_TRY(DeviceMemory::Allocate(bytes, what, &device));
+  mirrors_.push_back({host, std::move(device)});
+  return {};
 }
 
 uint8_t* CudaEngine::OnGpu(const void* host) const {
@@ -78,32 +67,27 @@ Status CudaEngine::CopyOut(void* host, size_t bytes) {
 
 Status CudaEngine::AllocateHandle() {
   const Shape& shape = context_.shape;
+  const Allocations sizes(shape, tensors_.tokens());
   handle_ = tensors_.MakeHandle();
   const struct {
     const void* host;
     size_t bytes;
   } arrays[] = {
-      {handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations()},
-      {handle_.chunk_slots, sizeof(uint32_t) * (shape.Chunks() + 1) * shape.ranks},
-      {handle_.selections,
-       handle_.selections == nullptr ? 0 : sizeof(Selection) * shape.tokens * shape.topk},
-      {handle_.selection_count, handle_.selection_count == nullptr ? 0 : shape.tokens},
-      {handle_.copies, handle_.copies == nullptr
-                           ? 0
-                           : uint64_t{shape.ranks} * shape.tokens * context_.layout.MetaStride()},
+      {handle_.destinations, sizes.Of(Item::kDestinations).Bytes()},
+      {handle_.chunk_slots, sizes.Of(Item::kChunkSlots).Bytes()},
+      {handle_.selections, sizes.Of(Item::kSelections).Bytes()},
+      {handle_.selection_count, sizes.Of(Item::kSelectionCounts).Bytes()},
+      {handle_.copies, sizes.Of(Item::kCopies).Bytes()},
       {handle_.places.rows_from, sizeof(uint32_t) * shape.ranks},
       {handle_.places.first_row, sizeof(uint32_t) * shape.Experts()},
       {handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank},
       {handle_.places.begin, sizeof(uint32_t) * (shape.Blocks() + 1)},
   };
   for (const auto& array : arrays) {
-    Status status = AddMirror(static_cast<const uint8_t*>(array.host), array.bytes, "the handle");
-    if (!status.ok()) return status;
+    EP_TRY(AddMirror(static_cast<const uint8_t*>(array.host), array.bytes, "the handle"));
   }
   // A rank without tokens never writes it.
-  Status cleared =
-      CopyIn(handle_.chunk_slots, sizeof(uint32_t) * (shape.Chunks() + 1) * shape.ranks);
-  if (!cleared.ok()) return cleared;
+  EP_TRY(CopyIn(handle_.chunk_slots, sizes.Of(Item::kChunkSlots).Bytes()));
   gpu_handle_ = handle_;
   gpu_handle_.destinations = OnGpuAs(handle_.destinations);
   gpu_handle_.chunk_slots = OnGpuAs(handle_.chunk_slots);
@@ -115,172 +99,122 @@ Status CudaEngine::AllocateHandle() {
 
   const uint64_t words =
       shape.ranks + shape.Experts() + shape.experts_per_rank + shape.Blocks() + 1;
-  Status status =
-      DeviceMemory::Allocate(sizeof(uint32_t) * words, "a handle without rows", &no_rows_places_);
+  EP_TRY(
+      DeviceMemory::Allocate(sizeof(uint32_t) * words, "a handle without rows", &no_rows_places_));
   uint32_t* at = no_rows_places_.As<uint32_t>();
   no_rows_handle_ = gpu_handle_;
   no_rows_handle_.tokens = 0;
   uint32_t* counts = at + shape.ranks + shape.Experts();
   no_rows_handle_.places = {at, at + shape.ranks, counts, counts + shape.experts_per_rank};
-  return status;
-}
-
-Status CudaEngine::MakeRegion(size_t bytes) {
-  if (config_.make_region) return config_.make_region(bytes, &region_);
-  std::unique_ptr<CudaRegion> region;
-  Status status = CudaRegion::Create(bytes, &region);
-  region_ = std::move(region);
-  return status;
+  return {};
 }
 
 Status CudaEngine::CopyInputs() {
-  const Shape& shape = context_.shape;
-  const uint64_t tokens = tensors_.tokens();
-  const auto copy = [this](const void* host, size_t bytes, const char* what) {
-    if (host == nullptr) return Status();  // rows, or codes and scales
-    Status status = AddMirror(static_cast<const uint8_t*>(host), bytes, what);
-    return status.ok() ? CopyIn(host, bytes) : status;
+  const Allocations sizes(context_.shape, tensors_.tokens());
+  const auto copy = [&](const void* host, Item item, uint32_t sets) -> Status {
+    // Rows, or codes and scales; and none of a rank without tokens.
+    if (host == nullptr || tensors_.tokens() == 0) return {};
+    const Allocation& size = sizes.Of(item);
+    EP_TRY(AddMirror(static_cast<const uint8_t*>(host), sets * size.Bytes(), size.name));
+    return CopyIn(host, sets * size.Bytes());
   };
   const DispatchInput first = tensors_.Input(0);
-  Status status = copy(first.topk_idx, sizeof(int32_t) * tokens * shape.topk, "ids");
-  if (status.ok()) {
-    status = copy(first.topk_weights, sizeof(float) * kSets * shape.tokens * shape.topk, "weights");
-  }
-  for (uint32_t set = 0; set < kSets && status.ok(); ++set) {
+  EP_TRY(copy(first.topk_idx, Item::kIds, 1));
+  EP_TRY(copy(first.topk_weights, Item::kWeights, kSets));
+  for (uint32_t set = 0; set < kSets; ++set) {
     const DispatchInput input = tensors_.Input(set);
-    status = copy(input.rows, sizeof(Bf16) * tokens * shape.hidden, "token rows");
-    if (status.ok()) status = copy(input.codes, tokens * shape.hidden, "quantised rows");
-    if (!status.ok()) break;
-    status = copy(input.scales, sizeof(float) * tokens * shape.ScalesPerRow(), "scales of rows");
+    EP_TRY(copy(input.rows, Item::kTokenRows, 1));
+    EP_TRY(copy(input.codes, Item::kTokenCodes, 1));
+    EP_TRY(copy(input.scales, Item::kTokenScales, 1));
   }
-  return status;
+  return {};
 }
 
 Status CudaEngine::Allocate() {
   const Shape& shape = context_.shape;
-  Status status = shared_.Allocate("errors");
-  if (status.ok()) {
-    status = CudaStatus(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking),
-                        "make a stream");
-  }
-  if (status.ok()) {
-    status =
-        MakeRegion(context_.layout.SizeBytes() + Landing(shape, config_.landing_rows).SizeBytes());
-  }
-  if (status.ok()) status = DeviceMemory::Allocate(sizeof(State), "the rank's state", &state_);
-  if (status.ok()) status = AllocateHandle();
-  if (!status.ok()) return status;
+  EP_TRY(shared_.Allocate("errors"));
+  EP_TRY(
+      CudaStatus(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking), "make a stream"));
+  EP_TRY(DeviceMemory::Allocate(sizeof(State), "the rank's state", &state_));
+  EP_TRY(AllocateHandle());
   State* state = state_.As<State>();
   context_.epochs = &state->epochs;
   context_.tickets = &state->tickets;
   context_.error = &state->error;
 
-  const uint32_t tokens = tensors_.tokens();
-  status = CopyInputs();
-  if (!status.ok()) return status;
+  EP_TRY(CopyInputs());
   for (const GuardedRows* rows : {&tensors_.received, &tensors_.scales, &tensors_.sources,
                                   &tensors_.descriptions, &tensors_.combined}) {
     if (rows->bytes() == 0) continue;  // descriptions, where rows fan out
-    status = AddMirror(rows->Row(-1), rows->bytes(), "outputs");
-    if (!status.ok()) return status;
+    EP_TRY(AddMirror(rows->Row(-1), rows->bytes(), "outputs"));
   }
   for (const Mapping& rows : tensors_.expert_rows) {
-    status = AddMirror(rows.data(), rows.size(), "expert outputs");
-    if (!status.ok()) return status;
+    EP_TRY(AddMirror(rows.data(), rows.size(), "expert outputs"));
   }
-  const uint32_t tiles = Tiling(shape, kernels::kLong.tile_tokens).Count(tokens);
+  const uint64_t tiles = Tiling(shape, kernels::kLong.tile_tokens).Count(tensors_.tokens());
   if (tiles > 1) {
-    const size_t bytes = sizeof(uint32_t) * Entries(shape);
-    status = DeviceMemory::Allocate(bytes * tiles, "the plan", &tile_counts_);
-    if (status.ok()) {
-      status = DeviceMemory::Allocate(bytes * (tiles + 1), "the plan", &tile_begins_);
-    }
-    if (!status.ok()) return status;
+    const uint64_t bytes = TilePlanBytes(shape, tensors_.tokens(), kernels::kLong.tile_tokens);
+    const uint64_t of_tile = bytes / (2 * tiles + 1);
+    EP_TRY(DeviceMemory::Allocate(of_tile * tiles, "the plan", &tile_counts_));
+    EP_TRY(DeviceMemory::Allocate(of_tile * (tiles + 1), "the plan", &tile_begins_));
   }
   for (DeviceMemory* sms : {&dispatch_sms_.sms, &combine_sms_.sms, &flags_sms_}) {
-    status = DeviceMemory::Allocate(sizeof(uint32_t) * kernels_->MostBlocks(),
-                                    "the blocks' multiprocessors", sms);
-    if (!status.ok()) return status;
+    EP_TRY(DeviceMemory::Allocate(sizeof(uint32_t) * kernels_->MostBlocks(),
+                                  "the blocks' multiprocessors", sms));
   }
-  status = DeviceMemory::Allocate(2 * kBatch * sizeof(kernels::Stamps), "stamps", &stamps_);
-  if (!status.ok()) return status;
-  const RegionHeader header = {kRegionMagic, context_.layout.Hash(), context_.rank, 0};
-  status = CudaStatus(cudaMemcpy(region_->data(), &header, sizeof(header), cudaMemcpyHostToDevice),
-                      "write the region's header");
-  if (!status.ok()) return status;
+  EP_TRY(DeviceMemory::Allocate(2 * kBatch * sizeof(kernels::Stamps), "stamps", &stamps_));
   return Finish();
-}
-
-Status CudaEngine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
-  const std::string doing = "connect rank " + std::to_string(context_.rank);
-  if (blobs.size() != context_.shape.ranks) {
-    return {Code::kInvalid, doing + ": " + std::to_string(blobs.size()) + " blobs for " +
-                                std::to_string(context_.shape.ranks) + " ranks"};
-  }
-  Status status = CudaStatus(cudaSetDevice(config_.gpu), doing);
-  std::vector<uint8_t*> regions;
-  if (status.ok()) status = region_->Connect(blobs, context_.rank, &regions);
-  for (uint32_t rank = 0; rank < regions.size() && status.ok(); ++rank) {
-    context_.regions[rank] = regions[rank];
-    RegionHeader header = {};
-    status = CudaStatus(cudaMemcpy(&header, regions[rank], sizeof(header), cudaMemcpyDeviceToHost),
-                        doing + " to rank " + std::to_string(rank) + ": read its region's header");
-    if (status.ok()) status = CheckHeader(header, rank);
-  }
-  connected_ = status.ok();
-  return status;
 }
 
 Status CudaEngine::CopyCountsOut() {
   const Shape& shape = context_.shape;
-  Status status =
-      CopyOut(handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations());
-  if (status.ok()) {
-    status = CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank);
-  }
-  if (status.ok()) status = CopyOut(handle_.places.rows_from, sizeof(uint32_t) * shape.ranks);
-  if (status.ok()) {
-    status = CopyOut(handle_.places.begin, sizeof(uint32_t) * (shape.Blocks() + 1));
-  }
-  return status;
+  EP_TRY(
+      CopyOut(handle_.destinations, sizeof(Destination) * shape.tokens * shape.MaxDestinations()));
+  EP_TRY(CopyOut(handle_.places.counts, sizeof(uint32_t) * shape.experts_per_rank));
+  EP_TRY(CopyOut(handle_.places.rows_from, sizeof(uint32_t) * shape.ranks));
+  return CopyOut(handle_.places.begin, sizeof(uint32_t) * (shape.Blocks() + 1));
 }
 
 Status CudaEngine::FetchCounts(bool sources) {
-  Status status = Use();
-  if (status.ok()) status = CopyCountsOut();
+  EP_TRY(Use());
+  EP_TRY(CopyCountsOut());
+  Status status;
   checker_->ForEachTouched({.dispatch = sources, .combine = false},
                            [&](const GuardedRows& rows, int64_t first, int64_t count) {
                              if (!status.ok() || &rows != &tensors_.sources) return;
                              status = CopyOut(rows.Row(first),
                                               static_cast<size_t>(count) * rows.row_bytes());
                            });
-  return status.ok() ? Finish() : status;
+  EP_TRY(std::move(status));
+  return Finish();
 }
 
 Status CudaEngine::Fetch(Operations operations) {
-  Status status = Use();
-  if (operations.dispatch && status.ok()) status = CopyCountsOut();
+  EP_TRY(Use());
+  if (operations.dispatch) EP_TRY(CopyCountsOut());
+  Status status;
   checker_->ForEachTouched(operations, [&](const GuardedRows& rows, int64_t first, int64_t count) {
-    if (status.ok())
-      status = CopyOut(rows.Row(first), static_cast<size_t>(count) * rows.row_bytes());
+    if (!status.ok()) return;
+    status = CopyOut(rows.Row(first), static_cast<size_t>(count) * rows.row_bytes());
   });
-  return status.ok() ? Finish() : status;
+  EP_TRY(std::move(status));
+  return Finish();
 }
 
 Status CudaEngine::PutExpertRows() {
-  Status status = Use();
+  EP_TRY(Use());
   const uint64_t row_bytes = sizeof(Bf16) * context_.shape.hidden;
   for (const Mapping& rows : tensors_.expert_rows) {
     for (const Block& block : tensors_.Blocks()) {
-      if (!status.ok()) break;
-      status = CopyIn(rows.data() + block.first * row_bytes, block.rows * row_bytes);
+      EP_TRY(CopyIn(rows.data() + block.first * row_bytes, block.rows * row_bytes));
     }
   }
-  return status.ok() ? Finish() : status;
+  return Finish();
 }
 
 Status CudaEngine::Poison() {
-  Status status = Use();
+  EP_TRY(Use());
+  Status status;
   checker_->ForEachTouched({.dispatch = true, .combine = true}, [&](const GuardedRows& rows,
                                                                     int64_t first, int64_t count) {
     if (!status.ok() || rows.row_bytes() == 0) return;
@@ -289,23 +223,22 @@ Status CudaEngine::Poison() {
                                    static_cast<size_t>(count) * rows.row_bytes(), stream_.get()),
                    "poison the outputs");
   });
-  return status.ok() ? Finish() : status;
+  EP_TRY(std::move(status));
+  return Finish();
 }
 
 Status CudaEngine::FlushCaches() {
-  Status status = Use();
-  if (status.ok() && zeros_.bytes() == 0) {
-    status = DeviceMemory::Allocate(kFlushBytes, "zeros to flush the caches", &zeros_);
+  EP_TRY(Use());
+  if (zeros_.bytes() == 0) {
+    EP_TRY(DeviceMemory::Allocate(kFlushBytes, "zeros to flush the caches", &zeros_));
   }
-  if (!status.ok()) return status;
-  status = CudaStatus(cudaMemsetAsync(zeros_.As(), 0, zeros_.bytes(), stream_.get()),
-                      "flush the caches");
-  return status.ok() ? Finish() : status;
+  EP_TRY(CudaStatus(cudaMemsetAsync(zeros_.As(), 0, zeros_.bytes(), stream_.get()),
+                    "flush the caches"));
+  return Finish();
 }
 
 Status CudaEngine::Epochs(EpochState* epochs) {
-  Status status = Use();
-  if (!status.ok()) return status;
+  EP_TRY(Use());
   return CudaStatus(cudaMemcpyAsync(epochs, context_.epochs, sizeof(*epochs),
                                     cudaMemcpyDeviceToHost, stream_.get()),
                     "read the epochs");

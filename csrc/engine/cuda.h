@@ -1,4 +1,4 @@
-// The CUDA engine: one rank on one GPU, over memory that its peers' GPUs reach.
+// The CUDA engine: one rank on one GPU, over memory of it that its peers' GPUs reach.
 //
 // Tensors live on the GPU; those of csrc/engine/tensors.h are their copies for the check, brought
 // over when somebody looks. One stream takes all operations, so each begins when the one before
@@ -11,7 +11,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "csrc/base/status.h"
@@ -20,7 +21,7 @@
 #include "csrc/engine/engine.h"
 #include "csrc/kernels/arguments.h"
 #include "csrc/protocol/rank.h"
-#include "csrc/transport/gpu_region.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
@@ -30,20 +31,14 @@ struct CudaConfig {
   uint32_t ranks_on_gpu;
   // Multiprocessors for the operations; 0: all.
   uint32_t sms = 0;
-  // Rows behind the layout for a calibration's copies.
-  uint32_t landing_rows = 0;
-  // Makes the rank's region of so many bytes; if null, one that CUDA alone maps.
-  std::function<Status(size_t bytes, std::unique_ptr<GpuRegion>* region)> make_region = nullptr;
 };
 
 class CudaEngine : public Engine {
  public:
-  static Status Create(RankConfig rank, const CudaConfig& config,
+  // Over a region of MakeRegionConfig for the shape as ChunkedForGpu cuts it, on that GPU.
+  static Status Create(RankConfig rank, const CudaConfig& config, std::unique_ptr<Region> region,
                        std::unique_ptr<CudaEngine>* engine);
   ~CudaEngine() override;
-
-  std::vector<uint8_t> Blob() const override { return region_->Blob(); }
-  Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override;
 
   Status Run(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
   Status RunFlags(uint64_t iterations, uint64_t* duration_ns) override;
@@ -59,9 +54,7 @@ class CudaEngine : public Engine {
   Status Epochs(EpochState* epochs) override;
   void Abort() override;
 
-  // For a calibration, which lays other work over the same memory, stream and clock.
-  uint8_t* region() const { return region_->data(); }
-  const RankContext& context() const { return context_; }
+  // For a calibration, which lays other work over the same stream and clock.
   CudaKernels& kernels() { return *kernels_; }
   cudaStream_t stream() const { return stream_.get(); }
   // Set by Abort, where kernels see it, too.
@@ -105,9 +98,11 @@ class CudaEngine : public Engine {
     DeviceMemory device;
   };
 
-  CudaEngine(const RankConfig& rank, const CudaConfig& config);
+  CudaEngine(const RankConfig& rank, const CudaConfig& config, std::unique_ptr<Region> region)
+      : Engine(rank, std::move(region)), config_(config) {}
 
-  Status MakeRegion(size_t bytes);
+  Status CopyHeader(const RegionHeader* from, RegionHeader* to,
+                    const std::string& what) const override;
   Status Allocate();
   Status AllocateHandle();
   // Token rows of all sets, ids and weights.
@@ -130,13 +125,11 @@ class CudaEngine : public Engine {
   Status EnqueueCombine(uint32_t set, kernels::Stamps* stamps);
   Status EnqueueFlags();
 
-  RankContext context_;
   const CudaConfig config_;
   ErrorRecord failed_ = {};  // of the first operation that did not end well
   PinnedHost<Shared> shared_;
   CudaStream stream_;
   std::unique_ptr<CudaKernels> kernels_;
-  std::unique_ptr<GpuRegion> region_;
   DeviceMemory state_;
   std::vector<Mirror> mirrors_;
   DeviceMemory tile_counts_;

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "csrc/kernels/arguments.h"
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 namespace {

@@ -43,8 +43,8 @@ class GpuMachine {
                                    .routing = {shape, kSeed, std::vector<uint32_t>(kRanks, 1),
                                                std::vector<int32_t>(kRanks, 0)},
                                    .weights = weights.data()},
-                                  {.gpu = 0, .ranks_on_gpu = kRanks, .landing_rows = kRows},
-                                  &engine));
+                                  {.gpu = 0, .ranks_on_gpu = kRanks},
+                                  MakeGpuRegion(shape, rank, kRows), &engine));
       std::unique_ptr<CudaCalibration> calibration;
       ExpectOk(CudaCalibration::Create({.rows = kRows, .seed = kSeed}, engine.get(), &calibration));
       EXPECT_EQ(calibration->Copy(kPut, 1, 1, nullptr).code(), Code::kState) << "not connected";

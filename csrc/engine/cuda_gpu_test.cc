@@ -182,7 +182,8 @@ TEST_F(OneGpu, WrongIdsAndInfinitiesAreRefused) {
                                .wait_timeout_ns = config.wait_timeout_ns,
                                .routing = routing,
                                .weights = weights.data()},
-                              {.gpu = 0, .ranks_on_gpu = 1}, &engine));
+                              {.gpu = 0, .ranks_on_gpu = 1}, MakeGpuRegion(config.shape, 0),
+                              &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   ExpectOk(engine->Connect({blob}));
   const Status status = engine->Run(kDispatch, 1, nullptr);

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "csrc/kernels/image_image.h"
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 Status CudaKernels::Find(const char* name, cudaKernel_t* kernel) {

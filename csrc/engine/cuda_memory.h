@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "csrc/base/status.h"
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 

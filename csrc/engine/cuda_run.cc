@@ -6,7 +6,7 @@
 #include "csrc/engine/cuda.h"
 #include "csrc/engine/error_text.h"
 #include "csrc/engine/sm_use.h"
-#include "csrc/transport/cuda_status.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 namespace {

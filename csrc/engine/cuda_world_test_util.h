@@ -2,6 +2,7 @@
 #ifndef CSRC_ENGINE_CUDA_WORLD_TEST_UTIL_H_
 #define CSRC_ENGINE_CUDA_WORLD_TEST_UTIL_H_
 
+#include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <cstdint>
@@ -14,13 +15,26 @@
 #include <utility>
 #include <vector>
 
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/cuda.h"
 #include "csrc/engine/gpus.h"
+#include "csrc/engine/messages.h"
 #include "csrc/engine/world_test_util.h"
+#include "csrc/region/cuda_region.h"
 
 namespace ep {
 
 inline void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.text(); }
+
+// For a rank of GPU 0.
+inline std::unique_ptr<Region> MakeGpuRegion(const Shape& shape, uint32_t rank,
+                                             uint32_t landing_rows = 0) {
+  EXPECT_EQ(cudaSetDevice(0), cudaSuccess);
+  Result<std::unique_ptr<CudaRegion>> region =
+      CudaRegion::Create(MakeRegionConfig(ChunkedForGpu(shape), rank, 0, landing_rows).bytes);
+  EXPECT_TRUE(region.ok()) << region.status().text();
+  return *std::move(region);
+}
 
 class GpuWorld {
  public:
@@ -37,7 +51,8 @@ class GpuWorld {
                                    .wait_timeout_ns = config.wait_timeout_ns,
                                    .routing = routing,
                                    .weights = routing.Weights(rank, 0, 0)},
-                                  {.gpu = 0, .ranks_on_gpu = shape.ranks, .sms = sms}, &engine));
+                                  {.gpu = 0, .ranks_on_gpu = shape.ranks, .sms = sms},
+                                  MakeGpuRegion(shape, rank), &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }

@@ -1,5 +1,6 @@
 #include "csrc/engine/engine.h"
 
+#include <cstring>
 #include <utility>
 
 #include "csrc/base/ranges.h"
@@ -8,19 +9,29 @@
 
 namespace ep {
 
+Engine::Engine(const RankConfig& rank, std::unique_ptr<Region> region)
+    : context_{.shape = rank.routing.shape,
+               .layout = Layout(rank.routing.shape),
+               .rank = rank.rank,
+               .wait_timeout_ns = rank.wait_timeout_ns,
+               .epochs = nullptr,
+               .error = nullptr,
+               .tickets = nullptr,
+               .regions = {}},
+      region_(std::move(region)) {}
+
 Status Engine::Prepare(RankConfig config, uint32_t workers) {
-  rank_ = config.rank;
   host_threads_ = config.host_threads;
   const uint64_t seed = config.routing.seed;
   const Shape shape = config.routing.shape;
   const uint64_t all_weights = uint64_t{shape.ranks} * kSets * shape.tokens * shape.topk;
   if (!shape.FansOut() && config.routing.weights.size() != all_weights) {
-    return {Code::kInvalid, "create rank " + std::to_string(rank_) +
+    return {Code::kInvalid, "create rank " + std::to_string(context_.rank) +
                                 ": layouts rank and flat need the weights of all ranks"};
   }
-  const uint32_t tokens = config.routing.tokens_of_rank[rank_];
-  Status status =
-      tensors_.Allocate(shape, workers, tokens, config.routing.Selected(rank_, 0), config.weights);
+  const uint32_t tokens = config.routing.tokens_of_rank[context_.rank];
+  Status status = tensors_.Allocate(shape, workers, tokens,
+                                    config.routing.Selected(context_.rank, 0), config.weights);
   if (!status.ok()) return status;
   for (uint32_t set = 0; set < kSets; ++set) {
     ForRanges(host_threads_, tokens, RowsWorthAThread(sizeof(Bf16) * shape.hidden),
@@ -30,15 +41,18 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
                 }
               });
   }
-  checker_ = std::make_unique<Checker>(std::move(config.routing), rank_, &tensors_, host_threads_);
-  return {};
+  checker_ =
+      std::make_unique<Checker>(std::move(config.routing), context_.rank, &tensors_, host_threads_);
+  const RegionHeader header = Header();
+  return CopyHeader(&header, reinterpret_cast<RegionHeader*>(region_->data()),
+                    "write the region's header");
 }
 
 void Engine::MakeTokenRow(uint64_t seed, uint32_t set, uint32_t token) {
   const Shape& shape = tensors_.shape();
   const uint64_t first = uint64_t{token} * shape.hidden;
   Bf16* row = tensors_.token_rows[set].As<Bf16>() + first;
-  reference::TokenRow(seed, set, rank_, token, shape.hidden, row);
+  reference::TokenRow(seed, set, context_.rank, token, shape.hidden, row);
   if (shape.quantize != Quantize::kOutside) return;
   reference::QuantizeRow(
       row, shape.hidden, tensors_.token_codes[set].As<E4m3>() + first,
@@ -53,12 +67,54 @@ Status Engine::Ready(bool wants_expert_rows) const {
   return {};
 }
 
+// The header goes with the blob, so that a rank of another plan is refused before anything is
+// mapped, and lies in the region, so that what is mapped is known to be the peer's.
+std::vector<uint8_t> Engine::Blob() const {
+  const RegionHeader header = Header();
+  std::vector<uint8_t> blob(sizeof(header));
+  std::memcpy(blob.data(), &header, sizeof(header));
+  const std::vector<uint8_t> rest = region_->Blob();
+  blob.insert(blob.end(), rest.begin(), rest.end());
+  return blob;
+}
+
+Status Engine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
+  const std::string doing = "connect rank " + std::to_string(context_.rank);
+  if (blobs.size() != context_.shape.ranks) {
+    return {Code::kInvalid, doing + ": " + std::to_string(blobs.size()) + " blobs for " +
+                                std::to_string(context_.shape.ranks) + " ranks"};
+  }
+  std::vector<std::span<const uint8_t>> rest(blobs.size());
+  for (uint32_t rank = 0; rank < blobs.size(); ++rank) {
+    RegionHeader header = {};
+    if (blobs[rank].size() >= sizeof(header)) {
+      std::memcpy(&header, blobs[rank].data(), sizeof(header));
+      rest[rank] = blobs[rank].subspan(sizeof(header));
+    }
+    if (rank != context_.rank) EP_TRY(CheckHeader(header, rank));
+  }
+  std::vector<Reach> reached;
+  EP_TRY(region_->Connect(rest, context_.rank, &reached));
+  for (uint32_t rank = 0; rank < reached.size(); ++rank) {
+    if (const uint8_t* region = reached[rank].region; region != nullptr) {
+      RegionHeader header = {};
+      EP_TRY(CopyHeader(reinterpret_cast<const RegionHeader*>(region), &header,
+                        doing + " to rank " + std::to_string(rank) + ": read its region's header"));
+      EP_TRY(CheckHeader(header, rank));
+    }
+    context_.regions[rank] = reached[rank].there;
+  }
+  reached_ = std::move(reached);
+  connected_ = true;
+  return {};
+}
+
 Status Engine::CheckHeader(const RegionHeader& header, uint32_t peer) const {
-  if (header.magic == kRegionMagic && header.layout_hash == Layout(tensors_.shape()).Hash() &&
+  if (header.magic == kRegionMagic && header.layout_hash == context_.layout.Hash() &&
       header.rank == peer) {
     return {};
   }
-  return {Code::kProtocol, "connect rank " + std::to_string(rank_) + " to rank " +
+  return {Code::kProtocol, "connect rank " + std::to_string(context_.rank) + " to rank " +
                                std::to_string(peer) +
                                ": its region has another layout; do all ranks run the same plan "
                                "with the same build?"};
@@ -134,7 +190,7 @@ Status Engine::CountTraffic(TrafficCounts* counts) {
   counts->rows_to_rank = tensors_.CountRowsToRanks();
   for (uint32_t rank = 0; rank < tensors_.shape().ranks; ++rank) {
     counts->rank_rows += counts->rows_to_rank[rank];
-    if (rank != rank_) counts->remote_rows += counts->rows_to_rank[rank];
+    if (rank != context_.rank) counts->remote_rows += counts->rows_to_rank[rank];
   }
   for (uint32_t x = 0; x < tensors_.shape().experts_per_rank; ++x) {
     counts->selections_of_expert.push_back(tensors_.counts()[x]);

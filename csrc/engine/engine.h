@@ -18,7 +18,9 @@
 #include "csrc/engine/tensors.h"
 #include "csrc/protocol/epoch.h"
 #include "csrc/protocol/layout.h"
+#include "csrc/protocol/rank.h"
 #include "csrc/reference/oracle.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
@@ -47,9 +49,14 @@ class Engine {
   virtual ~Engine() = default;
 
   // What peers need for Connect.
-  virtual std::vector<uint8_t> Blob() const = 0;
-  // Maps the peers' regions, one blob a rank in rank order.
-  virtual Status Connect(const std::vector<std::span<const uint8_t>>& blobs) = 0;
+  std::vector<uint8_t> Blob() const;
+  // Makes the peers reachable, one blob a rank in rank order.
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs);
+  // How each rank is reached, once connected.
+  const std::vector<Reach>& reached() const { return reached_; }
+  uint8_t* region() const { return region_->data(); }
+  // What takes messages to peers that are not mapped; none where all are.
+  std::optional<Network> network() const { return region_->network(); }
 
   // Makes the experts' outputs at the rows where the last dispatch put their inputs. The routing
   // never changes, so once is enough.
@@ -93,8 +100,13 @@ class Engine {
   virtual void Abort() = 0;
 
   const Tensors& tensors() const { return tensors_; }
+  // For calibrations and benchmarks, which lay other work over the same memory.
+  const RankContext& context() const { return context_; }
 
  protected:
+  // Of a rank whose shape is cut into chunks, over a region made from MakeRegionConfig.
+  Engine(const RankConfig& rank, std::unique_ptr<Region> region);
+
   // Allocates the tensors of `workers` workers and makes the rows to send.
   Status Prepare(RankConfig config, uint32_t workers);
 
@@ -103,22 +115,28 @@ class Engine {
   // Of what the last dispatch left behind, brings its counts and the handle; of its rows, with
   // `sources`, where they come from.
   virtual Status FetchCounts(bool /*sources*/) { return {}; }
+  // Copies a header into a region that is mapped, or out of one. `what` is for the error.
+  virtual Status CopyHeader(const RegionHeader* from, RegionHeader* to,
+                            const std::string& what) const = 0;
   // Brings tensors_.expert_rows to where combines read them.
   virtual Status PutExpertRows() { return {}; }
 
   // Whether operations can run.
   Status Ready(bool wants_expert_rows) const;
-  // Whether `header` is that of `peer`'s region, and of the same layout as ours.
-  Status CheckHeader(const RegionHeader& header, uint32_t peer) const;
   // The sets that the next operations use.
   uint32_t NextDispatchSet() { return dispatches_++ % kSets; }
   uint32_t NextCombineSet() { return combines_++ % kSets; }
 
+  RankContext context_;
+  std::unique_ptr<Region> region_;
   Tensors tensors_;
   std::unique_ptr<Checker> checker_;
   bool connected_ = false;
 
  private:
+  RegionHeader Header() const { return {kRegionMagic, context_.layout.Hash(), context_.rank, 0}; }
+  // Whether `header` is that of `peer`'s region, and of the same layout as ours.
+  Status CheckHeader(const RegionHeader& header, uint32_t peer) const;
   // Makes a row to send, quantised as well where rows are quantised before.
   void MakeTokenRow(uint64_t seed, uint32_t set, uint32_t token);
   // Makes a row of a block in all sets.
@@ -126,7 +144,7 @@ class Engine {
   uint32_t LastDispatchSet() const { return (dispatches_ + kSets - 1) % kSets; }
   uint32_t LastCombineSet() const { return (combines_ + kSets - 1) % kSets; }
 
-  uint32_t rank_ = 0;
+  std::vector<Reach> reached_;
   uint32_t host_threads_ = 1;
   bool has_expert_rows_ = false;
   // Operations begun; the n-th uses set n % kSets.

@@ -25,9 +25,6 @@ struct Gpu {
 Status CountGpus(uint32_t* count);
 Status DescribeGpu(uint32_t index, Gpu* gpu);
 
-// Bytes of a GPU's memory that a rank's own tensors take there, the cache flush included.
-uint64_t GpuPrivateBytes(const Shape& shape);
-
 }  // namespace ep
 
 #endif  // CSRC_ENGINE_GPUS_H_

@@ -212,8 +212,9 @@ TEST(ByExpertMutants, ForgetsTheLastSelectionAtHome) {
 TEST(ByExpertMutants, ARankThatSumsFirstIsRefused) {
   World<HostDevice> one({.shape = With(kByExpert, kShape)});
   World<HostDevice> other({.shape = kShape});
-  const Status status = one.engine(0).ConnectInProcess(
-      {one.engine(0).region(), other.engine(1).region(), one.engine(2).region()});
+  const std::vector<std::vector<uint8_t>> blobs = {one.engine(0).Blob(), other.engine(1).Blob(),
+                                                   one.engine(2).Blob()};
+  const Status status = one.engine(0).Connect({blobs.begin(), blobs.end()});
   EXPECT_EQ(status.code(), Code::kProtocol);
 }
 

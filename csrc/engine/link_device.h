@@ -10,7 +10,7 @@
 #include "csrc/protocol/message.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/wait.h"
-#include "csrc/transport/link.h"
+#include "csrc/region/link.h"
 
 namespace ep {
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "csrc/engine/calibrate.h"
 #include "csrc/engine/cpu.h"
 #include "csrc/engine/link_test_util.h"
 #include "csrc/engine/world_test_util.h"
@@ -26,7 +27,7 @@ class LinkWorld : public World<LinkDevice> {
  public:
   LinkWorld(TestNetwork& network, const WorldConfig& config)
       : World(config, RandomRouting(config),
-              [&network](const LinkConfig& link) { return network.MakeLink(link); }) {}
+              [&network](const RegionConfig& region) { return network.MakeRegion(region); }) {}
 };
 
 class RandomRuns : public ::testing::TestWithParam<uint32_t> {};
@@ -107,16 +108,16 @@ TEST(Link, AbortEndsTheWaitForDelivery) {
   for (const Status& status : world.Run(kDispatch)) EXPECT_EQ(status.code(), Code::kAborted);
 }
 
-std::unique_ptr<LinkEngine> MakeRank0(TestNetwork& network, const Shape& shape, CpuConfig cpu,
-                                      Status* status) {
+std::unique_ptr<LinkEngine> MakeRank0(TestNetwork& network, const Shape& shape) {
   const WorldConfig config = {.shape = shape};
   const std::vector<float> weights(uint64_t{kSets} * shape.tokens * shape.topk, 1.0f);
   std::unique_ptr<LinkEngine> engine;
-  *status = LinkEngine::Create({.rank = 0,
-                                .wait_timeout_ns = kSoonNs,
-                                .routing = RandomRouting(config),
-                                .weights = weights.data()},
-                               cpu, network.MakeLink(MakeLinkConfig(shape, 0, kSoonNs)), &engine);
+  const RegionConfig region = MakeRegionConfig(ChunkedForThreads(shape, 1), 0, kSoonNs);
+  LinkWorld::ExpectOk({LinkEngine::Create({.rank = 0,
+                                           .wait_timeout_ns = kSoonNs,
+                                           .routing = RandomRouting(config),
+                                           .weights = weights.data()},
+                                          {}, network.MakeRegion(region), &engine)});
   return engine;
 }
 
@@ -125,9 +126,8 @@ TEST(Link, PeersOfAnotherLayoutAreRefused) {
   other.tokens += 1;
   TestNetwork network(1);
   TestNetwork others(1);
-  Status status;
-  const auto engine = MakeRank0(network, kShape, {}, &status);
-  const auto stranger = MakeRank0(others, other, {}, &status);
+  const auto engine = MakeRank0(network, kShape);
+  const auto stranger = MakeRank0(others, other);
   ASSERT_NE(engine, nullptr);
   ASSERT_NE(stranger, nullptr);
   const std::vector<uint8_t> mine = engine->Blob();
@@ -139,8 +139,9 @@ TEST(Link, PeersOfAnotherLayoutAreRefused) {
 
 TEST(Link, HasNoLanding) {
   TestNetwork network(1);
-  Status status;
-  EXPECT_EQ(MakeRank0(network, kShape, {.landing_rows = 4}, &status), nullptr);
+  const Status status =
+      Calibration::CanCalibrate(*network.MakeRegion(MakeRegionConfig(kShape, 0, kSoonNs, 4)));
+  EXPECT_EQ(status.code(), Code::kInvalid);
   EXPECT_NE(status.text().find("--nvlink-backend=ipc"), std::string::npos) << status.text();
 }
 

@@ -22,7 +22,7 @@
 #include <vector>
 
 #include "csrc/base/mapping.h"
-#include "csrc/transport/link.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
@@ -46,7 +46,7 @@ class TestNetwork {
   enum class Fate { kArrives, kIsLost, kFlagComesFirst, kNeverEnds, kFails };
   std::function<Fate(const Parcel&)> fate = [](const Parcel&) { return Fate::kArrives; };
 
-  std::unique_ptr<Link> MakeLink(const LinkConfig& config);
+  std::unique_ptr<Region> MakeRegion(const RegionConfig& config);
 
  private:
   class End;
@@ -57,24 +57,29 @@ class TestNetwork {
   std::deque<Parcel> under_way_;
 };
 
-class TestNetwork::End : public Link {
+class TestNetwork::End : public Region, public Link {
  public:
-  End(TestNetwork* network, const LinkConfig& config) : network_(network), config_(config) {
-    Status status = Mapping::Private(config.region_bytes * config.ranks, "images", &memory_);
+  End(TestNetwork* network, const RegionConfig& config) : network_(network), config_(config) {
+    Status status = Mapping::Private(config.bytes * config.ranks, "images", &memory_);
     if (!status.ok()) std::abort();
   }
 
+  uint8_t* data() const override { return Image(config_.rank); }
+  size_t size() const override { return config_.bytes; }
   std::vector<uint8_t> Blob() const override { return {static_cast<uint8_t>(config_.rank)}; }
-  Status Connect(const std::vector<std::span<const uint8_t>>& blobs) override {
-    for (uint32_t rank = 0; rank < blobs.size(); ++rank) {
-      if (blobs[rank].size() != 1 || blobs[rank][0] != rank) {
-        return {Code::kInvalid, "connect: not the blob of rank " + std::to_string(rank)};
+  Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                 std::vector<Reach>* reached) override {
+    EXPECT_EQ(rank, config_.rank);
+    for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
+      if (blobs[peer].size() != 1 || blobs[peer][0] != peer) {
+        return {Code::kInvalid, "connect: not the blob of rank " + std::to_string(peer)};
       }
+      reached->push_back(peer == rank ? Reach{Reached::kOwn, data(), data(), data()}
+                                      : Reach{Reached::kProxied, nullptr, Image(peer), data()});
     }
     return {};
   }
-  uint8_t* region() override { return image(config_.rank); }
-  uint8_t* image(uint32_t peer) override { return memory_.data() + peer * config_.region_bytes; }
+  Link* link() override { return this; }
 
   void Send(uint32_t peer, std::span<const Extent> extents,
             std::span<const RaisedWord> words) override {
@@ -114,6 +119,8 @@ class TestNetwork::End : public Link {
   }
 
  private:
+  uint8_t* Image(uint32_t peer) const { return memory_.data() + peer * config_.bytes; }
+
   // Moves a parcel of this end on by a step; whether it is over.
   bool Move(Parcel& parcel) {
     if (parcel.steps > 0) {
@@ -131,8 +138,8 @@ class TestNetwork::End : public Link {
       case Fate::kArrives: break;
     }
     if (parcel.set == 0) {
-      const uint8_t* from = image(parcel.to);
-      uint8_t* to = network_->ends_[parcel.to]->region();
+      const uint8_t* from = Image(parcel.to);
+      uint8_t* to = network_->ends_[parcel.to]->data();
       for (const Extent& extent : parcel.extents) {
         EXPECT_TRUE(Registered(config_.image_extents, extent));
         std::memcpy(to + extent.offset, from + extent.offset, extent.bytes);
@@ -144,7 +151,7 @@ class TestNetwork::End : public Link {
   // Sets the next word; whether it was the last.
   bool SetWord(Parcel& parcel) {
     const RaisedWord& word = parcel.words[parcel.set++];
-    auto* at = reinterpret_cast<uint64_t*>(network_->ends_[parcel.to]->region() + word.offset);
+    auto* at = reinterpret_cast<uint64_t*>(network_->ends_[parcel.to]->data() + word.offset);
     std::atomic_ref<uint64_t>(*at).store(word.value, std::memory_order_release);
     return parcel.set == parcel.words.size();
   }
@@ -156,13 +163,13 @@ class TestNetwork::End : public Link {
   }
 
   TestNetwork* const network_;
-  const LinkConfig config_;
+  const RegionConfig config_;
   Mapping memory_;
   bool failed_ = false;
   uint32_t failed_with_ = 0;
 };
 
-inline std::unique_ptr<Link> TestNetwork::MakeLink(const LinkConfig& config) {
+inline std::unique_ptr<Region> TestNetwork::MakeRegion(const RegionConfig& config) {
   ends_.resize(config.ranks);
   auto end = std::make_unique<End>(this, config);
   ends_[config.rank] = end.get();

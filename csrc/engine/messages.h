@@ -1,14 +1,16 @@
-// What ranks send each other over links, for the host: csrc/protocol/extents.h says what it is.
+// What a rank's region is made for: what ranks send each other over links, which
+// csrc/protocol/extents.h lists.
 #ifndef CSRC_ENGINE_MESSAGES_H_
 #define CSRC_ENGINE_MESSAGES_H_
 
 #include <cstdint>
 #include <vector>
 
+#include "csrc/engine/landing.h"
 #include "csrc/protocol/extents.h"
 #include "csrc/protocol/layout.h"
 #include "csrc/protocol/shape.h"
-#include "csrc/transport/link.h"
+#include "csrc/region/region.h"
 
 namespace ep {
 
@@ -32,14 +34,15 @@ inline std::vector<Extent> CombineExtents(const Layout& layout, uint32_t bank, u
   return extents;
 }
 
-// With all that rank `rank` can write into its images.
-inline LinkConfig MakeLinkConfig(const Shape& shape, uint32_t rank, uint64_t wait_timeout_ns) {
+// Of a shape that is cut into chunks, with all that rank `rank` can write into its images.
+inline RegionConfig MakeRegionConfig(const Shape& shape, uint32_t rank, uint64_t wait_timeout_ns,
+                                     uint32_t landing_rows = 0) {
   const Layout layout(shape);
-  LinkConfig config = {.rank = rank,
-                       .ranks = shape.ranks,
-                       .region_bytes = layout.SizeBytes(),
-                       .image_extents = {},
-                       .wait_timeout_ns = wait_timeout_ns};
+  RegionConfig config = {.rank = rank,
+                         .ranks = shape.ranks,
+                         .bytes = layout.SizeBytes() + Landing(shape, landing_rows).SizeBytes(),
+                         .image_extents = {},
+                         .wait_timeout_ns = wait_timeout_ns};
   for (uint32_t bank = 0; bank < kBanks; ++bank) {
     for (const auto& extents : {DispatchExtents(shape, layout, bank, rank, shape.tokens),
                                 CombineExtents(layout, bank, rank, shape.tokens)}) {
@@ -52,7 +55,7 @@ inline LinkConfig MakeLinkConfig(const Shape& shape, uint32_t rank, uint64_t wai
 // What a rank writes of its images of all peers.
 inline uint64_t ImageBytes(const Shape& shape) {
   uint64_t of_one = 0;
-  for (const Extent& extent : MakeLinkConfig(shape, 0, 0).image_extents) of_one += extent.bytes;
+  for (const Extent& extent : MakeRegionConfig(shape, 0, 0).image_extents) of_one += extent.bytes;
   return (shape.ranks - 1) * of_one;
 }
 

@@ -13,7 +13,7 @@
 #include "csrc/protocol/error.h"
 #include "csrc/protocol/message.h"
 #include "csrc/protocol/rank.h"
-#include "csrc/transport/link.h"
+#include "csrc/region/link.h"
 
 namespace ep {
 

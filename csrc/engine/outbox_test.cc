@@ -32,10 +32,6 @@ class KeptLink : public Link {
     std::vector<int> stored;
   };
 
-  std::vector<uint8_t> Blob() const override { return {}; }
-  Status Connect(const std::vector<std::span<const uint8_t>>&) override { return {}; }
-  uint8_t* region() override { return nullptr; }
-  uint8_t* image(uint32_t) override { return nullptr; }
   void Send(uint32_t peer, std::span<const Extent> extents,
             std::span<const RaisedWord> words) override {
     sent.push_back({peer, {extents.begin(), extents.end()}, {words.begin(), words.end()}, stored});

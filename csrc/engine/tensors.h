@@ -12,6 +12,7 @@
 
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
+#include "csrc/engine/allocations.h"
 #include "csrc/protocol/combine.h"
 #include "csrc/protocol/dispatch.h"
 #include "csrc/protocol/layout.h"
@@ -23,12 +24,14 @@ namespace ep {
 
 inline constexpr uint32_t kSets = reference::kSets;
 
-// One tensor of `rows` rows with a guard row before it.
+// A tensor with a guard row before its first.
 class GuardedRows {
  public:
-  Status Allocate(uint64_t rows, uint64_t row_bytes, const char* what) {
-    row_bytes_ = row_bytes;
-    return Mapping::Private((rows + 1) * row_bytes, what, &memory_);
+  // Without rows there is none.
+  Status Allocate(const Allocation& size) {
+    if (size.rows == 0) return {};
+    row_bytes_ = size.row_bytes;
+    return Mapping::Private(size.Bytes(), size.name, &memory_);
   }
   // Row -1 is the leading guard.
   uint8_t* Row(int64_t row) const {
@@ -72,10 +75,6 @@ class Tensors {
 
   // Rows from one expert's first to the next one's: the worst case and a guard.
   uint32_t ExpertStride() const { return shape_.MaxRowsPerExpert() + 1; }
-  // Rows that row tensors have from row 0 on, guards included.
-  static uint64_t OutputRows(const Shape& shape);
-  // What one of them takes in all row tensors together, experts' outputs of all sets included.
-  static uint64_t OutputRowBytes(const Shape& shape);
   // Where the last dispatch put rows, as it says itself.
   std::vector<Block> Blocks() const;
   const Shape& shape() const { return shape_; }
@@ -88,21 +87,19 @@ class Tensors {
   // Rows that the last dispatch sent to each rank, counted in the handle that it left.
   std::vector<uint64_t> CountRowsToRanks() const;
 
-  Mapping token_rows[kSets];  // BF16 [tokens, hidden]
+  // csrc/engine/allocations.h has types and sizes.
+  Mapping token_rows[kSets];
   // What is dispatched instead, where rows are quantised before.
-  Mapping token_codes[kSets];   // E4M3 [tokens, hidden]; Quantize::kOutside only
-  Mapping token_scales[kSets];  // float [tokens, ScalesPerRow()]; Quantize::kOutside only
-  // N is OutputRows().
-  GuardedRows received;        // E4M3 or BF16 [N, hidden]
-  GuardedRows scales;          // float [N, ScalesPerRow()]; FP8 only
-  GuardedRows sources;         // Source [N]
-  GuardedRows descriptions;    // RowMeta [N] of Layout::MetaStride(); where no row is fanned out
-  Mapping expert_rows[kSets];  // BF16 [N, hidden]
-  GuardedRows combined;        // BF16 [tokens + 1, hidden], the last a guard
+  Mapping token_codes[kSets];
+  Mapping token_scales[kSets];
+  GuardedRows received;
+  GuardedRows scales;
+  GuardedRows sources;
+  GuardedRows descriptions;  // where no row is fanned out
+  Mapping expert_rows[kSets];
+  GuardedRows combined;
 
  private:
-  Status AllocateQuantized(uint32_t set);
-
   Shape shape_ = {};
   uint32_t tokens_ = 0;
   std::vector<int32_t> topk_idx_;
@@ -140,13 +137,6 @@ class Tensors {
   };
   std::vector<WorkerMemory> working_;
 };
-
-// Zeros written to push everything else out of the caches.
-inline constexpr uint64_t kFlushBytes = 256'000'000;
-
-// Bytes that one rank's own memory takes where it receives rows of `received_selections`
-// selections: what Tensors touches, the oracle's routing and the cache flush.
-uint64_t PrivateBytes(const Shape& shape, uint64_t received_selections);
 
 }  // namespace ep
 

@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <concepts>
 #include <functional>
 #include <memory>
 #include <random>
@@ -14,6 +13,8 @@
 #include <vector>
 
 #include "csrc/engine/cpu.h"
+#include "csrc/engine/messages.h"
+#include "csrc/region/shm_region.h"
 
 namespace ep {
 
@@ -81,6 +82,13 @@ constexpr Shape With(const Way& way, Shape shape) {
   return shape;
 }
 
+// Ranks of one process use each other's memory as it is.
+inline std::unique_ptr<Region> MakeSharedRegion(const RegionConfig& config) {
+  Result<std::unique_ptr<ShmRegion>> region = ShmRegion::Create(config.bytes);
+  EXPECT_TRUE(region.ok()) << region.status().text();
+  return *std::move(region);
+}
+
 template <class Device>
 class World {
  public:
@@ -88,13 +96,13 @@ class World {
 
   explicit World(const WorldConfig& config) : World(config, RandomRouting(config)) {}
 
-  // With `make_link` ranks have links; without, each other's memory.
   World(const WorldConfig& config, reference::Routing routing,
-        const std::function<std::unique_ptr<Link>(const LinkConfig&)>& make_link = {}) {
+        const std::function<std::unique_ptr<Region>(const RegionConfig&)>& make_region =
+            MakeSharedRegion) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     routing.weights = RandomWeights(config);
-    std::vector<uint8_t*> regions;
+    const Shape chunked = ChunkedForThreads(shape, config.threads);
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
       const RankConfig of_rank = {.rank = rank,
@@ -104,23 +112,13 @@ class World {
                                   .host_threads = config.host_threads};
       const CpuConfig cpu = {.threads = config.threads, .oversubscribed = true};
       std::unique_ptr<Engine> engine;
-      Status status;
-      if constexpr (std::derived_from<Device, LinkDevice>) {
-        const LinkConfig link = MakeLinkConfig(shape, rank, config.wait_timeout_ns);
-        status = Engine::Create(of_rank, cpu, make_link(link), &engine);
-      } else {
-        status = Engine::Create(of_rank, cpu, &engine);
-      }
-      EXPECT_TRUE(status.ok()) << status.text();
-      regions.push_back(engine->region());
+      ExpectOk({Engine::Create(of_rank, cpu,
+                               make_region(MakeRegionConfig(chunked, rank, config.wait_timeout_ns)),
+                               &engine)});
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }
-    for (auto& engine : engines_) {
-      Status status = make_link ? engine->Connect({blobs.begin(), blobs.end()})
-                                : engine->ConnectInProcess(regions);
-      EXPECT_TRUE(status.ok()) << status.text();
-    }
+    for (auto& engine : engines_) ExpectOk({engine->Connect({blobs.begin(), blobs.end()})});
   }
 
   // One dispatch, then the expert outputs that combines need.

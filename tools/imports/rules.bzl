@@ -6,7 +6,7 @@ load("@rules_shell//shell:sh_test.bzl", "sh_test")
 _REGULATED = "'^//(csrc|go|proto)/|etcd|nvml'"
 
 # Everyone's: no code, but numbers and their names.
-_VOCABULARY = "^//csrc/protocol:words.h$"
+_VOCABULARY = "^//csrc/protocol:words(.h)?$"
 
 def _pattern(package, allowed):
     """Returns a regular expression of the labels that may lie below a package.

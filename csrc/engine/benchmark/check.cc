@@ -14,9 +14,11 @@
 #include <numeric>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "csrc/engine/cpu.h"
+#include "csrc/region/shm_region.h"
 
 namespace ep {
 namespace {
@@ -74,19 +76,22 @@ void RunShape(const char* name, const Shape& shape) {
   printf("%s %10s %8s\n", name, "wall s", "CPU s");
   const reference::Routing routing = UniformRouting(shape);
   Engines engines(kRanks);
-  std::vector<uint8_t*> regions;
+  const uint64_t bytes = Layout(ChunkedForThreads(shape, 1)).SizeBytes();
+  std::vector<std::vector<uint8_t>> blobs;
   for (uint32_t rank = 0; rank < kRanks; ++rank) {
     const auto create = [&] {
+      Result<std::unique_ptr<ShmRegion>> region = ShmRegion::Create(bytes);
+      Require(region.status());
       Require(CpuEngine::Create({.rank = rank,
                                  .wait_timeout_ns = 60'000'000'000,
                                  .routing = routing,
                                  .weights = routing.Weights(rank, 0, 0)},
-                                {.oversubscribed = true}, &engines[rank]));
+                                {.oversubscribed = true}, *std::move(region), &engines[rank]));
     };
     rank == 0 ? Timed("create, make inputs", create) : create();
-    regions.push_back(engines[rank]->region());
+    blobs.push_back(engines[rank]->Blob());
   }
-  for (const auto& engine : engines) Require(engine->ConnectInProcess(regions));
+  for (const auto& engine : engines) Require(engine->Connect({blobs.begin(), blobs.end()}));
   RunAll(engines, {.dispatch = true, .combine = false});
   for (const auto& engine : engines) {
     const auto make = [&] { Require(engine->MakeExpertRows()); };

@@ -22,9 +22,12 @@
 #include <utility>
 #include <vector>
 
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/cuda.h"
 #include "csrc/engine/cuda_memory.h"
 #include "csrc/engine/gpus.h"
+#include "csrc/region/cuda_region.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 namespace {
@@ -57,12 +60,15 @@ std::unique_ptr<CudaEngine> OneRank(const Shape& shape, bool nothing = false) {
     }
   }
   routing.weights.assign(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
+  Result<std::unique_ptr<CudaRegion>> region =
+      CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
+  Require(region.status());
   std::unique_ptr<CudaEngine> engine;
   Require(CudaEngine::Create({.rank = 0,
                               .wait_timeout_ns = 10'000'000'000,
                               .routing = routing,
                               .weights = routing.weights.data()},
-                             {.gpu = 0, .ranks_on_gpu = 1}, &engine));
+                             {.gpu = 0, .ranks_on_gpu = 1}, *std::move(region), &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   Require(engine->Connect({blob}));
   Require(engine->Run({.dispatch = true, .combine = false}, 1, nullptr));

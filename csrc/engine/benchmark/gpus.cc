@@ -25,7 +25,10 @@
 #include <utility>
 #include <vector>
 
+#include "csrc/engine/chunks.h"
 #include "csrc/engine/cuda.h"
+#include "csrc/region/cuda_region.h"
+#include "csrc/region/cuda_status.h"
 
 namespace ep {
 namespace {
@@ -79,12 +82,17 @@ class World {
     reference::Routing routing = UniformRouting(shape);
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
+      Require(CudaStatus(cudaSetDevice(static_cast<int>(rank)), "use a GPU"));
+      Result<std::unique_ptr<CudaRegion>> region =
+          CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
+      Require(region.status());
       std::unique_ptr<CudaEngine> engine;
       Require(CudaEngine::Create({.rank = rank,
                                   .wait_timeout_ns = 3'000'000'000,
                                   .routing = routing,
                                   .weights = routing.Weights(rank, 0, 0)},
-                                 {.gpu = static_cast<int>(rank), .ranks_on_gpu = 1}, &engine));
+                                 {.gpu = static_cast<int>(rank), .ranks_on_gpu = 1},
+                                 *std::move(region), &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }

@@ -15,11 +15,13 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "csrc/engine/benchmark/floor.h"
 #include "csrc/engine/benchmark/team.h"
 #include "csrc/engine/cpu.h"
+#include "csrc/region/shm_region.h"
 
 namespace ep {
 namespace {
@@ -69,12 +71,16 @@ reference::Routing UniformRouting(const Bench& bench) {
 
 std::unique_ptr<CpuEngine> Connect(Team& team, uint32_t rank, const Bench& bench) {
   const std::vector<float> weights(uint64_t{kSets} * bench.shape.tokens * bench.shape.topk, 0.5f);
+  const Shape chunked = ChunkedForThreads(bench.shape, 1);
+  Result<std::unique_ptr<ShmRegion>> region = ShmRegion::Create(Layout(chunked).SizeBytes());
+  Require(region.status());
   std::unique_ptr<CpuEngine> engine;
   Require(CpuEngine::Create({.rank = rank,
                              .wait_timeout_ns = 60'000'000'000,
                              .routing = UniformRouting(bench),
                              .weights = weights.data()},
-                            {.oversubscribed = UsableCpus() < bench.shape.ranks}, &engine));
+                            {.oversubscribed = UsableCpus() < bench.shape.ranks},
+                            *std::move(region), &engine));
   const std::vector<uint8_t> blob = engine->Blob();
   team.blobs()[rank].size = static_cast<uint32_t>(blob.size());
   std::ranges::copy(blob, team.blobs()[rank].bytes);

@@ -156,7 +156,7 @@ func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
 		"no soak to check":  {[]string{"--soak-check=5"}, 2, "--soak-check=5: there is no soak; try --soak=10m"},
 		"no launchers":      {[]string{"--nnodes=0"}, 2, "--nnodes=0"},
 		"no such node":      {[]string{"--nnodes=2", "--node-rank=2"}, 2, "--node-rank=2"},
-		"too many nodes":    {[]string{"--nnodes=9", "--etcd-endpoints=127.0.0.1:1", "--run-id=r"}, 2, "72 ranks in all, more than 64; try --num-processes=7"},
+		"too many nodes":    {[]string{"--nnodes=33", "--etcd-endpoints=127.0.0.1:1", "--run-id=r"}, 2, "264 ranks in all, more than 256; try --num-processes=7"},
 		"nowhere to meet":   {[]string{"--nnodes=2", "--run-id=r"}, 2, "perf coordinator"},
 		"no common name":    {[]string{"--nnodes=2", "--etcd-endpoints=127.0.0.1:1"}, 2, "--run-id"},
 		"bad name":          {[]string{"--run-id=a/b"}, 2, `--run-id="a/b"`},

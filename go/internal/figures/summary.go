@@ -271,7 +271,7 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []record.RankRecord) {
 		latenciesNS = append(latenciesNS, meanNS)
 		traffic := rank.Result.GetTraffic()
 		// A mean of 0 is a clock that did not advance: no bandwidth, rather than an infinite one.
-		bandwidthKnown = bandwidthKnown && traffic != nil && meanNS > 0
+		bandwidthKnown = bandwidthKnown && traffic != nil && meanNS > 0 && rowsAreKnown(c)
 		if traffic.GetSelections() > 0 {
 			bandwidths = append(bandwidths, float64(BytesOf(c, traffic).Selections)/meanNS)
 		}
@@ -328,8 +328,11 @@ func spread(values []float64) *Spread {
 	return &Spread{Avg: sum / float64(len(values)), Min: slices.Min(values), Max: slices.Max(values)}
 }
 
-// meanBytes returns nil unless the traffic of every rank is known.
+// meanBytes returns nil unless the traffic of every rank is known, and what a row holds.
 func meanBytes(c *epperfv1.Case, ranks []record.RankRecord) *Bytes {
+	if !rowsAreKnown(c) {
+		return nil
+	}
 	var traffic []*epperfv1.Traffic
 	for _, rank := range ranks {
 		if rank.Result.GetTraffic() == nil {

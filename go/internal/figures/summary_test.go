@@ -177,6 +177,19 @@ func TestEndings(t *testing.T) {
 	}
 }
 
+// A newer version's words are kept as numbers. What a row holds is not known then, but times are.
+func TestAWordThatIsNotKnownIsANumber(t *testing.T) {
+	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+	run.Case().Dtype, run.Case().Layout = 77, 78
+	c := summarize(t, run).Cases[0]
+	if c.Dtype != "77" || c.Layout != "78" {
+		t.Errorf("dtype %s in layout %s", c.Dtype, c.Layout)
+	}
+	if c.LatencyNS == nil || c.Bandwidth != nil || c.BytesPerRank != nil {
+		t.Errorf("latency %v, bandwidth %v and bytes %v; want the first alone", c.LatencyNS, c.Bandwidth, c.BytesPerRank)
+	}
+}
+
 func summarize(t *testing.T, run *recordtest.Run) *figures.Summary {
 	t.Helper()
 	kept, err := record.Read(run.Write(t))

@@ -40,6 +40,11 @@ func CombineRowBytes(c *epperfv1.Case) uint64 {
 	return uint64(c.GetHidden()) * bf16Bytes
 }
 
+// rowsAreKnown reports whether this version knows what the case's rows hold, and where they go.
+func rowsAreKnown(c *epperfv1.Case) bool {
+	return epperfv1.Known(c.GetMode()) && epperfv1.Known(c.GetDtype())
+}
+
 // RowBytes returns the bytes that one row adds to one iteration of the case's mode: a dispatched
 // row, a combined row, or for e2e both.
 func RowBytes(c *epperfv1.Case) uint64 {

@@ -66,10 +66,7 @@ type NIXL struct {
 
 // An Engine is one rank's data plane. It implements measure.Engine.
 type Engine struct {
-	of      *epperfv1.Case
-	rank    int
-	device  epperfv1.Device
-	backend epperfv1.NvlinkBackend
+	of *epperfv1.Case
 
 	// Guards engine against Close while Abort runs; the other calls come from one goroutine.
 	mu     sync.Mutex
@@ -121,7 +118,7 @@ func Open(config Config) (*Engine, error) {
 		all_weights:     allWeights,
 		landing_rows:    C.uint32_t(c.CopiedRows()),
 	}
-	engine := &Engine{of: c, rank: config.Rank, device: config.Device, backend: config.Backend}
+	engine := &Engine{of: c}
 	var text [512]C.char
 	if status := C.ep_create(&args, &engine.engine, &text[0], C.size_t(len(text))); status != C.EP_OK {
 		return nil, &Error{Kind: kindOf(status), Text: C.GoString(&text[0])}

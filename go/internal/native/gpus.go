@@ -41,20 +41,3 @@ func DescribeGPU(gpu int) (*epperfv1.Gpu, error) {
 		DriverVersion:   uint32(found.driver_version),
 	}, nil
 }
-
-// GPUMemoryNeeded returns what a rank of the case needs of its GPU's memory.
-func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
-	shape := shapeOf(c)
-	var memory, landing C.ep_memory
-	if C.ep_gpu_memory_needed(&shape, &memory) != C.EP_OK ||
-		C.ep_gpu_landing_memory(&shape, C.uint32_t(c.CopiedRows()), &landing) != C.EP_OK {
-		return Memory{}, refused(c)
-	}
-	return Memory{
-		RegionBytes:  uint64(memory.region_bytes + landing.region_bytes),
-		PrivateBytes: uint64(memory.private_bytes + landing.private_bytes),
-		FlushBytes:   uint64(memory.flush_bytes),
-		OutputRows:   uint64(memory.output_rows),
-		OutputBytes:  uint64(memory.output_bytes),
-	}, nil
-}

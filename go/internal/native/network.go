@@ -8,10 +8,8 @@ package native
 import "C"
 
 import (
-	"slices"
 	"strings"
 
-	"github.com/epperf/epperf/go/internal/plan"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -20,27 +18,22 @@ func backendOf(backend epperfv1.NvlinkBackend) C.ep_nvlink_backend {
 	return C.ep_nvlink_backend(backend)
 }
 
-// pathOf returns how ranks reach each other: a backend that cannot does not connect.
-func pathOf(device epperfv1.Device, backend epperfv1.NvlinkBackend) epperfv1.Path {
-	if plan.BackendFor(backend).On(device).Mapped {
-		return epperfv1.Path_PATH_MAPPED
-	}
-	return epperfv1.Path_PATH_NETWORK
-}
-
-// Paths says how this rank reaches each rank, and over which network; nil if over none.
+// Paths says how this rank reaches each rank, and over which network; nil if it has none.
 func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
-	paths := slices.Repeat([]epperfv1.Path{pathOf(e.device, e.backend)}, int(e.of.GetRanks()))
-	paths[e.rank] = epperfv1.Path_PATH_OWN
-	if !plan.BackendFor(e.backend).Network {
-		return paths, nil, nil
-	}
+	reached := make([]C.ep_path, e.of.GetRanks())
 	var network C.ep_network
-	if err := e.failed(C.ep_describe_network(e.engine, &network)); err != nil {
+	if err := e.failed(C.ep_reach(e.engine, &reached[0], &network)); err != nil {
 		return nil, nil, err
 	}
+	paths := make([]epperfv1.Path, len(reached))
+	for peer, how := range reached {
+		paths[peer] = epperfv1.Path(how)
+	}
+	if network.exists == 0 {
+		return paths, nil, nil
+	}
 	return paths, &epperfv1.Network{
-		UcxVersion:  C.GoString(&network.ucx_version[0]),
+		UcxVersion:  C.GoString(&network.version[0]),
 		Modules:     lines(&network.modules[0]),
 		Transports:  lines(&network.transports[0]),
 		Environment: lines(&network.environment[0]),

@@ -173,8 +173,8 @@ func validateTimeout(flag string, ns uint64) error {
 
 // known returns a *UsageError for a value that is unspecified or has no name here.
 func known(flag string, value protoreflect.Enum) error {
-	if number := value.Number(); number == 0 || value.Descriptor().Values().ByNumber(number) == nil {
-		return &UsageError{flag, strconv.Itoa(int(number)), "not known here", ""}
+	if !epperfv1.Known(value) {
+		return &UsageError{flag, strconv.Itoa(int(value.Number())), "not known here", ""}
 	}
 	return nil
 }

@@ -108,7 +108,6 @@ func TestDamageIsNamedWithItsPlace(t *testing.T) {
 		"no plan":              {entries(t, header(func(h *epperfv1.Header) { h.Plan = nil })), 0, "no cases"},
 		"ranks from nowhere":   {entries(t, header(func(h *epperfv1.Header) { h.Plan.Cases[0].Ranks = 1 << 31 })), 0, "tokens of 2"},
 		"no mode":              {entries(t, header(func(h *epperfv1.Header) { h.Plan.Cases[0].Mode = 0 })), 0, "no mode"},
-		"an unknown dtype":     {entries(t, header(func(h *epperfv1.Header) { h.Plan.Cases[0].Dtype = 77 })), 0, "no dtype"},
 		"a case too many":      {entries(t, good, result(&epperfv1.RankResult{CaseIndex: 1})), goodBytes, "case 1 in a plan of 1"},
 		"a rank too many":      {entries(t, good, samples(&epperfv1.Samples{Rank: 2})), goodBytes, "rank 2 in a case of 2"},
 		"a gap":                {entries(t, good, samples(&epperfv1.Samples{FirstIteration: 1})), goodBytes, "at iteration 1 instead of 0"},

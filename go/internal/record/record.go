@@ -194,14 +194,6 @@ func headerProblem(header *epperfv1.Header) string {
 		switch {
 		case c.GetRanks() == 0 || uint64(c.GetRanks()) != uint64(len(c.GetTokensOfRank())):
 			return fmt.Sprintf("case %d has %d ranks and the tokens of %d", i, c.GetRanks(), len(c.GetTokensOfRank()))
-		case !c.Calibrates() && epperfv1.Name(c.GetMode()) == unspecified:
-			return fmt.Sprintf("case %d has no mode that is known here (%d)", i, c.GetMode())
-		case epperfv1.Name(c.GetDtype()) == unspecified:
-			return fmt.Sprintf("case %d has no dtype that is known here (%d)", i, c.GetDtype())
-		case epperfv1.Name(epperfv1.LayoutOf(c)) == unspecified:
-			return fmt.Sprintf("case %d has no layout that is known here (%d)", i, c.GetLayout())
-		case epperfv1.Name(epperfv1.CombineSumOf(c)) == unspecified:
-			return fmt.Sprintf("case %d combines in no way that is known here (%d)", i, c.GetCombine())
 		case c.Calibrates() && slices.ContainsFunc(c.GetPasses(), func(p *epperfv1.Pass) bool { return p.GetOperation() != 0 }):
 			return fmt.Sprintf("case %d has passes of operations and no mode", i)
 		case len(c.GetPasses()) == 0 && c.GetSoak() == nil:
@@ -210,6 +202,3 @@ func headerProblem(header *epperfv1.Header) string {
 	}
 	return ""
 }
-
-// unspecified is what epperfv1.Name calls a value that is missing or that it does not know.
-const unspecified = "unspecified"

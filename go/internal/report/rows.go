@@ -14,35 +14,35 @@ func count(name, label string, value int) table.Row {
 }
 
 // spread puts the figures of a rate or a duration into a row; there may be none.
-func spread(row table.Row, of *figures.Spread, c *figures.CaseSummary) table.Row {
-	if of == nil {
+func spread(row table.Row, values *figures.Spread, c *figures.CaseSummary) table.Row {
+	if values == nil {
 		row.Notes = noFigures(c)
 		return row
 	}
 	row.Cells = []table.Cell{
-		table.FloatCell("avg", of.Avg), table.FloatCell("min", of.Min), table.FloatCell("max", of.Max),
+		table.FloatCell("avg", values.Avg), table.FloatCell("min", values.Min), table.FloatCell("max", values.Max),
 	}
 	return row
 }
 
 // quantiles is as spread. Where samples are too few for a quantile, its cell is missing.
-func quantiles(row table.Row, of *figures.Quantiles, c *figures.CaseSummary) table.Row {
+func quantiles(row table.Row, values *figures.Quantiles, c *figures.CaseSummary) table.Row {
 	row.Unit, row.Better = table.Nanoseconds, table.Lower
-	if of == nil {
+	if values == nil {
 		row.Notes = noFigures(c)
 		return row
 	}
 	for _, quantile := range []struct {
 		name string
 		ns   *int64
-	}{{"p50", of.P50}, {"p95", of.P95}, {"p99", of.P99}, {"max", &of.Max}} {
+	}{{"p50", values.P50}, {"p95", values.P95}, {"p99", values.P99}, {"max", &values.Max}} {
 		cell := table.NoCell(quantile.name)
 		if quantile.ns != nil {
 			cell = table.IntCell(quantile.name, *quantile.ns)
 		}
 		row.Cells = append(row.Cells, cell)
 	}
-	row.Notes = []table.Note{{Name: "samples", Cells: []table.Cell{table.IntCell("samples", of.Samples)}}}
+	row.Notes = []table.Note{{Name: "samples", Cells: []table.Cell{table.IntCell("samples", values.Samples)}}}
 	return row
 }
 

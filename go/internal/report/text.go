@@ -20,25 +20,25 @@ const (
 func text(tables []table.Table) []byte {
 	var all strings.Builder
 	for i, t := range tables {
-		how := layouts[t.Name]
-		if how.apart && i > 0 {
+		look := styles[t.Name]
+		if look.apart && i > 0 {
 			all.WriteByte('\n')
 		}
 		title := func(string, string) (string, bool) { return t.Title, true }
-		above, _ := fill(how.above, title)
+		above, _ := fill(look.above, title)
 		all.WriteString(above)
-		how.write(&all, t.Rows)
-		all.WriteString(how.below)
+		look.write(&all, t.Rows)
+		all.WriteString(look.below)
 	}
 	return []byte(all.String())
 }
 
-func (l *layout) write(all *strings.Builder, rows []table.Row) {
+func (s *style) write(all *strings.Builder, rows []table.Row) {
 	for i := range rows {
-		words := l.phrase(&rows[i])
+		words := s.phrase(&rows[i])
 		first := i == 0 || rows[i-1].Name != rows[i].Name
 		last := i == len(rows)-1 || rows[i+1].Name != rows[i].Name
-		r := rowText{&rows[i], l}
+		r := rowText{&rows[i], s}
 		switch {
 		case !first && words.next != "":
 			all.WriteString(words.next)
@@ -61,19 +61,19 @@ func (l *layout) write(all *strings.Builder, rows []table.Row) {
 }
 
 // phrase returns that of the row's kind before that of its name.
-func (l *layout) phrase(row *table.Row) phrase {
+func (s *style) phrase(row *table.Row) phrase {
 	if cell, ok := row.Cell(kind); ok {
-		if words, ok := l.rows[fmt.Sprint(row.Name, " ", cell.Value())]; ok {
+		if words, ok := s.rows[fmt.Sprint(row.Name, " ", cell.Value())]; ok {
 			return words
 		}
 	}
-	return l.rows[row.Name]
+	return s.rows[row.Name]
 }
 
-// A rowText is a row in the words of a layout.
+// A rowText is a row in the words of a style.
 type rowText struct {
 	row *table.Row
-	*layout
+	*style
 }
 
 func (r rowText) fill(template string) string {
@@ -125,8 +125,8 @@ func (r rowText) missing() string {
 func (r rowText) notes() (string, bool) {
 	var all []string
 	for _, note := range r.row.Notes {
-		of := rowText{&table.Row{Cells: note.Cells}, r.layout}
-		all = append(all, of.fill(cmp.Or(notes[note.Name], note.Name)))
+		words := rowText{&table.Row{Cells: note.Cells}, r.style}
+		all = append(all, words.fill(cmp.Or(notes[note.Name], note.Name)))
 	}
 	return strings.Join(all, ", "), len(all) > 0
 }

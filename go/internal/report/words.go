@@ -7,8 +7,8 @@ import "strings"
 
 var rule = strings.Repeat("=", 70)
 
-// A layout is how a table reads.
-type layout struct {
+// A style is how a table reads.
+type style struct {
 	// above and below frame the rows; {title} is the table's.
 	above, below string
 	// apart: an empty line keeps the table from what precedes it.
@@ -41,7 +41,7 @@ func wrongBlock(what, then string) string {
 		"||rank {rank}: " + what + " from rank {source}" + then + gotWant
 }
 
-var layouts = map[string]layout{
+var styles = map[string]style{
 	"plan": {
 		above: rule + "\n{title}\n" + rule + "\n",
 		below: rule + "\n\n",

@@ -3,20 +3,24 @@
 package epperfv1
 
 import (
+	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Name returns the value's name in small letters without the enum's prefix. A number that the
-// enum does not know, as a newer version may write, has no name: it is "unspecified", as zero is.
+// Name returns the value's name in small letters without the enum's prefix. One that the enum does
+// not know, as a newer version may write, is called by its number.
 func Name(value protoreflect.Enum) string {
-	values := value.Descriptor().Values()
-	known := values.ByNumber(value.Number())
-	if known == nil {
-		known = values.ByNumber(0)
+	if known := value.Descriptor().Values().ByNumber(value.Number()); known != nil {
+		return shortName(known)
 	}
-	return shortName(known)
+	return strconv.Itoa(int(value.Number()))
+}
+
+// Known reports whether a value is neither unspecified nor a newer version's.
+func Known(value protoreflect.Enum) bool {
+	return value.Number() != 0 && value.Descriptor().Values().ByNumber(value.Number()) != nil
 }
 
 // Parse returns the value that Name calls text. The zero value has no name to parse.

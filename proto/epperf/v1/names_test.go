@@ -34,9 +34,9 @@ func TestParseUndoesName(t *testing.T) {
 }
 
 func TestWhatHasNoName(t *testing.T) {
-	for _, mode := range []epperfv1.Mode{0, 99, -1} {
-		if got := epperfv1.Name(mode); got != "unspecified" {
-			t.Errorf("Name(%d) = %q; want unspecified", mode, got)
+	for mode, want := range map[epperfv1.Mode]string{0: "unspecified", 99: "99", -1: "-1"} {
+		if got := epperfv1.Name(mode); got != want || epperfv1.Known(mode) {
+			t.Errorf("Name(%d) = %q; want %s and not known", mode, got, want)
 		}
 	}
 	for _, text := range []string{"", "unspecified", "E2E", "mode_e2e", "e2e "} {

@@ -1,0 +1,62 @@
+#include "csrc/region/nixl_reach.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace ep {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+uint8_t* At(uintptr_t address) { return reinterpret_cast<uint8_t*>(address); }
+
+// Rank 1 of 3, whose own memory is at 0x100.
+std::vector<Reach> Before() {
+  return std::vector<Reach>(3, {Reached::kOwn, At(0x100), At(0x100), At(0x100)});
+}
+
+TEST(NixlReach, MappedRegionsAreUsedAsTheyAre) {
+  std::vector<Reach> reached = Before();
+  const Status status = ReachPeers({{At(0xA000), "cuda_ipc"}, {At(0xC000), "cuda_ipc"}},
+                                   NixlUse::kMapped, 1, &reached);
+  ASSERT_TRUE(status.ok()) << status.text();
+  EXPECT_EQ(reached[0].how, Reached::kMapped);
+  EXPECT_EQ(reached[0].region, At(0xA000));
+  EXPECT_EQ(reached[0].there, At(0xA000));
+  EXPECT_EQ(reached[0].here, At(0x100));
+  EXPECT_EQ(reached[1].how, Reached::kOwn);
+  EXPECT_EQ(reached[1].there, At(0x100));
+  EXPECT_EQ(reached[2].there, At(0xC000));
+}
+
+TEST(NixlReach, NamesWhatUcxOffersWherePeersAreNotMapped) {
+  for (const NixlUse use : {NixlUse::kMapped, NixlUse::kNever}) {
+    std::vector<Reach> reached = Before();
+    const Status status =
+        ReachPeers({{nullptr, "rc_mlx5_gda"}, {At(0xC000), "cuda_ipc"}}, use, 1, &reached);
+    EXPECT_EQ(status.code(), Code::kInvalid);
+    EXPECT_THAT(status.text(), AllOf(HasSubstr("rank 0"), HasSubstr("UCX offers rc_mlx5_gda;"),
+                                     HasSubstr("--nvlink-backend=ipc")));
+  }
+}
+
+TEST(NixlReach, NoneDoesNotUseWhatIsMapped) {
+  std::vector<Reach> reached = Before();
+  const Status status = ReachPeers({{At(0xA000), "cuda_ipc"}, {At(0xC000), "cuda_ipc"}},
+                                   NixlUse::kNever, 1, &reached);
+  EXPECT_EQ(status.code(), Code::kInvalid);
+  EXPECT_THAT(status.text(), AllOf(HasSubstr("rank 0"), HasSubstr("cuda_ipc, mapped memory"),
+                                   HasSubstr("UCX_TLS")));
+}
+
+TEST(NixlReach, RefusesAnotherNumberOfEntries) {
+  std::vector<Reach> reached = Before();
+  EXPECT_FALSE(ReachPeers({{At(0xA000), "cuda_ipc"}}, NixlUse::kMapped, 1, &reached).ok());
+}
+
+}  // namespace
+}  // namespace ep

@@ -1,0 +1,106 @@
+package native
+
+/*
+#include "csrc/abi/ep.h"
+*/
+import "C"
+
+import (
+	"fmt"
+
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+// Memory is what one rank needs on its device, in bytes.
+type Memory struct {
+	// RegionBytes is shared with peers.
+	RegionBytes uint64
+	// PrivateBytes is its own, the cache flush included.
+	PrivateBytes uint64
+	// FlushBytes is, of PrivateBytes, what the cache flush takes while it lasts.
+	FlushBytes uint64
+	// ImageBytes are, of PrivateBytes, for what is exchanged with peers that are not mapped.
+	ImageBytes uint64
+	// OutputRows are those that any routing could fill, and OutputBytes what they take with the
+	// experts' outputs of all sets. PrivateBytes of a host has those that are received, of a GPU all.
+	OutputRows, OutputBytes uint64
+}
+
+// MemoryNeeded returns what a rank of the case needs of its host where it reaches its peers by
+// backend, has so many worker threads and receives receivedSelections rows.
+func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, threads int, receivedSelections uint64) (Memory, error) {
+	return memoryIn(C.EP_PLACE_HOST, C.ep_memory_config{
+		shape:               shapeOf(c),
+		device:              C.EP_DEVICE_CPU,
+		backend:             backendOf(backend),
+		threads:             C.uint32_t(threads),
+		landing_rows:        C.uint32_t(c.CopiedRows()),
+		received_selections: C.uint64_t(receivedSelections),
+	})
+}
+
+// GPUMemoryNeeded returns what a rank of the case needs of its GPU's memory.
+func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
+	return memoryIn(C.EP_PLACE_GPU, C.ep_memory_config{
+		shape:        shapeOf(c),
+		device:       C.EP_DEVICE_CUDA,
+		landing_rows: C.uint32_t(c.CopiedRows()),
+	})
+}
+
+// memoryIn adds up what a rank has in its region, and of its own in a place.
+func memoryIn(place C.ep_place, config C.ep_memory_config) (Memory, error) {
+	list, err := allocations(config)
+	if err != nil {
+		return Memory{}, err
+	}
+	memory := Memory{OutputRows: uint64(list.output_rows), OutputBytes: uint64(list.output_bytes)}
+	for _, part := range list.parts[:list.count] {
+		bytes := uint64(part.bytes)
+		switch part.place {
+		case C.EP_PLACE_REGION:
+			memory.RegionBytes += bytes
+		case C.EP_PLACE_IMAGES:
+			memory.ImageBytes += bytes
+			memory.PrivateBytes += bytes
+		case place:
+			memory.PrivateBytes += bytes
+			if part.transient != 0 {
+				memory.FlushBytes += bytes
+			}
+		}
+	}
+	return memory, nil
+}
+
+// A Section is one part of a rank's region.
+type Section struct {
+	Name  string
+	Bytes uint64
+}
+
+// Sections returns the parts of the region that a rank of the case has on a device, in their order.
+// The worker threads count on CPUs only.
+func Sections(c *epperfv1.Case, device epperfv1.Device, threads int) ([]Section, error) {
+	list, err := allocations(C.ep_memory_config{
+		shape: shapeOf(c), device: C.ep_device(device), threads: C.uint32_t(threads),
+	})
+	if err != nil {
+		return nil, err
+	}
+	var sections []Section
+	for _, part := range list.parts[:list.count] {
+		if part.place == C.EP_PLACE_REGION {
+			sections = append(sections, Section{C.GoString(part.name), uint64(part.bytes)})
+		}
+	}
+	return sections, nil
+}
+
+func allocations(config C.ep_memory_config) (*C.ep_memory, error) {
+	var list C.ep_memory
+	if C.ep_memory_needed(&config, &list) != C.EP_OK {
+		return nil, fmt.Errorf("memory of a rank: the core refuses the shape of %v", config.shape)
+	}
+	return &list, nil
+}

@@ -2,24 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/conduct"
-	"github.com/epperf/epperf/go/internal/figures"
-	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/preflight"
-	"github.com/epperf/epperf/go/internal/record"
-	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
-
-// This file is what perf calibrate measures, and how a run finds it again.
 
 func calibrateCommand() *cli.Command {
 	d := plan.CalibrationDefaults()
@@ -78,65 +69,4 @@ func calibrate(c *cli.Context) error {
 		Quiet:         c.Bool("quiet"),
 		Debug:         os.Getenv("EPPERF_DEBUG") != "",
 	}.Do(ctx)
-}
-
-// limitFrom reads the calibration in a file that the user names.
-func limitFrom(path string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
-	kept, err := record.Read(path)
-	if err != nil {
-		return nil, fmt.Errorf("--calibration: %w", err)
-	}
-	limit, ok := figures.LimitOf(kept)
-	if !ok {
-		return nil, command.Usagef("--calibration=%s: not a calibration that passed; perf calibrate makes one", path)
-	}
-	if device := kept.Header.GetPlan().GetDevice(); device != p.GetDevice() {
-		return nil, command.Usagef("--calibration=%s: of device %s, this run is on %s; perf calibrate --device=%s makes one",
-			path, epperfv1.Name(device), epperfv1.Name(p.GetDevice()), epperfv1.Name(p.GetDevice()))
-	}
-	if ranks := limit.GetCase().GetRanks(); ranks != p.GetRanksPerHost() {
-		return nil, command.Usagef("--calibration=%s: of %d ranks, this run has %d on a host; perf calibrate --num-processes=%d makes one",
-			path, ranks, p.GetRanksPerHost(), p.GetRanksPerHost())
-	}
-	return limit, nil
-}
-
-// newestLimit returns what the newest calibration in a folder says of this machine with as many
-// ranks as the plan has; nil if there is none. Files that are no such thing are passed over.
-func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
-	system, err := host.This()
-	if err != nil {
-		return nil, err
-	}
-	names, err := filepath.Glob(filepath.Join(escaped(folder), "*-"+epperfv1.Calibrate+"-*.epperf"))
-	if err != nil {
-		return nil, fmt.Errorf("look for calibrations: %w", err)
-	}
-	slices.Sort(names) // they begin with the time
-	this := system.Describe()
-	if this.Gpus, err = preflight.GPUsOf(p); err != nil {
-		return nil, err
-	}
-	for _, name := range slices.Backward(names) {
-		kept, err := record.Read(name)
-		if err != nil || kept.Header.GetPlan().GetDevice() != p.GetDevice() || len(kept.Header.GetHosts()) != 1 || !host.Comparable(kept.Header.GetHosts()[0], this) {
-			continue
-		}
-		if limit, ok := figures.LimitOf(kept); ok && limit.GetCase().GetRanks() == p.GetRanksPerHost() {
-			return limit, nil
-		}
-	}
-	return nil, nil
-}
-
-// escaped keeps a folder's name from being a pattern.
-func escaped(folder string) string {
-	var name []rune
-	for _, r := range folder {
-		if slices.Contains([]rune(`*?[\`), r) {
-			name = append(name, '\\')
-		}
-		name = append(name, r)
-	}
-	return string(name)
 }

@@ -52,6 +52,36 @@ func runFlags() []cli.Flag {
 	}, partyFlags()...)
 }
 
+// optionsOf reads what runFlags say of the plan.
+func optionsOf(c *cli.Context) plan.Options {
+	return plan.Options{
+		NumProcesses:   c.Int("num-processes"),
+		Mode:           c.String("mode"),
+		Tokens:         c.String("tokens"),
+		Hidden:         c.Int("hidden"),
+		ExpertsPerRank: c.Int("experts-per-rank"),
+		Topk:           c.Int("topk"),
+		NvlinkBackend:  c.String("nvlink-backend"),
+		Device:         c.String("device"),
+		SharedGPU:      c.Bool("shared-gpu"),
+		SMs:            c.Int("sms"),
+		Dtype:          c.String("dtype"),
+		Layout:         c.String("layout"),
+		Combine:        c.String("combine"),
+		Quantize:       c.String("quantize"),
+		Threads:        c.Int("threads"),
+		Routing:        c.String("routing"),
+		Seed:           c.Uint64("seed"),
+		Warmup:         c.Int("warmup"),
+		Iters:          c.Int("iters"),
+		Detail:         c.Bool("detail"),
+		Soak:           c.String("soak"),
+		SoakCheck:      c.Int("soak-check"),
+		Timeout:        spanOf(c, "timeout"),
+		WaitTimeout:    spanOf(c, "wait-timeout"),
+	}
+}
+
 // A span is a flag's time.Duration that may be typed as a number of seconds.
 type span time.Duration
 

@@ -26,10 +26,10 @@
 #include "csrc/region/factory.h"
 
 struct ep_engine : ep::abi::Rank {
-  std::string last_error;
+  ep::Status last_failure;
 
   ep_status Return(const ep::Status& status) {
-    if (!status.ok()) last_error = status.text();
+    if (!status.ok()) last_failure = status;
     switch (status.code()) {
       case ep::Code::kOk: return EP_OK;
       case ep::Code::kInvalid: return EP_INVALID;
@@ -72,6 +72,11 @@ void CopyText(const std::string& text, char* to, size_t capacity) {
   const size_t length = std::min(capacity - 1, text.size());
   std::memcpy(to, text.data(), length);
   to[length] = '\0';
+}
+
+void Store(const ep::Status& status, ep_failure* failure) {
+  CopyText(status.text(), failure->text, sizeof(failure->text));
+  failure->hint = status.hint();
 }
 
 std::string Lines(const std::vector<std::string>& items) {
@@ -136,9 +141,9 @@ class MemoryList {
 
 }  // namespace
 
-ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity) {
+ep_status ep_count_gpus(uint32_t* count, ep_failure* failure) {
   const ep::Status status = ep::CountGpus(count);
-  CopyText(status.text(), error, capacity);
+  Store(status, failure);
   return status.ok() ? EP_OK : EP_SYSTEM;
 }
 
@@ -189,7 +194,7 @@ ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
   return EP_OK;
 }
 
-ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, size_t capacity) {
+ep_status ep_create(const ep_config* config, ep_engine** engine, ep_failure* failure) {
   *engine = nullptr;
   std::unique_ptr<ep_engine> made(new (std::nothrow) ep_engine);
   if (made == nullptr) return EP_SYSTEM;
@@ -198,7 +203,7 @@ ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, si
   if (status == EP_OK) {
     *engine = made.release();
   } else {
-    CopyText(made->last_error, error, capacity);
+    Store(made->last_failure, failure);
   }
   return status;
 }
@@ -275,42 +280,41 @@ ep_status ep_poison(ep_engine* engine, const ep_pass* pass) {
 }
 
 ep_status ep_check(ep_engine* engine, const ep_pass* pass, ep_check_result* result) {
-  return Guarded(engine, [&] {
+  return Guarded(engine, [&]() -> ep::Status {
     ep::Findings found;
-    const ep::Status status = On(engine).Check(ToPass(*pass), &found);
+    EP_TRY(On(engine).Check(ToPass(*pass), &found));
     *result = ToResult(found);
-    return status;
+    return {};
   });
 }
 
 ep_status ep_count_traffic(ep_engine* engine, ep_traffic* traffic, uint64_t* rows_to_rank,
                            uint64_t* selections_of_expert) {
-  return Guarded(engine, [&] {
+  return Guarded(engine, [&]() -> ep::Status {
     ep::TrafficCounts counts;
-    const ep::Status status = engine->impl->CountTraffic(&counts);
+    EP_TRY(engine->impl->CountTraffic(&counts));
     *traffic = {counts.selections, counts.rank_rows, counts.remote_rows};
     std::ranges::copy(counts.rows_to_rank, rows_to_rank);
     std::ranges::copy(counts.selections_of_expert, selections_of_expert);
-    return status;
+    return {};
   });
 }
 
 ep_status ep_tensor_bytes(ep_engine* engine, ep_tensor tensor, uint64_t* bytes) {
-  return Guarded(engine, [&] {
+  return Guarded(engine, [&]() -> ep::Status {
     std::optional<ep::Contents> contents;
-    const ep::Status status = engine->impl->LastContents(&contents);
-    if (status.ok()) *bytes = contents->Bytes(static_cast<ep::Tensor>(tensor));
-    return status;
+    EP_TRY(engine->impl->LastContents(&contents));
+    *bytes = contents->Bytes(static_cast<ep::Tensor>(tensor));
+    return {};
   });
 }
 
 ep_status ep_copy_tensor(ep_engine* engine, ep_tensor tensor, uint64_t offset, uint8_t* to,
                          uint64_t bytes) {
-  return Guarded(engine, [&] {
+  return Guarded(engine, [&]() -> ep::Status {
     std::optional<ep::Contents> contents;
-    const ep::Status status = engine->impl->LastContents(&contents);
-    return status.ok() ? contents->Copy(static_cast<ep::Tensor>(tensor), offset, {to, bytes})
-                       : status;
+    EP_TRY(engine->impl->LastContents(&contents));
+    return contents->Copy(static_cast<ep::Tensor>(tensor), offset, {to, bytes});
   });
 }
 
@@ -320,4 +324,6 @@ ep_status ep_flush_caches(ep_engine* engine) {
 
 void ep_abort(ep_engine* engine) { engine->impl->Abort(); }
 
-const char* ep_last_error(const ep_engine* engine) { return engine->last_error.c_str(); }
+const char* ep_last_error(const ep_engine* engine) { return engine->last_failure.text().c_str(); }
+
+ep_hint ep_last_hint(const ep_engine* engine) { return engine->last_failure.hint(); }

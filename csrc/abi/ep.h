@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "csrc/base/hints.h"
 #include "csrc/protocol/words.h"
 
 #ifdef __cplusplus
@@ -25,6 +26,12 @@ typedef enum ep_status {
   EP_ABORTED = 5,   // ep_abort was called
   EP_STATE = 6,     // called in the wrong order, or after a failed operation
 } ep_status;
+
+// What a call without an engine says when it fails.
+typedef struct ep_failure {
+  char text[512];  // always terminated
+  ep_hint hint;
+} ep_failure;
 
 // The shape of a run, equal on all ranks.
 typedef struct ep_shape {
@@ -81,9 +88,8 @@ typedef struct ep_gpu {
   uint32_t driver_version;  // of CUDA that the driver knows, as 13000
 } ep_gpu;
 
-// Counts this host's GPUs. EP_SYSTEM: none can be used; the reason is in `error` (capacity bytes,
-// always terminated) and *count is 0.
-ep_status ep_count_gpus(uint32_t* count, char* error, size_t capacity);
+// Counts this host's GPUs. EP_SYSTEM: none can be used, and *count is 0.
+ep_status ep_count_gpus(uint32_t* count, ep_failure* failure);
 
 // EP_INVALID: there is no such GPU.
 ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described);
@@ -128,9 +134,8 @@ typedef struct ep_memory {
 // GPU's host it also has a copy of the tensors, which is what is checked.
 ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory);
 
-// Makes the engine and its memory. On failure *engine is null and the reason is in `error`
-// (capacity bytes, always terminated).
-ep_status ep_create(const ep_config* config, ep_engine** engine, char* error, size_t capacity);
+// Makes the engine and its memory. On failure *engine is null.
+ep_status ep_create(const ep_config* config, ep_engine** engine, ep_failure* failure);
 
 // Unmaps and frees everything. Null is allowed.
 void ep_destroy(ep_engine* engine);
@@ -256,8 +261,10 @@ ep_status ep_flush_caches(ep_engine* engine);
 // while another call runs.
 void ep_abort(ep_engine* engine);
 
-// What the last failed call of this engine says; "" if none failed. Valid until the next call.
+// What the last failed call of this engine says, "" if none failed, and what to try. Valid until
+// the next call.
 const char* ep_last_error(const ep_engine* engine);
+ep_hint ep_last_hint(const ep_engine* engine);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -34,17 +34,17 @@ Mapping::~Mapping() {
 Status Mapping::Private(size_t bytes, const std::string& what, Mapping* mapping) {
   Mapping made;
   made.size_ = bytes;
-  Status status = Map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, what, &made.data_);
-  if (status.ok()) *mapping = std::move(made);
-  return status;
+  EP_TRY(Map(bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, what, &made.data_));
+  *mapping = std::move(made);
+  return {};
 }
 
 Status Mapping::Shared(int fd, size_t bytes, const std::string& what, Mapping* mapping) {
   Mapping made;
   made.size_ = bytes;
-  Status status = Map(bytes, MAP_SHARED, fd, what, &made.data_);
-  if (status.ok()) *mapping = std::move(made);
-  return status;
+  EP_TRY(Map(bytes, MAP_SHARED, fd, what, &made.data_));
+  *mapping = std::move(made);
+  return {};
 }
 
 }  // namespace ep

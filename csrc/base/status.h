@@ -1,5 +1,5 @@
-// What an operation of the core returns: success, or a kind that callers branch on and a text
-// that says what was being done, to whom, and what to try.
+// What an operation of the core returns: success, or a kind that callers branch on, a text that
+// says what was being done, to whom, and what to try.
 #ifndef CSRC_BASE_STATUS_H_
 #define CSRC_BASE_STATUS_H_
 
@@ -10,6 +10,8 @@
 #include <string>
 #include <utility>
 
+#include "csrc/base/hints.h"
+
 namespace ep {
 
 enum class Code { kOk, kInvalid, kSystem, kTimeout, kProtocol, kAborted, kState };
@@ -17,7 +19,8 @@ enum class Code { kOk, kInvalid, kSystem, kTimeout, kProtocol, kAborted, kState 
 class [[nodiscard]] Status {
  public:
   Status() = default;
-  Status(Code code, std::string text) : code_(code), text_(std::move(text)) {}
+  Status(Code code, std::string text, ep_hint hint = EP_HINT_NONE)
+      : code_(code), hint_(hint), text_(std::move(text)) {}
 
   // The last system call's failure: "<what>: <reason>".
   static Status FromErrno(const std::string& what) {
@@ -27,9 +30,18 @@ class [[nodiscard]] Status {
   bool ok() const { return code_ == Code::kOk; }
   Code code() const { return code_; }
   const std::string& text() const { return text_; }
+  ep_hint hint() const { return hint_; }
+
+  // The same failure, of something larger: "<what>: <text>".
+  Status In(const std::string& what) const {
+    return ok() ? *this : Status(code_, what + ": " + text_, hint_);
+  }
+  // The same failure, which says what to try.
+  Status Try(ep_hint hint) const { return {code_, text_, hint}; }
 
  private:
   Code code_ = Code::kOk;
+  ep_hint hint_ = EP_HINT_NONE;
   std::string text_;
 };
 
@@ -43,7 +55,8 @@ class [[nodiscard]] Result {
   Result(U&& value) : value_(std::forward<U>(value)) {}
   // Of a failure.
   Result(Status status) : status_(std::move(status)) {}
-  Result(Code code, std::string text) : status_(code, std::move(text)) {}
+  Result(Code code, std::string text, ep_hint hint = EP_HINT_NONE)
+      : status_(code, std::move(text), hint) {}
 
   bool ok() const { return status_.ok(); }
   const Status& status() const { return status_; }

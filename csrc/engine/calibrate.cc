@@ -16,19 +16,18 @@ constexpr uint32_t kSet = 0;
 
 Status Calibration::CanCalibrate(Region& region) {
   if (region.link() == nullptr) return {};
-  return {Code::kInvalid,
-          "calibrate: what it measures are copies over mapped memory; try "
-          "--nvlink-backend=ipc"};
+  return {Code::kInvalid, "calibrate: what it measures are copies over mapped memory",
+          EP_HINT_USE_IPC};
 }
 
 Status Calibration::MakeRows(Mapping* rows) const {
   const uint64_t row_bytes = landing_.RowBytes();
-  Status status = Mapping::Private(landing_.Rows() * row_bytes, "rows to copy", rows);
-  for (uint32_t row = 0; row < landing_.Rows() && status.ok(); ++row) {
+  EP_TRY(Mapping::Private(landing_.Rows() * row_bytes, "rows to copy", rows));
+  for (uint32_t row = 0; row < landing_.Rows(); ++row) {
     reference::TokenRow(seed_, kSet, context_.rank, row, context_.shape.hidden,
                         reinterpret_cast<uint16_t*>(rows->data() + row * row_bytes));
   }
-  return status;
+  return {};
 }
 
 Status Calibration::Ready(uint32_t distinct) const {
@@ -43,8 +42,7 @@ Status Calibration::Ready(uint32_t distinct) const {
 }
 
 Status Calibration::ReadyForRoundTrips() const {
-  Status status = Ready(landing_.Rows());
-  if (!status.ok()) return status;
+  EP_TRY(Ready(landing_.Rows()));
   if (context_.rank > 1 || context_.shape.ranks < 2) {
     return {Code::kInvalid, "flag round trip: it takes ranks 0 and 1"};
   }
@@ -54,16 +52,16 @@ Status Calibration::ReadyForRoundTrips() const {
 Status Calibration::RoundTripAborted() { return {Code::kAborted, "flag round trip: told to stop"}; }
 
 Status Calibration::RoundTripSilent() const {
-  return {Code::kTimeout, "flag round trip: nothing from rank " +
-                              std::to_string(1 - context_.rank) +
-                              "; is it alive? --wait-timeout allows more"};
+  return {
+      Code::kTimeout,
+      "flag round trip: nothing from rank " + std::to_string(1 - context_.rank) + "; is it alive?",
+      EP_HINT_WAIT_LONGER};
 }
 
 Status Calibration::Check(Direction direction, uint32_t distinct, Findings* findings) {
-  Status status = Ready(distinct);
+  EP_TRY(Ready(distinct));
   const uint8_t* rows = nullptr;
-  if (status.ok()) status = Fetch(direction, distinct, &rows);
-  if (!status.ok()) return status;
+  EP_TRY(Fetch(direction, distinct, &rows));
   const uint32_t hidden = context_.shape.hidden;
   const uint32_t ranks = context_.shape.ranks;
   const uint32_t source =

@@ -197,8 +197,7 @@ Status BasicCpuEngine<Device>::Time(uint64_t iterations, uint64_t* duration_ns, 
 template <class Device>
 Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
                                    uint64_t* duration_ns) {
-  Status status = CanRun(operations.combine);
-  if (!status.ok()) return status;
+  EP_TRY(CanRun(operations.combine));
   return Time(iterations, duration_ns, [&] {
     if (operations.dispatch && !RunDispatch(NextDispatchSet(), &tensors_, handle_)) {
       return false;
@@ -209,27 +208,26 @@ Status BasicCpuEngine<Device>::Run(Operations operations, uint64_t iterations,
 
 template <class Device>
 Status BasicCpuEngine<Device>::RunFlags(uint64_t iterations, uint64_t* duration_ns) {
-  Status status = CanRun(false);
-  if (!status.ok()) return status;
+  EP_TRY(CanRun(false));
   return Time(iterations, duration_ns, [&] { return RunDispatch(0, &no_rows_, no_rows_handle_); });
 }
 
 template <class Device>
 Status BasicCpuEngine<Device>::RunChained(Operations operations, uint64_t dropped,
                                           uint64_t iterations, uint64_t* duration_ns) {
-  Status status = Run(operations, dropped, nullptr);
+  EP_TRY(Run(operations, dropped, nullptr));
   const uint64_t begin_ns = MonotonicNs();
-  if (status.ok()) status = Run(operations, iterations, nullptr);
+  EP_TRY(Run(operations, iterations, nullptr));
   *duration_ns = MonotonicNs() - begin_ns;
-  return status;
+  return {};
 }
 
 template <class Device>
 Status BasicCpuEngine<Device>::FlushCaches() {
   Mapping zeros;
-  Status status = Mapping::Private(kFlushBytes, "zeros to flush the caches", &zeros);
-  if (status.ok()) std::memset(zeros.data(), 0, zeros.size());
-  return status;
+  EP_TRY(Mapping::Private(kFlushBytes, "zeros to flush the caches", &zeros));
+  std::memset(zeros.data(), 0, zeros.size());
+  return {};
 }
 
 }  // namespace ep

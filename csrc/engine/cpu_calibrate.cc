@@ -23,9 +23,9 @@ CpuCalibration::CpuCalibration(const CpuCalibrationConfig& config, CpuEngine* en
 Status CpuCalibration::Create(const CpuCalibrationConfig& config, CpuEngine* engine,
                               std::unique_ptr<CpuCalibration>* calibration) {
   std::unique_ptr<CpuCalibration> made(new CpuCalibration(config, engine));
-  Status status = made->MakeRows(&made->source_);
-  if (status.ok()) *calibration = std::move(made);
-  return status;
+  EP_TRY(made->MakeRows(&made->source_));
+  *calibration = std::move(made);
+  return {};
 }
 
 Status CpuCalibration::Poison() {
@@ -35,9 +35,8 @@ Status CpuCalibration::Poison() {
 
 Status CpuCalibration::Copy(Direction direction, uint32_t distinct, uint64_t iterations,
                             uint64_t* duration_ns) {
-  Status status = Ready(distinct);
-  if (status.ok()) status = OnlyPuts(direction);
-  if (!status.ok()) return status;
+  EP_TRY(Ready(distinct));
+  EP_TRY(OnlyPuts(direction));
   const uint64_t row_bytes = landing_.RowBytes();
   uint8_t* to = context_.In<uint8_t>(context_.Peer(0), landing_.Row(0));
   for (uint64_t i = 0; i < iterations; ++i) {
@@ -77,15 +76,13 @@ Status CpuCalibration::Await(uint64_t turn) {
 }
 
 Status CpuCalibration::RoundTrips(uint64_t count, uint64_t* duration_ns) {
-  Status status = ReadyForRoundTrips();
-  if (!status.ok()) return status;
+  EP_TRY(ReadyForRoundTrips());
   uint64_t* flag = context_.In<uint64_t>(1 - context_.rank, landing_.Flag());
   uint64_t begin_ns = MonotonicNs();
   for (uint64_t i = 0; i < count; ++i) {
     ++turn_;
     if (context_.rank == 0) engine_.device().StoreRelease(flag, turn_);
-    status = Await(turn_);
-    if (!status.ok()) return status;
+    EP_TRY(Await(turn_));
     if (context_.rank == 1) engine_.device().StoreRelease(flag, turn_);
     const uint64_t end_ns = MonotonicNs();
     duration_ns[i] = end_ns - begin_ns;

@@ -23,7 +23,7 @@ CudaCalibration::CudaCalibration(const CudaCalibrationConfig& config, CudaEngine
 
 CudaCalibration::~CudaCalibration() {
   // Memory goes back to the GPU it came from.
-  [[maybe_unused]] const Status status = engine_.Use();
+  static_cast<void>(engine_.Use());
 }
 
 uint64_t CudaCalibration::PrivateBytes(const Landing& landing) {
@@ -34,38 +34,35 @@ uint64_t CudaCalibration::PrivateBytes(const Landing& landing) {
 Status CudaCalibration::Create(const CudaCalibrationConfig& config, CudaEngine* engine,
                                std::unique_ptr<CudaCalibration>* calibration) {
   std::unique_ptr<CudaCalibration> made(new CudaCalibration(config, engine));
-  Status status = engine->Use();
-  if (status.ok()) status = made->Allocate();
-  if (status.ok()) status = made->LoadKernels();
-  if (status.ok()) *calibration = std::move(made);
-  return status;
+  EP_TRY(engine->Use());
+  EP_TRY(made->Allocate());
+  EP_TRY(made->LoadKernels());
+  *calibration = std::move(made);
+  return {};
 }
 
 Status CudaCalibration::Allocate() {
   const uint64_t bytes = landing_.Rows() * landing_.RowBytes();
   Mapping rows;
-  Status status = MakeRows(&rows);
-  if (status.ok()) status = DeviceMemory::Allocate(bytes, "rows to copy", &source_);
-  if (status.ok()) status = DeviceMemory::Allocate(bytes, "rows copied", &own_);
-  if (status.ok()) {
-    status = DeviceMemory::Allocate(kTrips * sizeof(uint64_t), "round trips", &trips_ns_);
-  }
-  if (status.ok()) status = overdue_.Allocate("round trips");
-  if (status.ok()) status = Mapping::Private(bytes, "rows to check", &fetched_);
-  if (!status.ok()) return status;
-  status = CudaStatus(
+  EP_TRY(MakeRows(&rows));
+  EP_TRY(DeviceMemory::Allocate(bytes, "rows to copy", &source_));
+  EP_TRY(DeviceMemory::Allocate(bytes, "rows copied", &own_));
+  EP_TRY(DeviceMemory::Allocate(kTrips * sizeof(uint64_t), "round trips", &trips_ns_));
+  EP_TRY(overdue_.Allocate("round trips"));
+  EP_TRY(Mapping::Private(bytes, "rows to check", &fetched_));
+  EP_TRY(CudaStatus(
       cudaMemcpyAsync(source_.As(), rows.data(), bytes, cudaMemcpyHostToDevice, engine_.stream()),
-      "copy rows to the GPU");
-  return status.ok() ? engine_.Finish() : status;
+      "copy rows to the GPU"));
+  return engine_.Finish();
 }
 
 Status CudaCalibration::LoadKernels() {
   // CUDA loads a kernel when it is first launched, and may wait for all others of the process to
   // end before: later on one of them could be waiting for this rank's.
-  Status status = Launch(
-      {.from = source_.As(), .to = own_.As(), .bytes = 0, .distinct_bytes = landing_.RowBytes()});
-  if (status.ok()) status = Launch(kernels::RoundTripArguments{});
-  return status.ok() ? engine_.Finish() : status;
+  EP_TRY(Launch(
+      {.from = source_.As(), .to = own_.As(), .bytes = 0, .distinct_bytes = landing_.RowBytes()}));
+  EP_TRY(Launch(kernels::RoundTripArguments{}));
+  return engine_.Finish();
 }
 
 Status CudaCalibration::Launch(const kernels::CopyArguments& arguments) {
@@ -77,21 +74,19 @@ Status CudaCalibration::Launch(const kernels::RoundTripArguments& arguments) {
 }
 
 Status CudaCalibration::Poison() {
-  Status status = engine_.Use();
+  EP_TRY(engine_.Use());
   for (uint8_t* rows : {engine_.region() + landing_.Row(0), own_.As()}) {
-    if (!status.ok()) return status;
-    status = CudaStatus(
+    EP_TRY(CudaStatus(
         cudaMemsetAsync(rows, kPoison, landing_.Rows() * landing_.RowBytes(), engine_.stream()),
-        "poison the landing");
+        "poison the landing"));
   }
-  return status.ok() ? engine_.Finish() : status;
+  return engine_.Finish();
 }
 
 Status CudaCalibration::Copy(Direction direction, uint32_t distinct, uint64_t iterations,
                              uint64_t* duration_ns) {
-  Status status = Ready(distinct);
-  if (status.ok()) status = engine_.Use();
-  if (!status.ok()) return status;
+  EP_TRY(Ready(distinct));
+  EP_TRY(engine_.Use());
   uint8_t* next = context_.In<uint8_t>(context_.Peer(0), landing_.Row(0));
   const kernels::CopyArguments arguments = {
       .from = direction == Direction::kGet ? next : source_.As(),
@@ -108,46 +103,41 @@ Status CudaCalibration::Copy(Direction direction, uint32_t distinct, uint64_t it
 Status CudaCalibration::Fetch(Direction direction, uint32_t distinct, const uint8_t** rows) {
   const uint8_t* from =
       direction == Direction::kPut ? engine_.region() + landing_.Row(0) : own_.As();
-  Status status = engine_.Use();
-  if (status.ok()) {
-    status = CudaStatus(cudaMemcpyAsync(fetched_.data(), from, distinct * landing_.RowBytes(),
-                                        cudaMemcpyDeviceToHost, engine_.stream()),
-                        "copy the landing from the GPU");
-  }
+  EP_TRY(engine_.Use());
+  EP_TRY(CudaStatus(cudaMemcpyAsync(fetched_.data(), from, distinct * landing_.RowBytes(),
+                                    cudaMemcpyDeviceToHost, engine_.stream()),
+                    "copy the landing from the GPU"));
   *rows = fetched_.data();
-  return status.ok() ? engine_.Finish() : status;
+  return engine_.Finish();
 }
 
 Status CudaCalibration::RoundTrips(uint64_t count, uint64_t* duration_ns) {
-  Status status = ReadyForRoundTrips();
-  if (!status.ok()) return status;
+  EP_TRY(ReadyForRoundTrips());
   if (count > std::numeric_limits<uint32_t>::max()) {
     return {Code::kInvalid, "flag round trip: " + std::to_string(count) + " are too many at once"};
   }
   const uint64_t bytes = count * sizeof(uint64_t);
-  status = engine_.Use();
-  if (status.ok() && bytes > trips_ns_.bytes()) {
-    status = DeviceMemory::Allocate(bytes, "round trips", &trips_ns_);
+  EP_TRY(engine_.Use());
+  if (bytes > trips_ns_.bytes()) {
+    EP_TRY(DeviceMemory::Allocate(bytes, "round trips", &trips_ns_));
   }
-  if (!status.ok()) return status;
   *overdue_.get() = 0;
-  status = Launch({.mine = context_.In<const uint64_t>(context_.rank, landing_.Flag()),
-                   .peers = context_.In<uint64_t>(1 - context_.rank, landing_.Flag()),
-                   .turn = turn_,
-                   .count = static_cast<uint32_t>(count),
-                   .first = context_.rank == 0,
-                   .timeout_ns = context_.wait_timeout_ns,
-                   .overdue = overdue_.get(),
-                   .duration_ns = trips_ns_.As<uint64_t>(),
-                   .aborted = engine_.aborted_flag()});
-  if (status.ok()) status = engine_.Finish();
-  if (!status.ok()) return status;
+  EP_TRY(Launch({.mine = context_.In<const uint64_t>(context_.rank, landing_.Flag()),
+                 .peers = context_.In<uint64_t>(1 - context_.rank, landing_.Flag()),
+                 .turn = turn_,
+                 .count = static_cast<uint32_t>(count),
+                 .first = context_.rank == 0,
+                 .timeout_ns = context_.wait_timeout_ns,
+                 .overdue = overdue_.get(),
+                 .duration_ns = trips_ns_.As<uint64_t>(),
+                 .aborted = engine_.aborted_flag()}));
+  EP_TRY(engine_.Finish());
   turn_ += count;
   if (*overdue_.get() != 0) return engine_.Aborted() ? RoundTripAborted() : RoundTripSilent();
-  status = CudaStatus(
+  EP_TRY(CudaStatus(
       cudaMemcpyAsync(duration_ns, trips_ns_.As(), bytes, cudaMemcpyDeviceToHost, engine_.stream()),
-      "read the round trips");
-  return status.ok() ? engine_.Finish() : status;
+      "read the round trips"));
+  return engine_.Finish();
 }
 
 }  // namespace ep

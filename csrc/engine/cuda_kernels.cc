@@ -17,8 +17,8 @@ Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint3
   if (bytes > available) {
     return {Code::kInvalid,
             std::string(name) + ": the plan of so many experts takes " + std::to_string(bytes) +
-                " bytes of a block's fast memory, the GPU has " + std::to_string(available) +
-                "; try fewer --experts-per-rank or --device=cpu"};
+                " bytes of a block's fast memory, the GPU has " + std::to_string(available),
+            EP_HINT_FEWER_EXPERTS};
   }
   return CudaStatus(
       cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
@@ -29,35 +29,36 @@ Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint3
 Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
                          std::unique_ptr<CudaKernels>* kernels) {
   if (shape.ranks > kMaxGpuRanks) {
-    return {Code::kInvalid, "plan for " + std::to_string(shape.ranks) +
-                                " ranks on a GPU: it can for " + std::to_string(kMaxGpuRanks) +
-                                "; try --device=cpu"};
+    return {Code::kInvalid,
+            "plan for " + std::to_string(shape.ranks) + " ranks on a GPU: it can for " +
+                std::to_string(kMaxGpuRanks),
+            EP_HINT_USE_CPUS};
   }
   if (shape.Experts() > kMaxGpuExperts) {
     return {Code::kInvalid,
             "plan " + std::to_string(shape.Experts()) + " experts on a GPU: it has room for " +
-                std::to_string(kMaxGpuExperts) + "; try fewer --experts-per-rank or --device=cpu"};
+                std::to_string(kMaxGpuExperts),
+            EP_HINT_FEWER_EXPERTS};
   }
   auto made = std::make_unique<CudaKernels>();
   made->shape_ = shape;
   int device = 0;
   cudaDeviceProp properties;
-  Status status = CudaStatus(cudaGetDevice(&device), "ask for the current GPU");
-  if (status.ok()) {
-    status = CudaStatus(cudaGetDeviceProperties(&properties, device), "describe the GPU");
-  }
-  if (!status.ok()) return status;
+  EP_TRY(CudaStatus(cudaGetDevice(&device), "ask for the current GPU"));
+  EP_TRY(CudaStatus(cudaGetDeviceProperties(&properties, device), "describe the GPU"));
   if (properties.major < 9) {
     return {Code::kInvalid,
             std::string(properties.name) +
                 ": the kernels need compute capability 9.0 (H100) or newer, it has " +
-                std::to_string(properties.major) + "." + std::to_string(properties.minor) +
-                "; try --device=cpu"};
+                std::to_string(properties.major) + "." + std::to_string(properties.minor),
+            EP_HINT_USE_CPUS};
   }
   made->multiprocessors_ = static_cast<uint32_t>(properties.multiProcessorCount);
   if (sms > made->multiprocessors_) {
-    return {Code::kInvalid, std::to_string(sms) + " multiprocessors are asked for, the GPU has " +
-                                std::to_string(made->multiprocessors_) + "; try fewer --sms"};
+    return {Code::kInvalid,
+            std::to_string(sms) + " multiprocessors are asked for, the GPU has " +
+                std::to_string(made->multiprocessors_),
+            EP_HINT_FEWER_SMS};
   }
   // Ranks that share a GPU wait for each other, in different kernels: each has multiprocessors of
   // its own.
@@ -67,9 +68,9 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
                                 std::to_string(made->multiprocessors_) +
                                 " multiprocessors; try fewer"};
   }
-  status = CudaStatus(cudaLibraryLoadData(made->library_.out(), image_begin, nullptr, nullptr, 0,
-                                          nullptr, nullptr, 0),
-                      "load the kernels");
+  EP_TRY(CudaStatus(cudaLibraryLoadData(made->library_.out(), image_begin, nullptr, nullptr, 0,
+                                        nullptr, nullptr, 0),
+                    "load the kernels"));
   const bool fp8 = shape.dtype == Dtype::kFp8;
   const bool by_rank = shape.sum == CombineSum::kRank;
   const auto available = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
@@ -91,12 +92,11 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
       {"ep_round_trips", &made->round_trips_, 0},
   };
   for (const auto& of : found) {
-    if (status.ok()) status = made->Find(of.name, of.kernel);
-    if (status.ok() && of.fast_bytes > 0) {
-      status = made->AllowFastMemory(*of.kernel, of.name, of.fast_bytes, available);
+    EP_TRY(made->Find(of.name, of.kernel));
+    if (of.fast_bytes > 0) {
+      EP_TRY(made->AllowFastMemory(*of.kernel, of.name, of.fast_bytes, available));
     }
   }
-  if (!status.ok()) return status;
   *kernels = std::move(made);
   return {};
 }
@@ -121,8 +121,10 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
   config.attrs = &together;
   config.numAttrs = geometry.together ? 1 : 0;
   void* parameters[] = {const_cast<void*>(arguments)};
-  return CudaStatus(cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), parameters),
-                    "launch a kernel of " + std::to_string(geometry.blocks) + " blocks");
+  const cudaError_t error =
+      cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), parameters);
+  if (error == cudaSuccess) return {};  // without a text that is made for each launch
+  return CudaStatus(error, "launch a kernel of " + std::to_string(geometry.blocks) + " blocks");
 }
 
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,

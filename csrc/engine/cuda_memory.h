@@ -32,14 +32,13 @@ class DeviceMemory {
     DeviceMemory made;
     const std::string doing =
         "allocate " + std::to_string(bytes) + " bytes of the GPU's memory for " + what;
-    Status status = CudaStatus(cudaMalloc(reinterpret_cast<void**>(&made.data_), bytes), doing);
-    if (!status.ok()) return status;
+    EP_TRY(CudaStatus(cudaMalloc(reinterpret_cast<void**>(&made.data_), bytes), doing));
     made.bytes_ = bytes;
-    status = CudaStatus(cudaMemset(made.data_, 0, bytes), doing);
+    EP_TRY(CudaStatus(cudaMemset(made.data_, 0, bytes), doing));
     // It is cleared when the GPU gets there, and streams that do not block do not wait for that.
-    if (status.ok()) status = CudaStatus(cudaStreamSynchronize(cudaStreamLegacy), doing);
+    EP_TRY(CudaStatus(cudaStreamSynchronize(cudaStreamLegacy), doing));
     *memory = std::move(made);
-    return status;
+    return {};
   }
 
   template <class T = uint8_t>
@@ -91,11 +90,11 @@ class PinnedHost {
   ~PinnedHost() { cudaFreeHost(value_); }
 
   Status Allocate(const std::string& what) {
-    Status status = CudaStatus(cudaHostAlloc(reinterpret_cast<void**>(&value_), sizeof(T),
-                                             cudaHostAllocPortable | cudaHostAllocMapped),
-                               "allocate pinned memory for " + what);
-    if (status.ok()) *value_ = T{};
-    return status;
+    EP_TRY(CudaStatus(cudaHostAlloc(reinterpret_cast<void**>(&value_), sizeof(T),
+                                    cudaHostAllocPortable | cudaHostAllocMapped),
+                      "allocate pinned memory for " + what));
+    *value_ = T{};
+    return {};
   }
   T* operator->() const { return value_; }
   T* get() const { return value_; }

@@ -11,11 +11,10 @@
 namespace ep {
 namespace {
 
-Status Milliseconds(const CudaEvent& begin, const CudaEvent& end, uint64_t* duration_ns) {
+Result<uint64_t> NanosecondsBetween(const CudaEvent& begin, const CudaEvent& end) {
   float ms = 0;
-  Status status = CudaStatus(cudaEventElapsedTime(&ms, begin.get(), end.get()), "read an event");
-  *duration_ns = static_cast<uint64_t>(static_cast<double>(ms) * 1e6 + 0.5);
-  return status;
+  EP_TRY(CudaStatus(cudaEventElapsedTime(&ms, begin.get(), end.get()), "read an event"));
+  return static_cast<uint64_t>(static_cast<double>(ms) * 1e6 + 0.5);
 }
 
 }  // namespace
@@ -26,8 +25,8 @@ Status CudaEngine::Use() const {
 
 Status CudaEngine::CanRun(bool wants_expert_rows) const {
   if (failed_.kind != ErrorKind::kNone) return ErrorText(failed_, context_);
-  Status status = Use();
-  return status.ok() ? Ready(wants_expert_rows) : status;
+  EP_TRY(Use());
+  return Ready(wants_expert_rows);
 }
 
 Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
@@ -39,15 +38,14 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
   const DispatchOutput output = {OnGpuAs(host_output.rows), OnGpuAs(host_output.scales),
                                  OnGpuAs(host_output.sources), OnGpuAs(host_output.metas)};
   if (tile_counts_.bytes() > 0) {
-    Status status = kernels_->Launch(
+    EP_TRY(kernels_->Launch(
         kernels::CountArguments{.context = context_,
                                 .memory = {context_.shape, 1, kernels::kLong},
                                 .topk_idx = input.topk_idx,
                                 .tokens = input.tokens,
                                 .tiles = {tile_counts_.As<uint32_t>(), tile_begins_.As<uint32_t>()},
                                 .stamps = stamps},
-        stream_.get());
-    if (!status.ok()) return status;
+        stream_.get()));
   }
   const uint32_t blocks = kernels_->DispatchBlocks();
   dispatch_sms_.blocks = blocks;
@@ -131,7 +129,7 @@ Status CudaEngine::Time(uint64_t iterations, uint64_t* duration_ns,
     }
     EP_TRY(Finish());
     for (uint64_t i = 0; i < count && duration_ns != nullptr; ++i) {
-      EP_TRY(Milliseconds(events_[2 * i], events_[2 * i + 1], &duration_ns[begin + i]));
+      duration_ns[begin + i] = EP_TRY(NanosecondsBetween(events_[2 * i], events_[2 * i + 1]));
     }
   }
   return {};
@@ -207,19 +205,15 @@ Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64
 
 Status CudaEngine::SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms) {
   const BlockSms& of = operation.dispatch ? dispatch_sms_ : combine_sms_;
-  sms->assign(of.blocks, 0);
+  sms->clear();
   if (of.blocks == 0) return {};
-  Status status = Use();
-  if (status.ok()) {
-    status = CudaStatus(cudaMemcpyAsync(sms->data(), of.sms.As(), sizeof(uint32_t) * of.blocks,
-                                        cudaMemcpyDeviceToHost, stream_.get()),
-                        "read the blocks' multiprocessors");
-  }
-  if (status.ok()) status = Finish();
-  if (!status.ok()) {
-    sms->clear();
-    return status;
-  }
+  EP_TRY(Use());
+  std::vector<uint32_t> read(of.blocks);
+  EP_TRY(CudaStatus(cudaMemcpyAsync(read.data(), of.sms.As(), sizeof(uint32_t) * of.blocks,
+                                    cudaMemcpyDeviceToHost, stream_.get()),
+                    "read the blocks' multiprocessors"));
+  EP_TRY(Finish());
+  *sms = std::move(read);
   return CheckSms(context_.rank, operation.dispatch ? "dispatch" : "combine", *sms);
 }
 

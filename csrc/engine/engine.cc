@@ -30,9 +30,8 @@ Status Engine::Prepare(RankConfig config, uint32_t workers) {
                                 ": layouts rank and flat need the weights of all ranks"};
   }
   const uint32_t tokens = config.routing.tokens_of_rank[context_.rank];
-  Status status = tensors_.Allocate(shape, workers, tokens,
-                                    config.routing.Selected(context_.rank, 0), config.weights);
-  if (!status.ok()) return status;
+  EP_TRY(tensors_.Allocate(shape, workers, tokens, config.routing.Selected(context_.rank, 0),
+                           config.weights));
   for (uint32_t set = 0; set < kSets; ++set) {
     ForRanges(host_threads_, tokens, RowsWorthAThread(sizeof(Bf16) * shape.hidden),
               [&](uint64_t begin, uint64_t end) {
@@ -122,8 +121,7 @@ Status Engine::CheckHeader(const RegionHeader& header, uint32_t peer) const {
 
 Status Engine::MakeExpertRows() {
   if (dispatches_ == 0) return {Code::kState, "make expert outputs: nothing was dispatched yet"};
-  Status status = FetchCounts(true);
-  if (!status.ok()) return status;
+  EP_TRY(FetchCounts(true));
   const std::vector<Block> blocks = tensors_.Blocks();
   uint64_t count = 0;
   for (const Block& block : blocks) count += block.rows;
@@ -150,20 +148,19 @@ void Engine::MakeExpertRow(size_t block, uint64_t row) {
 }
 
 Status Engine::RunFresh(Operations operations, uint64_t iterations, uint64_t* duration_ns) {
-  Status status;
-  for (uint64_t i = 0; i < iterations && status.ok(); ++i) {
-    status = RunFlags(1, nullptr);
-    if (status.ok()) status = Run(operations, 1, &duration_ns[i]);
+  for (uint64_t i = 0; i < iterations; ++i) {
+    EP_TRY(RunFlags(1, nullptr));
+    EP_TRY(Run(operations, 1, &duration_ns[i]));
   }
-  return status;
+  return {};
 }
 
 Status Engine::RunGraph(Operations, uint64_t, uint64_t, uint64_t*) {
-  return {Code::kState, "run a graph: only GPUs have graphs; use --device=cuda"};
+  return {Code::kState, "run a graph: only GPUs have graphs", EP_HINT_USE_GPUS};
 }
 
 Status Engine::RunKernels(Operations, uint64_t, uint64_t*) {
-  return {Code::kState, "time kernels: only GPUs have kernels; use --device=cuda"};
+  return {Code::kState, "time kernels: only GPUs have kernels", EP_HINT_USE_GPUS};
 }
 
 Status Engine::SmsOfBlocks(Operations, std::vector<uint32_t>* sms) {
@@ -175,8 +172,7 @@ Status Engine::Check(Operations operations, Findings* findings) {
   if ((operations.dispatch && dispatches_ == 0) || (operations.combine && combines_ == 0)) {
     return {Code::kState, "check: the operation has not run yet"};
   }
-  Status status = Fetch(operations);
-  if (!status.ok()) return status;
+  EP_TRY(Fetch(operations));
   if (operations.dispatch) checker_->CheckDispatch(LastDispatchSet(), findings);
   if (operations.combine) checker_->CheckCombine(LastCombineSet(), LastDispatchSet(), findings);
   return {};
@@ -184,8 +180,7 @@ Status Engine::Check(Operations operations, Findings* findings) {
 
 Status Engine::CountTraffic(TrafficCounts* counts) {
   if (dispatches_ == 0) return {Code::kState, "count rows: nothing was dispatched yet"};
-  Status status = FetchCounts(false);
-  if (!status.ok()) return status;
+  EP_TRY(FetchCounts(false));
   *counts = {};
   counts->rows_to_rank = tensors_.CountRowsToRanks();
   for (uint32_t rank = 0; rank < tensors_.shape().ranks; ++rank) {
@@ -203,8 +198,7 @@ Status Engine::LastContents(std::optional<Contents>* contents) {
   if (dispatches_ == 0 || combines_ == 0) {
     return {Code::kState, "copy a tensor: dispatch and combine have not both run yet"};
   }
-  Status status = Fetch({.dispatch = true, .combine = true});
-  if (!status.ok()) return status;
+  EP_TRY(Fetch({.dispatch = true, .combine = true}));
   contents->emplace(&tensors_, LastDispatchSet(), LastCombineSet());
   return {};
 }

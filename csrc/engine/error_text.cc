@@ -29,9 +29,10 @@ Status ErrorText(const ErrorRecord& error, const RankContext& context) {
   switch (error.kind) {
     case ErrorKind::kNone: return {};
     case ErrorKind::kTimeout:
-      return {Code::kTimeout, where + "nothing from " + peer + " for " + Seconds(error.waited_ns) +
-                                  "; " + Word(error.seen) +
-                                  ". Is it alive? --wait-timeout allows more"};
+      return {Code::kTimeout,
+              where + "nothing from " + peer + " for " + Seconds(error.waited_ns) + "; " +
+                  Word(error.seen) + ". Is it alive?",
+              EP_HINT_WAIT_LONGER};
     case ErrorKind::kAborted:
       return {Code::kAborted,
               where + "told to stop while " +
@@ -44,8 +45,10 @@ Status ErrorText(const ErrorRecord& error, const RankContext& context) {
                                   " names an expert twice, or one of no rank (there are " +
                                   std::to_string(context.shape.Experts()) + ")"};
     case ErrorKind::kInfiniteInput:
-      return {Code::kInvalid, where + "token " + std::to_string(error.seen) +
-                                  " holds an infinity, which has no FP8 scale; use --dtype=bf16"};
+      return {Code::kInvalid,
+              where + "token " + std::to_string(error.seen) +
+                  " holds an infinity, which has no FP8 scale",
+              EP_HINT_USE_BF16};
     case ErrorKind::kNetwork:
       // Whatever operation it was that noticed; who knows the link adds its text.
       return {Code::kSystem, "the network to " + peer + " failed"};

@@ -90,8 +90,7 @@ std::string FailureOfRank1(uint32_t from, uint32_t to, Fate fate) {
 
 TEST(Link, ALostMessageNamesWhoseItIs) {
   const std::string said = FailureOfRank1(2, 1, Fate::kIsLost);
-  EXPECT_NE(said.find("dispatch epoch 2: nothing from rank 2 for 0.2 s"), std::string::npos)
-      << said;
+  EXPECT_NE(said.find("dispatch epoch 2: nothing from rank 2 for 0."), std::string::npos) << said;
 }
 
 TEST(Link, ANetworkThatFailsSaysWhy) {
@@ -142,7 +141,7 @@ TEST(Link, HasNoLanding) {
   const Status status =
       Calibration::CanCalibrate(*network.MakeRegion(MakeRegionConfig(kShape, 0, kSoonNs, 4)));
   EXPECT_EQ(status.code(), Code::kInvalid);
-  EXPECT_NE(status.text().find("--nvlink-backend=ipc"), std::string::npos) << status.text();
+  EXPECT_EQ(status.hint(), EP_HINT_USE_IPC);
 }
 
 }  // namespace

@@ -46,8 +46,8 @@ constexpr Way kWays[] = {
      }},
 };
 
-// Stores how a pass is run, if it can be on this rank.
-Status Find(const PassRunner& on, const Pass& pass, const Way** way) {
+// How a pass is run, if it can be on this rank.
+Result<const Way*> Find(const PassRunner& on, const Pass& pass) {
   for (const Way& known : kWays) {
     if (known.kind != pass.kind) continue;
     if (known.calibrates && on.calibration == nullptr) {
@@ -56,8 +56,7 @@ Status Find(const PassRunner& on, const Pass& pass, const Way** way) {
     if (known.operates && !pass.operations.dispatch && !pass.operations.combine) {
       return {Code::kInvalid, "run a pass: no mode that is known here"};
     }
-    *way = &known;
-    return {};
+    return &known;
   }
   return {Code::kInvalid, "run a pass: no kind that is known here"};
 }
@@ -65,14 +64,11 @@ Status Find(const PassRunner& on, const Pass& pass, const Way** way) {
 }  // namespace
 
 Status PassRunner::Run(const Pass& pass, uint64_t* duration_ns, Epoch* first_epoch) {
-  const Way* way = nullptr;
-  Status status = Find(*this, pass, &way);
-  if (!status.ok()) return status;
+  const Way* const way = EP_TRY(Find(*this, pass));
   *first_epoch = 0;
   if (!way->calibrates) {
     EpochState epochs = {};
-    status = engine.Epochs(&epochs);
-    if (!status.ok()) return status;
+    EP_TRY(engine.Epochs(&epochs));
     const bool only_combines = pass.operations.combine && !pass.operations.dispatch;
     *first_epoch = Next(only_combines ? epochs.combine : epochs.dispatch);
   }
@@ -80,16 +76,12 @@ Status PassRunner::Run(const Pass& pass, uint64_t* duration_ns, Epoch* first_epo
 }
 
 Status PassRunner::Poison(const Pass& pass) {
-  const Way* way = nullptr;
-  const Status status = Find(*this, pass, &way);
-  if (!status.ok()) return status;
+  const Way* const way = EP_TRY(Find(*this, pass));
   return way->calibrates ? calibration->Poison() : engine.Poison();
 }
 
 Status PassRunner::Check(const Pass& pass, Findings* findings) {
-  const Way* way = nullptr;
-  const Status status = Find(*this, pass, &way);
-  if (!status.ok()) return status;
+  const Way* const way = EP_TRY(Find(*this, pass));
   return way->calibrates ? calibration->Check(pass.direction, pass.distinct_rows, findings)
                          : engine.Check(pass.operations, findings);
 }

@@ -26,43 +26,35 @@ Status Agent::Create(std::shared_ptr<const Library> library, const Options& opti
                                     .listen_thread_delay_us = 0,
                                     .capture_telemetry = false};
   const capi::Functions& f = made->functions();
-  Status status =
-      made->library_->Check(Make(&made->agent_, f.destroy_agent, f.create_configured_agent,
-                                 options.name.c_str(), &config),
-                            "create the NIXL agent " + options.name);
-  if (status.ok()) status = made->CreateBackend(options);
-  if (status.ok()) {
-    status =
-        made->library_->Check(Make(&made->notifications_, f.destroy_notif_map, f.create_notif_map),
-                              "make room for notifications");
-  }
-  if (status.ok()) *agent = std::move(made);
-  return status;
+  EP_TRY(made->library_->Check(Make(&made->agent_, f.destroy_agent, f.create_configured_agent,
+                                    options.name.c_str(), &config),
+                               "create the NIXL agent " + options.name));
+  EP_TRY(made->CreateBackend(options));
+  EP_TRY(made->library_->Check(Make(&made->notifications_, f.destroy_notif_map, f.create_notif_map),
+                               "make room for notifications"));
+  *agent = std::move(made);
+  return {};
 }
 
 Status Agent::CreateBackend(const Options& options) {
   const capi::Functions& f = functions();
   capi::MemoryList* memories = nullptr;
   capi::Parameters* defaults = nullptr;
-  Status status = library_->Check(f.get_plugin_params(agent_.get(), kPlugin, &memories, &defaults),
-                                  "find NIXL's UCX plugin (is NIXL_PLUGIN_DIR right?)");
-  if (!status.ok()) return status;
+  EP_TRY(library_->Check(f.get_plugin_params(agent_.get(), kPlugin, &memories, &defaults),
+                         "find NIXL's UCX plugin (is NIXL_PLUGIN_DIR right?)"));
   const Handle<capi::MemoryList> memory_list(memories, {f.destroy_mem_list});
   const Handle<capi::Parameters> parameters(defaults, {f.destroy_params});
   for (const auto& [key, value] : options.parameters) {
-    status = library_->Check(f.params_add(parameters.get(), key.c_str(), value.c_str()),
-                             "set NIXL's parameter " + key + " to " + value);
-    if (!status.ok()) return status;
+    EP_TRY(library_->Check(f.params_add(parameters.get(), key.c_str(), value.c_str()),
+                           "set NIXL's parameter " + key + " to " + value));
   }
   std::string what = "create NIXL's UCX backend";
   if (const char* tls = std::getenv("UCX_TLS")) what += std::string(" with UCX_TLS=") + tls;
-  status = library_->Check(
+  EP_TRY(library_->Check(
       Make(&backend_, f.destroy_backend, f.create_backend, agent_.get(), kPlugin, parameters.get()),
-      what);
-  if (!status.ok()) return status;
-  status = library_->Check(Make(&arguments_, f.destroy_opt_args, f.create_opt_args),
-                           "make NIXL's arguments");
-  if (!status.ok()) return status;
+      what));
+  EP_TRY(library_->Check(Make(&arguments_, f.destroy_opt_args, f.create_opt_args),
+                         "make NIXL's arguments"));
   return library_->Check(f.opt_args_add_backend(arguments_.get(), backend_.get()),
                          "choose NIXL's UCX backend");
 }
@@ -80,7 +72,7 @@ Status Agent::RegistrationList(std::span<const Range> ranges, Memory memory,
 
 Status Agent::Register(std::span<const Range> ranges, Memory memory) {
   Handle<capi::RegistrationList> list;
-  if (Status status = RegistrationList(ranges, memory, &list); !status.ok()) return status;
+  EP_TRY(RegistrationList(ranges, memory, &list));
   const capi::Code code = functions().register_mem(agent_.get(), list.get(), arguments_.get());
   if (code == capi::kSuccess) return {};
   uint64_t bytes = 0;
@@ -88,20 +80,16 @@ Status Agent::Register(std::span<const Range> ranges, Memory memory) {
   std::string what = "register " + std::to_string(bytes) + " bytes in " +
                      std::to_string(ranges.size()) + " ranges with NIXL ";
   if (memory.type == capi::kDram) {
-    what += "(does `ulimit -l` allow so much?)";
-  } else {
-    what +=
-        "as memory of GPU " + std::to_string(memory.gpu) + " (UCX needs its module cuda; it has";
-    for (const std::string& module : Describe().modules) what += " " + module;
-    what +=
-        "; is --nixl-root a whole NIXL, and is the driver's libcuda.so.1 where it is looked for?)";
+    return library_->Check(code, what + "(does `ulimit -l` allow so much?)");
   }
-  return library_->Check(code, what);
+  what += "as memory of GPU " + std::to_string(memory.gpu) + " (UCX needs its module cuda; it has";
+  for (const std::string& module : Describe().modules) what += " " + module;
+  return library_->Check(code, what + ")").Try(EP_HINT_WHOLE_NIXL);
 }
 
 Status Agent::Deregister(std::span<const Range> ranges, Memory memory) {
   Handle<capi::RegistrationList> list;
-  if (Status status = RegistrationList(ranges, memory, &list); !status.ok()) return status;
+  EP_TRY(RegistrationList(ranges, memory, &list));
   return library_->Check(functions().deregister_mem(agent_.get(), list.get(), arguments_.get()),
                          "deregister memory from NIXL (was it registered?)");
 }
@@ -109,9 +97,8 @@ Status Agent::Deregister(std::span<const Range> ranges, Memory memory) {
 Status Agent::Metadata(std::vector<uint8_t>* metadata) const {
   void* data = nullptr;
   size_t bytes = 0;
-  Status status = library_->Check(functions().get_local_md(agent_.get(), &data, &bytes),
-                                  "get the metadata of " + name_);
-  if (!status.ok()) return status;
+  EP_TRY(library_->Check(functions().get_local_md(agent_.get(), &data, &bytes),
+                         "get the metadata of " + name_));
   const auto* begin = static_cast<const uint8_t*>(data);
   metadata->assign(begin, begin + bytes);
   std::free(data);
@@ -120,11 +107,10 @@ Status Agent::Metadata(std::vector<uint8_t>* metadata) const {
 
 Status Agent::LoadPeer(std::span<const uint8_t> metadata, std::string* peer) {
   char* name = nullptr;
-  Status status = library_->Check(
+  EP_TRY(library_->Check(
       functions().load_remote_md(agent_.get(), metadata.data(), metadata.size(), &name),
       "load a peer's " + std::to_string(metadata.size()) +
-          " bytes of metadata (has it ended, or does it run another NIXL?)");
-  if (!status.ok()) return status;
+          " bytes of metadata (has it ended, or does it run another NIXL?)"));
   *peer = name;
   std::free(name);
   return {};

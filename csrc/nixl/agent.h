@@ -118,8 +118,6 @@ class Agent {
   // and a write that is not must be polled: otherwise the notification may never leave.
   Status Post(Write& write, std::span<const uint8_t> notification, bool* done);
   Status Poll(Write& write, bool* done);
-  // A notification without a write. When it leaves cannot be asked.
-  Status Notify(const std::string& peer, std::span<const uint8_t> notification);
   // Calls `each` with the notifications that have arrived since the last call, in no known order
   // but that of each sender.
   Status Notifications(

@@ -179,11 +179,15 @@ TEST_P(AgentTest, PostsAWriteAgain) {
         }
       },
       [](End& end) {
+        const Range from[] = {end.At(kBytes - 8, 8)};
+        const Range to[] = {end.Their(kBytes - 8, 8)};
+        Write answer;
+        Require(end.agent->MakeWrite(from, end.peer, to, &answer));
         for (uint64_t round = 0; round < 20; ++round) {
           end.Await(round + 1);
           EXPECT_EQ(end.received.back(), "agent0: " + std::to_string(round));
           EXPECT_EQ(*end.memory.As<uint64_t>(), round);
-          Require(end.agent->Notify(end.peer, {}));
+          end.Send(answer, "seen");
         }
       });
 }

@@ -95,7 +95,6 @@ struct TransferRequest;
   X(get_xfer_status, (Agent*, TransferRequest*))                                            \
   X(release_xfer_req, (Agent*, TransferRequest*)) /* what it stands for; then the handle */ \
   X(destroy_xfer_req, (TransferRequest*))                                                   \
-  X(gen_notif, (Agent*, const char* agent, const void*, size_t, OptionalArguments*))        \
   X(create_notif_map, (NotificationMap**))                                                  \
   X(destroy_notif_map, (NotificationMap*))                                                  \
   X(get_notifs, (Agent*, NotificationMap*, OptionalArguments*))                             \

@@ -18,9 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kCapi[] = "libnixl_capi.so";
-constexpr char kHowToGet[] =
-    "NIXL comes with `pip install nixl-cu13`: name the folder it was installed in (site-packages) "
-    "with --nixl-root or EPPERF_NIXL_ROOT";
 
 // Where the parts lie below a root.
 struct Layout {
@@ -57,9 +54,10 @@ bool FindIn(const std::string& root, Found* found) {
 Status Find(const Library::Options& options, Found* found) {
   if (!options.root.empty()) {
     if (FindIn(options.root, found)) return {};
-    return {Code::kInvalid, "find NIXL in " + options.root + ": it has neither " +
-                                kLayouts[0].libraries + "/" + kCapi + " nor " + kCapi + ". " +
-                                kHowToGet};
+    return {Code::kInvalid,
+            "find NIXL in " + options.root + ": it has neither " + kLayouts[0].libraries + "/" +
+                kCapi + " nor " + kCapi + ".",
+            EP_HINT_INSTALL_NIXL};
   }
   for (const std::string& candidate : options.candidates) {
     if (FindIn(candidate, found)) return {};
@@ -106,7 +104,7 @@ Status Library::Load(const Options& options, std::shared_ptr<const Library>* lib
   static std::shared_ptr<Library> loaded;
   const std::lock_guard lock(mutex);
   Found found;
-  if (Status status = Find(options, &found); !status.ok()) return status;
+  EP_TRY(Find(options, &found));
   if (loaded == nullptr) {
     std::shared_ptr<Library> made(new Library(found.path));
     made->always_ = std::move(found.settings);
@@ -137,11 +135,11 @@ Status Library::Open(const std::vector<std::string>& candidates) {
       text += "; looked in the loader's folders";
       for (const std::string& candidate : candidates) text += ", " + candidate;
     }
-    return {Code::kSystem, text + ". " + kHowToGet};
+    return {Code::kSystem, text + ".", EP_HINT_INSTALL_NIXL};
   }
   void* is_stub = dlsym(handle, "nixl_capi_is_stub");
   if (is_stub != nullptr && reinterpret_cast<bool (*)()>(is_stub)()) {
-    return {Code::kSystem, "load NIXL: " + path_ + " is a stub of it. " + kHowToGet};
+    return {Code::kSystem, "load NIXL: " + path_ + " is a stub of it.", EP_HINT_INSTALL_NIXL};
   }
   const char* missing = nullptr;
 #define EP_NIXL_RESOLVE(name, arguments)                                                    \
@@ -151,8 +149,9 @@ Status Library::Open(const std::vector<std::string>& candidates) {
   EP_NIXL_CAPI(EP_NIXL_RESOLVE)
 #undef EP_NIXL_RESOLVE
   if (missing != nullptr) {
-    return {Code::kSystem, "load NIXL: " + path_ + " lacks " + missing +
-                               ", so it is older than 1.5.1. " + kHowToGet};
+    return {Code::kSystem,
+            "load NIXL: " + path_ + " lacks " + missing + ", so it is older than 1.5.1.",
+            EP_HINT_INSTALL_NIXL};
   }
   Dl_info info;
   const bool known = dladdr(reinterpret_cast<void*>(functions_.destroy_agent), &info) != 0;

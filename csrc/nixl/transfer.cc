@@ -40,8 +40,8 @@ Status Agent::MakeWrite(std::span<const Range> local, const std::string& peer,
                         std::span<const Range> remote, Write* write) {
   Handle<capi::TransferList> from;
   Handle<capi::TransferList> to;
-  if (Status status = TransferList(local, &from); !status.ok()) return status;
-  if (Status status = TransferList(remote, &to); !status.ok()) return status;
+  EP_TRY(TransferList(local, &from));
+  EP_TRY(TransferList(remote, &to));
   capi::TransferRequest* request = nullptr;
   const capi::Code code = functions().create_xfer_req(
       agent_.get(), capi::kWrite, from.get(), to.get(), peer.c_str(), &request, arguments_.get());
@@ -52,14 +52,14 @@ Status Agent::MakeWrite(std::span<const Range> local, const std::string& peer,
 
 Status Agent::Prepare(const char* peer, std::span<const Range> ranges, Prepared* prepared) {
   Handle<capi::TransferList> list;
-  if (Status status = TransferList(ranges, &list); !status.ok()) return status;
+  EP_TRY(TransferList(ranges, &list));
   capi::TransferHandle* handle = nullptr;
-  Status status = library_->Check(
+  EP_TRY(library_->Check(
       functions().prep_xfer_dlist(agent_.get(), peer, list.get(), &handle, arguments_.get()),
       "prepare " + std::to_string(ranges.size()) +
-          " ranges to write (are all of them registered?)");
-  if (status.ok()) prepared->handle_ = {handle, Prepared::Release{&functions(), agent_.get()}};
-  return status;
+          " ranges to write (are all of them registered?)"));
+  prepared->handle_ = {handle, Prepared::Release{&functions(), agent_.get()}};
+  return {};
 }
 
 Status Agent::Prepare(std::span<const Range> local, Prepared* prepared) {
@@ -99,13 +99,6 @@ Status Agent::Poll(Write& write, bool* done) {
   *done = code == capi::kSuccess;
   if (code >= 0) return {};
   return library_->Check(code, "write (has the peer ended?)");
-}
-
-Status Agent::Notify(const std::string& peer, std::span<const uint8_t> notification) {
-  const capi::Code code = functions().gen_notif(agent_.get(), peer.c_str(), notification.data(),
-                                                notification.size(), arguments_.get());
-  if (code >= 0) return {};
-  return library_->Check(code, "notify " + peer + " (has it ended?)");
 }
 
 Status Agent::Notifications(

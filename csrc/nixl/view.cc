@@ -38,8 +38,7 @@ Status ReadEntry(const uint8_t* entry, uint16_t lanes, const ReadGpu& read, View
     Lane lane;
     std::memcpy(&lane, entry + sizeof(address) + i * sizeof(lane), sizeof(lane));
     uint8_t transport = 0;
-    Status status = read(&transport, lane.endpoint, sizeof(transport));
-    if (!status.ok()) return status;
+    EP_TRY(read(&transport, lane.endpoint, sizeof(transport)));
     const std::string name = Name(transport);
     if (found->transports.find(name) == std::string::npos) {  // UCX repeats lanes
       found->transports += (found->transports.empty() ? "" : ",") + name;
@@ -56,8 +55,7 @@ Status ReadEntry(const uint8_t* entry, uint16_t lanes, const ReadGpu& read, View
 Status ReadView(uintptr_t view, size_t entries, const ReadGpu& read,
                 std::vector<ViewEntry>* found) {
   Head head = {};
-  Status status = read(&head, view, sizeof(head));
-  if (!status.ok()) return status;
+  EP_TRY(read(&head, view, sizeof(head)));
   if (head.version != kVersion || head.entries != entries || head.lanes == 0 ||
       head.lanes > kMostLanes) {
     return {Code::kProtocol,
@@ -65,16 +63,17 @@ Status ReadView(uintptr_t view, size_t entries, const ReadGpu& read,
                 std::to_string(head.version) + " with " + std::to_string(head.entries) +
                 " entries of " + std::to_string(head.lanes) +
                 " lanes; this program knows version " + std::to_string(kVersion) +
-                ", of UCX 1.22 and 1.23: try --nixl-root with NIXL 1.5"};
+                ", of UCX 1.22 and 1.23",
+            EP_HINT_OTHER_NIXL};
   }
   const size_t bytes_of_one = sizeof(uint64_t) + head.lanes * sizeof(Lane);
   std::vector<uint8_t> table(entries * bytes_of_one);
-  status = read(table.data(), view + sizeof(head), table.size());
+  EP_TRY(read(table.data(), view + sizeof(head), table.size()));
   found->assign(entries, {});
-  for (size_t i = 0; i < entries && status.ok(); ++i) {
-    status = ReadEntry(table.data() + i * bytes_of_one, head.lanes, read, &(*found)[i]);
+  for (size_t i = 0; i < entries; ++i) {
+    EP_TRY(ReadEntry(table.data() + i * bytes_of_one, head.lanes, read, &(*found)[i]));
   }
-  return status;
+  return {};
 }
 
 }  // namespace ep::nixl

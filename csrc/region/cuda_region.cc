@@ -37,28 +37,31 @@ Status GpuUuid(int device, std::array<uint8_t, 16>* uuid) {
   return {};
 }
 
-// Says why GPU `device` may be refused memory of the GPU `uuid`, and what to try; empty where
-// these two GPUs are no reason.
-std::string WhyRefused(int device, const std::array<uint8_t, 16>& uuid) {
+// Adds to a refusal why GPU `device` may have been refused memory of the GPU `uuid`, and what to
+// try; nothing where these two GPUs are no reason.
+Status WithReason(const Status& refusal, int device, const std::array<uint8_t, 16>& uuid) {
   int count = 0;
-  if (cudaGetDeviceCount(&count) != cudaSuccess) return "";
+  if (cudaGetDeviceCount(&count) != cudaSuccess) return refusal;
   for (int other = 0; other < count; ++other) {
     std::array<uint8_t, 16> its_uuid;
     if (!GpuUuid(other, &its_uuid).ok() || its_uuid != uuid) continue;
     int can = 1;
     if (other == device || cudaDeviceCanAccessPeer(&can, device, other) != cudaSuccess || can) {
-      return "";
+      return refusal;
     }
-    return "; GPU " + std::to_string(device) + " has no peer access to GPU " +
-           std::to_string(other) + ": try --nvlink-backend=nixl, or fewer ranks";
+    return {refusal.code(),
+            refusal.text() + "; GPU " + std::to_string(device) + " has no peer access to GPU " +
+                std::to_string(other),
+            EP_HINT_USE_NIXL};
   }
-  return "; this process does not see that GPU: show all ranks the same CUDA_VISIBLE_DEVICES";
+  return {refusal.code(),
+          refusal.text() +
+              "; this process does not see that GPU: show all ranks the same CUDA_VISIBLE_DEVICES"};
 }
 
 Status Refused(cudaError_t error, const std::string& what, int device, const CudaBlob& blob) {
   const Status status = CudaStatus(error, what);
-  if (status.ok()) return status;
-  return {status.code(), status.text() + WhyRefused(device, blob.gpu)};
+  return status.ok() ? status : WithReason(status, device, blob.gpu);
 }
 
 // Lets `device`, the current one, use memory of this process on another GPU.

@@ -5,29 +5,29 @@
 #include <cuda_runtime_api.h>
 
 #include <string>
+#include <string_view>
 
 #include "csrc/base/status.h"
 
 namespace ep {
 
-// What to try where the call itself cannot know better; empty where that says nothing.
-inline const char* CudaAdvice(cudaError_t error) {
+// What to try where the call itself cannot know better.
+inline ep_hint CudaHint(cudaError_t error) {
   switch (error) {
-    case cudaErrorInsufficientDriver:
-      return " (this host has no NVIDIA driver of version 580 or newer: try --device=cpu)";
-    case cudaErrorNoDevice:
-      return " (this process sees no GPU: look at CUDA_VISIBLE_DEVICES, or try --device=cpu)";
-    default: return "";
+    case cudaErrorInsufficientDriver: return EP_HINT_INSTALL_DRIVER;
+    case cudaErrorNoDevice: return EP_HINT_SHOW_GPUS;
+    default: return EP_HINT_NONE;
   }
 }
 
 // Success, or "<what>: <CUDA's name of the error>: <its text>". Takes the error out of
 // cudaGetLastError, so that no later launch is blamed for it.
-inline Status CudaStatus(cudaError_t error, const std::string& what) {
+inline Status CudaStatus(cudaError_t error, std::string_view what) {
   if (error == cudaSuccess) return {};
   cudaGetLastError();
-  return {Code::kSystem, what + ": " + cudaGetErrorName(error) + ": " + cudaGetErrorString(error) +
-                             CudaAdvice(error)};
+  return {Code::kSystem,
+          std::string(what) + ": " + cudaGetErrorName(error) + ": " + cudaGetErrorString(error),
+          CudaHint(error)};
 }
 
 }  // namespace ep

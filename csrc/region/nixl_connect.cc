@@ -42,10 +42,9 @@ Status NixlLink::Allocate() {
                                 std::to_string(config_.ranks) + " with regions of " +
                                 std::to_string(bytes) + " bytes: there is no such link"};
   }
-  Status status = Mapping::Private(bytes, "a region", &region_);
-  if (status.ok()) status = Mapping::Private(bytes * config_.ranks, "images", &images_);
-  if (status.ok()) status = Mapping::Private(kWordBytes * config_.ranks, "fillers", &fillers_);
-  if (!status.ok()) return status;
+  EP_TRY(Mapping::Private(bytes, "a region", &region_));
+  EP_TRY(Mapping::Private(bytes * config_.ranks, "images", &images_));
+  EP_TRY(Mapping::Private(kWordBytes * config_.ranks, "fillers", &fillers_));
 
   const auto address = [](const uint8_t* at) { return reinterpret_cast<uintptr_t>(at); };
   std::vector<nixl::Range> ranges = {{address(region_.data()), region_.size()},
@@ -66,7 +65,7 @@ Status NixlLink::Allocate() {
 
 Status NixlLink::MakeBlob() {
   std::vector<uint8_t> metadata;
-  if (Status status = agent_->Metadata(&metadata); !status.ok()) return status;
+  EP_TRY(agent_->Metadata(&metadata));
   const std::string& name = agent_->name();
   const NixlBlob blob = {.version = NixlBlob::kVersion,
                          .rank = config_.rank,
@@ -94,10 +93,7 @@ Status NixlLink::Connect(const std::vector<std::span<const uint8_t>>& blobs, uin
   if (connected_) return {Code::kState, "connect over NIXL: the link is connected"};
   for (uint32_t peer = 0; peer < config_.ranks; ++peer) {
     if (peer == rank) continue;
-    if (const Status status = Learn(peer, blobs[peer]); !status.ok()) {
-      return {status.code(),
-              "connect to rank " + std::to_string(peer) + " over NIXL: " + status.text()};
-    }
+    EP_TRY(Learn(peer, blobs[peer]).In("connect to rank " + std::to_string(peer) + " over NIXL"));
   }
   connected_ = true;
   // Only now, so that a peer that answers at once is known.
@@ -129,9 +125,7 @@ Status NixlLink::GreetAll() {
   ++meetings_;
   for (uint32_t rank = 0; rank < config_.ranks; ++rank) {
     if (rank == config_.rank) continue;
-    Status status = Begin(rank, {}, {});
-    if (!status.ok())
-      return {status.code(), "greet rank " + std::to_string(rank) + " over NIXL: " + status.text()};
+    EP_TRY(Begin(rank, {}, {}).In("greet rank " + std::to_string(rank) + " over NIXL"));
   }
   return AwaitAnswers();
 }
@@ -155,8 +149,7 @@ Status NixlLink::Learn(uint32_t rank, std::span<const uint8_t> bytes) {
   peer.our_filler = blob.fillers + config_.rank * kWordBytes;
   const auto name = bytes.subspan(sizeof(blob), blob.name_bytes);
   const std::string expected(name.begin(), name.end());
-  Status status = agent_->LoadPeer(bytes.subspan(sizeof(blob) + blob.name_bytes), &peer.agent);
-  if (!status.ok()) return status;
+  EP_TRY(agent_->LoadPeer(bytes.subspan(sizeof(blob) + blob.name_bytes), &peer.agent));
   if (peer.agent != expected) {
     return {Code::kProtocol, "its agent is " + peer.agent + " and not " + expected};
   }

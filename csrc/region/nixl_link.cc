@@ -10,10 +10,6 @@ namespace {
 
 std::string Rank(uint32_t rank) { return "rank " + std::to_string(rank); }
 
-Status In(const std::string& what, Status status) {
-  return status.ok() ? status : Status(status.code(), what + ": " + status.text());
-}
-
 // Whether a region has a word there; it has one at least.
 bool IsWord(uint64_t offset, uint64_t region_bytes) {
   return offset % kWordBytes == 0 && offset <= region_bytes - kWordBytes;
@@ -26,7 +22,7 @@ void NixlLink::Send(uint32_t peer, std::span<const Extent> extents,
   const std::lock_guard lock(mutex_);
   Status status = Check(peer, extents, words);
   if (status.ok()) status = Begin(peer, extents, words);
-  if (!status.ok()) Fail(peer, In("send to " + Rank(peer), std::move(status)));
+  if (!status.ok()) Fail(peer, status.In("send to " + Rank(peer)));
 }
 
 Status NixlLink::Check(uint32_t peer, std::span<const Extent> extents,
@@ -57,18 +53,14 @@ Status NixlLink::Begin(uint32_t peer, std::span<const Extent> extents,
   if (channel.write != nullptr) {
     return {Code::kState, "the previous message is under way"};
   }
-  Made* made = nullptr;
-  Status status = Find(channel, extents, &made);
-  return status.ok() ? Post(channel, made->write, words) : status;
+  return Post(channel, *EP_TRY(Find(channel, extents)), words);
 }
 
-Status NixlLink::Find(Channel& channel, std::span<const Extent> extents, Made** found) {
+Result<nixl::Write*> NixlLink::Find(Channel& channel, std::span<const Extent> extents) {
   for (Made& made : channel.made) {
-    *found = &made;
-    if (made.write.ok() && std::ranges::equal(made.extents, extents)) return {};
+    if (made.write.ok() && std::ranges::equal(made.extents, extents)) return &made.write;
   }
   Made& made = channel.made[channel.replace_next++ % std::size(channel.made)];
-  *found = &made;
   made.extents.assign(extents.begin(), extents.end());
   const Peer& peer = peers_[channel.peer];
   const auto from = reinterpret_cast<uintptr_t>(image(channel.peer));
@@ -86,16 +78,18 @@ Status NixlLink::Find(Channel& channel, std::span<const Extent> extents, Made** 
         {reinterpret_cast<uintptr_t>(fillers_.data()) + config_.rank * kWordBytes, kWordBytes});
     remote.push_back({peer.our_filler, kWordBytes});
   }
-  Status status = agent_->MakeWrite(local, peer.agent, remote, &made.write);
-  if (!status.ok()) made.write = {};
-  return status;
+  if (Status status = agent_->MakeWrite(local, peer.agent, remote, &made.write); !status.ok()) {
+    made.write = {};
+    return status;
+  }
+  return &made.write;
 }
 
 Status NixlLink::Post(Channel& channel, nixl::Write& write, std::span<const RaisedWord> words) {
   EncodeNotification(config_.rank, words, &sent_);
   bool done = false;
-  Status status = agent_->Post(write, sent_, &done);
-  if (!status.ok() || done) return status;
+  EP_TRY(agent_->Post(write, sent_, &done));
+  if (done) return {};
   channel.write = &write;
   channel.begun_ns = NowNs();
   active_.push_back(&channel);
@@ -127,7 +121,7 @@ void NixlLink::MoveOn() {
       channel.write = nullptr;
       under_way_.fetch_sub(1, std::memory_order_release);
     } else {
-      Fail(channel.peer, In("send to " + Rank(channel.peer), std::move(status)));
+      Fail(channel.peer, status.In("send to " + Rank(channel.peer)));
     }
     active_[i] = active_.back();
     active_.pop_back();

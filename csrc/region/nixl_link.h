@@ -101,7 +101,8 @@ class NixlLink final : public Region, public Link {
   Status Check(uint32_t peer, std::span<const Extent> extents,
                std::span<const RaisedWord> words) const;
   Status Begin(uint32_t peer, std::span<const Extent> extents, std::span<const RaisedWord> words);
-  Status Find(Channel& channel, std::span<const Extent> extents, Made** made);
+  // The write of these extents, made anew if it must be.
+  Result<nixl::Write*> Find(Channel& channel, std::span<const Extent> extents);
   Status Post(Channel& channel, nixl::Write& write, std::span<const RaisedWord> words);
   void MoveOn();
   void Arrived(std::string_view agent, std::span<const uint8_t> notification);

@@ -4,7 +4,7 @@
 #include <sched.h>
 #include <signal.h>
 
-#include <functional>
+#include <iterator>
 #include <string>
 
 #include "csrc/region/nixl_link.h"
@@ -120,8 +120,8 @@ std::vector<uint8_t> Notification(uint32_t rank, const std::vector<RaisedWord>& 
   return bytes;
 }
 
-// An agent that speaks as rank 0's link, and says what a link never would.
-void SpeakAsRank0(Processes& all, const std::function<void(nixl::Agent&, std::string)>& speak) {
+// An agent that speaks as rank 0's link, and says `said`, which a link never would.
+void SpeakAsRank0(Processes& all, std::span<const uint8_t> said) {
   std::shared_ptr<const nixl::Library> library;
   Require(
       nixl::Library::Load({.root = nixl::TestRoot(), .candidates = {}, .settings = {}}, &library));
@@ -152,10 +152,21 @@ void SpeakAsRank0(Processes& all, const std::function<void(nixl::Agent&, std::st
   std::string peer;
   Require(agent->LoadPeer(theirs.subspan(sizeof(blob) + blob.name_bytes), &peer));
   Require(agent->Connect(peer));
-  Require(agent->Notify(peer, Notification(0, {})));
-  speak(*agent, peer);
+  const nixl::Range filler[] = {{blob.fillers, kWordBytes}};
+  const nixl::Range word[] = {{range[0].address, kWordBytes}};
+  nixl::Write write;
+  Require(agent->MakeWrite(word, peer, filler, &write));
+  const std::vector<uint8_t> greeting = Notification(0, {});
+  const std::span<const uint8_t> messages[] = {greeting, said};
+  size_t sent = 0;
+  bool done = true;  // the last of them
   const uint64_t begin_ns = nixl::NowNs();
   while (all.word(0) == 0 && nixl::NowNs() - begin_ns < kDeadlineNs) {
+    if (!done) {
+      Require(agent->Poll(write, &done));
+    } else if (sent < std::size(messages)) {
+      Require(agent->Post(write, messages[sent++], &done));
+    }
     Require(agent->Notifications([](std::string_view, std::span<const uint8_t>) {}));
   }
 }
@@ -164,9 +175,7 @@ void SpeakAsRank0(Processes& all, const std::function<void(nixl::Agent&, std::st
 void ExpectRefusal(std::span<const uint8_t> said, const std::string& text) {
   Processes processes(2, [&](Processes& all, uint32_t rank) {
     if (rank == 0) {
-      SpeakAsRank0(all, [&](nixl::Agent& agent, const std::string& peer) {
-        Require(agent.Notify(peer, said));
-      });
+      SpeakAsRank0(all, said);
       return ExitStatus();
     }
     const auto link = MakeLink(all, Config(1, 2, false));

@@ -9,14 +9,11 @@ Status Usable(uint32_t peer, const nixl::ViewEntry& entry, NixlUse use) {
   const std::string how =
       "reach rank " + std::to_string(peer) + " over NIXL: UCX offers " + entry.transports;
   if (entry.mapped == nullptr) {
-    return {Code::kInvalid, how +
-                                "; kernels of this build reach mapped memory (cuda_ipc) alone: try "
-                                "--nvlink-backend=ipc, or --device=cpu to measure a network"};
+    return {Code::kInvalid, how + "; kernels of this build reach mapped memory (cuda_ipc) alone",
+            EP_HINT_USE_IPC_OR_CPUS};
   }
   if (use == NixlUse::kNever) {
-    return {Code::kInvalid, how +
-                                ", mapped memory, which --nvlink-backend=none is not to use; does "
-                                "UCX_TLS, which you have set, allow it?"};
+    return {Code::kInvalid, how + ", mapped memory", EP_HINT_ALLOW_NETWORK};
   }
   return {};
 }

@@ -44,7 +44,7 @@ NixlRegion::~NixlRegion() {
     return;
   }
   // A view that NIXL does not take back ends with its agent.
-  if (view_ != nullptr) static_cast<void>(link_->agent().ReleaseView(view_).ok());
+  if (view_ != nullptr) static_cast<void>(link_->agent().ReleaseView(view_));
 }
 
 NixlRegion::Place NixlRegion::Ours() const {
@@ -108,9 +108,10 @@ Status NixlRegion::MakeView(const std::vector<Place>& places) {
   const auto made = std::make_shared<Made>();
   std::future<Status> answer = made->status.get_future();
   std::thread([made, ranges = std::move(ranges), agent = &link_->agent(), gpu = config_.gpu] {
-    Status status = CudaStatus(cudaSetDevice(gpu), "use GPU " + std::to_string(gpu));
-    if (status.ok()) status = agent->ViewOf(ranges, &made->view);
-    made->status.set_value(std::move(status));
+    made->status.set_value([&]() -> Status {
+      EP_TRY(CudaStatus(cudaSetDevice(gpu), "use GPU " + std::to_string(gpu)));
+      return agent->ViewOf(ranges, &made->view);
+    }());
   }).detach();
   const uint64_t timeout_ns = config_.nixl.region.wait_timeout_ns;
   if (answer.wait_for(std::chrono::nanoseconds(timeout_ns)) != std::future_status::ready) {

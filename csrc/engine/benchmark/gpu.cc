@@ -102,14 +102,14 @@ double EmptyKernelUs(CudaKernels& kernels, cudaStream_t stream) {
   Require(CudaStatus(cudaEventCreate(end.out()), "make an event"));
   std::vector<uint64_t> ns;
   for (uint64_t i = 0; i < kIterations; ++i) {
-    cudaEventRecord(begin.get(), stream);
+    Require(CudaStatus(cudaEventRecord(begin.get(), stream), "time a kernel"));
     Require(kernels.Launch(
         kernels::CopyArguments{.from = nullptr, .to = nullptr, .bytes = 0, .distinct_bytes = 16},
         stream));
-    cudaEventRecord(end.get(), stream);
+    Require(CudaStatus(cudaEventRecord(end.get(), stream), "time a kernel"));
     Require(CudaStatus(cudaStreamSynchronize(stream), "run nothing"));
     float ms = 0;
-    cudaEventElapsedTime(&ms, begin.get(), end.get());
+    Require(CudaStatus(cudaEventElapsedTime(&ms, begin.get(), end.get()), "time a kernel"));
     ns.push_back(static_cast<uint64_t>(ms * 1e6f));
   }
   return MedianUs(ns);
@@ -131,15 +131,15 @@ double CopyRate(uint64_t bytes) {
   Require(CudaStatus(cudaEventCreate(end.out()), "make an event"));
   std::vector<uint64_t> ns;
   for (int i = 0; i < 20; ++i) {
-    cudaEventRecord(begin.get(), stream.get());
+    Require(CudaStatus(cudaEventRecord(begin.get(), stream.get()), "time a kernel"));
     Require(kernels->Launch(
         kernels::CopyArguments{
             .from = from.As(), .to = to.As(), .bytes = bytes, .distinct_bytes = bytes},
         stream.get()));
-    cudaEventRecord(end.get(), stream.get());
+    Require(CudaStatus(cudaEventRecord(end.get(), stream.get()), "time a kernel"));
     Require(CudaStatus(cudaStreamSynchronize(stream.get()), "copy"));
     float ms = 0;
-    cudaEventElapsedTime(&ms, begin.get(), end.get());
+    Require(CudaStatus(cudaEventElapsedTime(&ms, begin.get(), end.get()), "time a kernel"));
     ns.push_back(static_cast<uint64_t>(ms * 1e6f));
   }
   std::printf("a kernel that does nothing, event: %.1f us\n",

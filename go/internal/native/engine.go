@@ -119,9 +119,9 @@ func Open(config Config) (*Engine, error) {
 		landing_rows:    C.uint32_t(c.CopiedRows()),
 	}
 	engine := &Engine{of: c}
-	var text [512]C.char
-	if status := C.ep_create(&args, &engine.engine, &text[0], C.size_t(len(text))); status != C.EP_OK {
-		return nil, &Error{Kind: kindOf(status), Text: C.GoString(&text[0])}
+	var failure C.ep_failure
+	if status := C.ep_create(&args, &engine.engine, &failure); status != C.EP_OK {
+		return nil, errorOf(status, &failure.text[0], failure.hint)
 	}
 	return engine, nil
 }
@@ -223,5 +223,5 @@ func (e *Engine) failed(status C.ep_status) error {
 	if status == C.EP_OK {
 		return nil
 	}
-	return &Error{Kind: kindOf(status), Text: C.GoString(C.ep_last_error(e.engine))}
+	return errorOf(status, C.ep_last_error(e.engine), C.ep_last_hint(e.engine))
 }

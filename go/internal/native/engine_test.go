@@ -90,8 +90,9 @@ func TestASilentPeerIsNamed(t *testing.T) {
 	engines := connected(t, smallCase(), 20*time.Millisecond)
 	_, err := engines[0].Run(epperfv1.Operations(epperfv1.Mode_MODE_DISPATCH, 1))
 	var failure *native.Error
-	if !errors.As(err, &failure) || failure.Kind != native.KindTimeout || !strings.Contains(err.Error(), "nothing from rank 1") {
-		t.Errorf("Run = %v, want a timeout that names rank 1", err)
+	if !errors.As(err, &failure) || failure.Kind != native.KindTimeout ||
+		!strings.Contains(err.Error(), "nothing from rank 1") || !strings.HasSuffix(err.Error(), ". Is it alive? --wait-timeout allows more") {
+		t.Errorf("Run = %v, want a timeout that names rank 1 and the flag", err)
 	}
 }
 

@@ -17,9 +17,9 @@ import (
 // why.
 func CountGPUs() (int, error) {
 	var gpus C.uint32_t
-	var text [512]C.char
-	if status := C.ep_count_gpus(&gpus, &text[0], C.size_t(len(text))); status != C.EP_OK {
-		return 0, &Error{Kind: kindOf(status), Text: C.GoString(&text[0])}
+	var failure C.ep_failure
+	if status := C.ep_count_gpus(&gpus, &failure); status != C.EP_OK {
+		return 0, errorOf(status, &failure.text[0], failure.hint)
 	}
 	return int(gpus), nil
 }

@@ -1,0 +1,34 @@
+package native
+
+/*
+#include "csrc/abi/ep.h"
+*/
+import "C"
+
+// hints are the ends of sentences that the core begins: what a user may try, by perf's flags.
+var hints = [...]string{
+	C.EP_HINT_WAIT_LONGER:     " --wait-timeout allows more",
+	C.EP_HINT_USE_BF16:        "; use --dtype=bf16",
+	C.EP_HINT_USE_CPUS:        "; try --device=cpu",
+	C.EP_HINT_USE_GPUS:        "; use --device=cuda",
+	C.EP_HINT_FEWER_EXPERTS:   "; try fewer --experts-per-rank or --device=cpu",
+	C.EP_HINT_FEWER_SMS:       "; try fewer --sms",
+	C.EP_HINT_INSTALL_DRIVER:  " (this host has no NVIDIA driver of version 580 or newer: try --device=cpu)",
+	C.EP_HINT_SHOW_GPUS:       " (this process sees no GPU: look at CUDA_VISIBLE_DEVICES, or try --device=cpu)",
+	C.EP_HINT_USE_IPC:         "; try --nvlink-backend=ipc",
+	C.EP_HINT_USE_IPC_OR_CPUS: ": try --nvlink-backend=ipc, or --device=cpu to measure a network",
+	C.EP_HINT_USE_NIXL:        ": try --nvlink-backend=nixl, or fewer ranks",
+	C.EP_HINT_ALLOW_NETWORK:   ", which --nvlink-backend=none is not to use; does UCX_TLS, which you have set, allow it?",
+	C.EP_HINT_INSTALL_NIXL: " NIXL comes with `pip install nixl-cu13`: name the folder it was installed in (site-packages) " +
+		"with --nixl-root or EPPERF_NIXL_ROOT",
+	C.EP_HINT_OTHER_NIXL: ": try --nixl-root with NIXL 1.5",
+	C.EP_HINT_WHOLE_NIXL: "; is --nixl-root a whole NIXL, and is the driver's libcuda.so.1 where it is looked for?",
+}
+
+// A hint without a sentence does not compile.
+var _ [C.EP_HINTS]string = hints
+
+// errorOf returns what the core says of a failure, and what to try.
+func errorOf(status C.ep_status, text *C.char, hint C.ep_hint) *Error {
+	return &Error{Kind: Kind(status), Text: C.GoString(text) + hints[hint]}
+}

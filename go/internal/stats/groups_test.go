@@ -75,12 +75,13 @@ func TestTwoGroupsAmongNoise(t *testing.T) {
 		"lognormal":               {func() float64 { return 100 * math.Exp(0.5*random.NormFloat64()) }, 0, 2},
 		"exponential over a base": {func() float64 { return 100 * (1 + random.ExpFloat64()) }, 0, 2},
 		"Pareto":                  {func() float64 { return 100 / (1 - random.Float64()) }, 0, 10},
-		"T=32, one in five":       {mixed(13, 408, 0.2), runs, runs},
+		"T=32, one in five":       {mixed(13, 408, 0.2), runs - 5, runs}, // of 2,000 runs one has too few that are high
 		"T=32, half":              {mixed(13, 408, 0.5), runs, runs},
 		"T=128, four in five":     {mixed(17, 610, 0.8), runs - 5, runs},
 		"T=4096, one in three":    {mixed(227, 1310, 0.3), runs, runs},
 	} {
 		t.Run(name, func(t *testing.T) {
+			*random = *rand.New(rand.NewPCG(1, 2)) // the same draws, in whichever order cases come
 			found := 0
 			for range runs {
 				durationsNS := make([]int64, samples)

@@ -89,7 +89,9 @@ func (r *Ranks) end(rank *rank) {
 	if rank.ended {
 		return
 	}
-	if r.failure == nil && rank.process.ProcessState.Exited() && r.anyIsEnding() {
+	state, missing := rank.process.ProcessState, r.missingResults(rank)
+	failed := !state.Success() || missing > 0
+	if failed && r.failure == nil && state.Exited() && r.anyIsEnding() {
 		// It may well have failed because another dies, whose end says more.
 		r.after(settle, func() { r.end(rank) })
 		return
@@ -103,10 +105,9 @@ func (r *Ranks) end(rank *rank) {
 		r.fail(context.Cause(r.ctx)) // a signal for all may end a rank before it gets here
 		return
 	}
-	how := howEnded(rank.process)
-	if !rank.process.ProcessState.Success() {
-		r.fail(r.rankError(rank, how))
-	} else if missing := r.missingResults(rank); missing > 0 {
+	if !state.Success() {
+		r.fail(r.rankError(rank, howEnded(rank.process)))
+	} else if failed {
 		r.fail(r.rankError(rank, fmt.Sprintf("ended with %d results missing", missing)))
 	}
 }

@@ -7,8 +7,6 @@ import (
 // A Backend is what follows from a way in which ranks reach each other. The zero Backend, of a
 // value that is not known here, promises nothing and needs nothing.
 type Backend struct {
-	// Name is what --nvlink-backend calls it.
-	Name string
 	// Note names what a report adds; may be empty.
 	Note string
 	// OneHost: all ranks are on one host, whichever launchers started them.
@@ -17,8 +15,6 @@ type Backend struct {
 	Calibrated bool
 	// NIXL: ranks load NIXL.
 	NIXL bool
-	// Network: ranks have a network to describe.
-	Network bool
 
 	cpu, gpu Way
 }
@@ -36,24 +32,19 @@ type Way struct {
 // backends is all that is known of them: nothing else compares a backend.
 var backends = map[epperfv1.NvlinkBackend]Backend{
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC: {
-		Name:       "ipc",
 		OneHost:    true,
 		Calibrated: true,
 		cpu:        Way{Mapped: true},
 		gpu:        Way{Mapped: true},
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL: {
-		Name:    "nixl",
-		NIXL:    true,
-		Network: true,
-		cpu:     Way{CopiesAtOnce: true},
-		gpu:     Way{Mapped: true, NICs: true},
+		NIXL: true,
+		cpu:  Way{CopiesAtOnce: true},
+		gpu:  Way{Mapped: true, NICs: true},
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE: {
-		Name:    "none",
-		Note:    "rdma_forced",
-		NIXL:    true,
-		Network: true,
+		Note: "rdma_forced",
+		NIXL: true,
 		// It offers kernels nothing that they could store to, and then ends the run.
 		gpu: Way{Mapped: true, NICs: true},
 	},

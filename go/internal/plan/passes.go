@@ -151,20 +151,20 @@ func calibrationPasses(p *epperfv1.Plan, iterations, rows, cached uint32) []*epp
 // A passRule is what a pass of one kind may be.
 type passRule struct {
 	// operates: an iteration is operations of tokens; else the pass is of a case without a mode.
-	operates, onGPUs  bool
-	captured, dropped bool // it has these
-	one               bool // duration
+	operates, onGPUs bool
+	// The most of each. Where there may be some captured iterations, there is one at least.
+	count, dropped, captured uint32
 }
 
 var passRules = map[epperfv1.Pass_Kind]passRule{
-	epperfv1.Pass_KIND_OPERATIONS:  {operates: true},
-	epperfv1.Pass_KIND_FRESH:       {operates: true},
-	epperfv1.Pass_KIND_CHAINED:     {operates: true, captured: true, dropped: true, one: true},
-	epperfv1.Pass_KIND_GRAPH:       {operates: true, captured: true, onGPUs: true},
-	epperfv1.Pass_KIND_KERNELS:     {operates: true, onGPUs: true},
-	epperfv1.Pass_KIND_COPY:        {},
-	epperfv1.Pass_KIND_FLAGS:       {},
-	epperfv1.Pass_KIND_ROUND_TRIPS: {},
+	epperfv1.Pass_KIND_OPERATIONS:  {operates: true, count: maxIterations},
+	epperfv1.Pass_KIND_FRESH:       {operates: true, count: maxIterations},
+	epperfv1.Pass_KIND_CHAINED:     {operates: true, count: 1, dropped: maxIterations, captured: maxIterations},
+	epperfv1.Pass_KIND_GRAPH:       {operates: true, onGPUs: true, count: maxIterations, captured: maxGraphOperations},
+	epperfv1.Pass_KIND_KERNELS:     {operates: true, onGPUs: true, count: maxIterations},
+	epperfv1.Pass_KIND_COPY:        {count: maxIterations},
+	epperfv1.Pass_KIND_FLAGS:       {count: maxIterations},
+	epperfv1.Pass_KIND_ROUND_TRIPS: {count: maxIterations},
 }
 
 // maxPasses bounds the passes of one case.
@@ -214,23 +214,13 @@ func validatePass(pass *epperfv1.Pass, c *epperfv1.Case, device epperfv1.Device)
 	if rule.onGPUs && device != epperfv1.Device_DEVICE_CUDA {
 		return &UsageError{"device", epperfv1.Name(device), "has no such pass", argument("device", epperfv1.Name(epperfv1.Device_DEVICE_CUDA))}
 	}
-	bound := func(holds bool, most uint32) uint32 {
-		if !holds {
-			return 0
-		}
-		return most
-	}
-	captured := uint32(maxGraphOperations)
-	if rule.one {
-		captured = maxIterations
-	}
 	for _, field := range []struct {
 		what            string
 		value, min, max uint32
 	}{
-		{"durations", pass.GetCount(), 1, max(bound(!rule.one, maxIterations), 1)},
-		{"dropped iterations", pass.GetDropped(), 0, bound(rule.dropped, maxIterations)},
-		{"captured iterations", pass.GetCaptured(), bound(rule.captured, 1), bound(rule.captured, captured)},
+		{"durations", pass.GetCount(), 1, rule.count},
+		{"dropped iterations", pass.GetDropped(), 0, rule.dropped},
+		{"captured iterations", pass.GetCaptured(), min(rule.captured, 1), rule.captured},
 	} {
 		if field.value < field.min || field.value > field.max {
 			return &UsageError{field.what, count(field.value), fmt.Sprintf("must be %d to %d", field.min, field.max), ""}

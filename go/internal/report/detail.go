@@ -2,6 +2,7 @@ package report
 
 import (
 	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
@@ -73,7 +74,7 @@ func noShare(s *figures.Summary, c *figures.CaseSummary) []table.Note {
 		return noFigures(c)
 	case s.Device != "cpu" && c.Combine == "expert":
 		return []table.Note{{Name: "remote_not_counted"}}
-	case s.Backend != "ipc":
+	case !plan.BackendNamed(s.Backend).Calibrated:
 		return []table.Note{{Name: "not_mapped"}}
 	case s.Hosts > 1:
 		return []table.Note{{Name: "several_hosts"}}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/table"
 )
 
@@ -80,7 +81,7 @@ func (e *Explanation) rankMemory() table.Table {
 		title, where = "Memory per rank on its GPU", "on_gpu"
 	}
 	region := "region, mapped by every rank"
-	if e.Summary.Backend != "ipc" {
+	if !plan.BackendNamed(e.Summary.Backend).OneHost {
 		region = "region, written by every rank"
 	}
 	rows := append(sum("region", region, e.Region), sum("private", "of its own, at most", e.Private)...)

@@ -26,15 +26,14 @@ type CalibrationSummary struct {
 }
 
 func summarizeCalibration(c *epperfv1.Case, onGPUs bool, ranks []record.RankRecord) *CalibrationSummary {
-	rates := func(is copied) *Spread { return spread(copyRates(c, c.PassOf(is.holds), durationsOf(ranks))) }
+	rates := func(is copied) *Spread {
+		pass := c.PassOf(is.holds)
+		return spread(copyRates(c, pass, keptOf(ranks, pass)))
+	}
 	put, get := putAll, copied{direction: epperfv1.Pass_DIRECTION_GET}
 	alone := func(is copied) copied { is.alone = true; return is }
 	cached := func(is copied) copied { is.cached = true; return is }
-	var epochs [][]int64
-	for _, rank := range ranks {
-		epochs = append(epochs, withoutFirst(rank.Pass(c.PassOfKind(epperfv1.Pass_KIND_FLAGS))))
-	}
-	roundTrips := withoutFirst(ranks[0].Pass(c.PassOfKind(epperfv1.Pass_KIND_ROUND_TRIPS)))
+	roundTrips := keptOf(ranks[:1], c.PassOfKind(epperfv1.Pass_KIND_ROUND_TRIPS))[0]
 	return &CalibrationSummary{
 		Rows:        int(c.CopiedRows()),
 		CachedRows:  int(c.Pass(c.PassOf(cached(put).holds)).GetDistinctRows()),
@@ -48,7 +47,7 @@ func summarizeCalibration(c *epperfv1.Case, onGPUs bool, ranks []record.RankReco
 		GetAll:      rates(get),
 		Local:       rates(local),
 		RoundTrip:   quantiles(stats.NewDistribution(roundTrips)),
-		Epoch:       quantiles(slowestOf(epochs)),
+		Epoch:       quantiles(slowestOf(keptOf(ranks, c.PassOfKind(epperfv1.Pass_KIND_FLAGS)))),
 	}
 }
 
@@ -69,23 +68,13 @@ func (w copied) holds(p *epperfv1.Pass) bool {
 		(p.GetDistinctRows() < p.GetRows()) == w.cached
 }
 
-// durationsOf returns what each rank left of a pass.
-func durationsOf(ranks []record.RankRecord) func(pass int) [][]int64 {
-	return func(pass int) (durations [][]int64) {
-		for _, rank := range ranks {
-			durations = append(durations, rank.Pass(pass))
-		}
-		return durations
-	}
-}
-
 // copyRates returns the rate of every rank in a pass, in bytes per nanosecond: the bytes of an
-// iteration over the mean of its durations, the first left out. Nil unless all ranks have one.
-func copyRates(c *epperfv1.Case, pass int, durationsOf func(pass int) [][]int64) []float64 {
+// iteration over the mean of the rank's durations. Nil unless all ranks have one.
+func copyRates(c *epperfv1.Case, pass int, ranks [][]int64) []float64 {
 	bytes := float64(c.Pass(pass).GetRows()) * float64(CalibrationRowBytes(c))
 	var rates []float64
-	for _, durations := range durationsOf(pass) {
-		meanNS, ok := stats.NewDistribution(withoutFirst(durations)).MeanNS()
+	for _, durations := range ranks {
+		meanNS, ok := stats.NewDistribution(durations).MeanNS()
 		if !ok || meanNS <= 0 || bytes <= 0 {
 			return nil
 		}
@@ -123,20 +112,19 @@ func LimitOf(r *record.Record) (*epperfv1.Limit, bool) {
 
 // limitRate returns the rate of a rank in one way to copy, mean over ranks, in bytes per nanosecond.
 func limitRate(limit *epperfv1.Limit, way copied) (rate float64, ok bool) {
-	durationsOf := func(pass int) (ranks [][]int64) {
-		for _, samples := range limit.GetSamples() {
-			if int(samples.GetPass()) != pass {
-				continue
-			}
-			var durations []int64
-			for _, duration := range samples.GetDurationNs() {
-				durations = append(durations, int64(min(duration, 1<<62)))
-			}
-			ranks = append(ranks, durations)
+	pass := limit.GetCase().PassOf(way.holds)
+	var ranks [][]int64
+	for _, samples := range limit.GetSamples() {
+		if int(samples.GetPass()) != pass {
+			continue
 		}
-		return ranks
+		var durations []int64
+		for _, duration := range samples.GetDurationNs() {
+			durations = append(durations, int64(min(duration, 1<<62)))
+		}
+		ranks = append(ranks, withoutFirst(durations))
 	}
-	rates := spread(copyRates(limit.GetCase(), limit.GetCase().PassOf(way.holds), durationsOf))
+	rates := spread(copyRates(limit.GetCase(), pass, ranks))
 	if rates == nil {
 		return 0, false
 	}

@@ -46,9 +46,8 @@ func summarizeDetail(r *record.Record, s *CaseSummary, c *epperfv1.Case, ranks [
 	if s.Finished < s.Ranks || s.SharedGPU {
 		return detail
 	}
-	left := durationsOf(ranks)
-	detail.Fresh = quantiles(slowestOf(left(c.PassOfKind(epperfv1.Pass_KIND_FRESH))))
-	if chainNS, ok := stats.NewDistribution(slices.Concat(left(chained)...)).MedianNS(); ok && detail.Pairs > 0 {
+	detail.Fresh = quantiles(slowestOf(leftOf(ranks, c.PassOfKind(epperfv1.Pass_KIND_FRESH))))
+	if chainNS, ok := stats.NewDistribution(slices.Concat(leftOf(ranks, chained)...)).MedianNS(); ok && detail.Pairs > 0 {
 		period := float64(chainNS) / float64(detail.Pairs)
 		detail.PairNS = &period
 	}
@@ -61,14 +60,10 @@ func summarizeDetail(r *record.Record, s *CaseSummary, c *epperfv1.Case, ranks [
 
 // add computes the figures of ranks that all finished.
 func (d *GPUDetail) add(c *epperfv1.Case, ranks []record.RankRecord) {
-	var replays, kernels [][]int64
-	for _, rank := range ranks {
-		replays = append(replays, withoutFirst(rank.Pass(c.PassOfKind(epperfv1.Pass_KIND_GRAPH))))
-		kernels = append(kernels, withoutFirst(rank.Pass(c.PassOfKind(epperfv1.Pass_KIND_KERNELS))))
-	}
+	replays := keptOf(ranks, c.PassOfKind(epperfv1.Pass_KIND_GRAPH))
 	if replayNS, ok := slowestOf(replays).MedianNS(); ok && d.GraphOperations > 0 {
 		period := float64(replayNS) / float64(d.GraphOperations)
 		d.GraphNS = &period
 	}
-	d.Kernels = quantiles(slowestOf(kernels))
+	d.Kernels = quantiles(slowestOf(keptOf(ranks, c.PassOfKind(epperfv1.Pass_KIND_KERNELS))))
 }

@@ -5,6 +5,26 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
+// leftOf returns the durations that each rank left of a pass.
+func leftOf(ranks []record.RankRecord, pass int) [][]int64 {
+	durations := make([][]int64, len(ranks))
+	for i, rank := range ranks {
+		durations[i] = rank.Pass(pass)
+	}
+	return durations
+}
+
+// keptOf is leftOf without the first duration of each rank: those that figures are made of.
+func keptOf(ranks []record.RankRecord, pass int) [][]int64 {
+	durations := leftOf(ranks, pass)
+	for i := range durations {
+		durations[i] = withoutFirst(durations[i])
+	}
+	return durations
+}
+
+func withoutFirst(durationNS []int64) []int64 { return durationNS[min(1, len(durationNS)):] }
+
 // samplesOf returns how many durations a rank has left of all passes of the case together, and how
 // many it had to leave.
 //

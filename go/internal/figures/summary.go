@@ -261,10 +261,9 @@ func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
 func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []record.RankRecord) {
 	var latenciesNS, bandwidths []float64
 	bandwidthKnown := true
-	var blocks [][]int64
-	for _, rank := range ranks {
-		blocks = append(blocks, kept(rank))
-		meanNS, ok := stats.NewDistribution(kept(rank)).MeanNS()
+	blocks := keptOf(ranks, 0)
+	for number, rank := range ranks {
+		meanNS, ok := stats.NewDistribution(blocks[number]).MeanNS()
 		if !ok {
 			return // a single iteration has none that is kept
 		}
@@ -283,11 +282,6 @@ func (s *CaseSummary) addFigures(c *epperfv1.Case, ranks []record.RankRecord) {
 		s.Bandwidth = spread(bandwidths)
 	}
 }
-
-// kept returns the durations that figures are made of.
-func kept(rank record.RankRecord) []int64 { return withoutFirst(rank.Pass(0)) }
-
-func withoutFirst(durationNS []int64) []int64 { return durationNS[min(1, len(durationNS)):] }
 
 // slowestOf returns, for each iteration that all ranks have, the longest duration of any.
 func slowestOf(ranks [][]int64) stats.Distribution {

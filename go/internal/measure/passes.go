@@ -20,12 +20,13 @@ func (r *caseRun) passes(ctx context.Context) error {
 // pass times one pass, checks what its last iteration left behind, and reports it. Poisoning also
 // touches every page that is then written, on the rank that owns it.
 func (r *caseRun) pass(ctx context.Context, index int, pass *epperfv1.Pass) error {
+	timedBlock := index == 0 && !r.of.Calibrates()
 	if pass.MovesRows() {
 		if err := r.engine.Poison(pass); err != nil {
 			return err
 		}
 	}
-	if index == 0 && !r.of.Calibrates() {
+	if timedBlock {
 		r.gpuBefore = r.gpuState()
 		if err := r.engine.FlushCaches(); err != nil {
 			return err
@@ -38,7 +39,7 @@ func (r *caseRun) pass(ctx context.Context, index int, pass *epperfv1.Pass) erro
 	if err != nil {
 		return err
 	}
-	if index == 0 && !r.of.Calibrates() {
+	if timedBlock {
 		r.gpuAfter = r.gpuState()
 	}
 	// Checking costs CPU time that a slower rank's last iterations would pay for.

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -98,19 +99,20 @@ type step struct {
 
 // steps are what a case is made of, in their order.
 func (r *caseRun) steps() []step {
-	steps := []step{{"connect", r.connect}}
+	between := []step{{"warm up", r.warmUp}, {"measure", r.passes}}
 	switch {
 	case r.of.Calibrates():
-		steps = append(steps, step{"measure", r.passes})
+		between = []step{{"measure", r.passes}}
 	case r.of.GetSoak() != nil:
-		steps = append(steps, step{"check before", r.checkEpochs}, step{"soak", r.soak},
-			step{"check after", r.checkEpochs}, step{"dump", r.dump})
-	default:
-		steps = append(steps, step{"check before", r.checkEpochs}, step{"warm up", r.warmUp}, step{"measure", r.passes},
-			step{"check after", r.checkEpochs}, step{"dump", r.dump})
+		between = []step{{"soak", r.soak}}
+	}
+	if !r.of.Calibrates() {
+		between = slices.Concat([]step{{"check before", r.checkEpochs}}, between,
+			[]step{{"check after", r.checkEpochs}, {"dump", r.dump}})
 	}
 	// Nobody unmaps a region that a peer may still read or write.
-	return append(steps, step{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }})
+	cleanUp := step{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }}
+	return slices.Concat([]step{{"connect", r.connect}}, between, []step{cleanUp})
 }
 
 func (r *caseRun) now() time.Time {

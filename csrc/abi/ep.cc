@@ -179,7 +179,7 @@ ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
   if (on_gpu) {
     list.Add("inputs, outputs, handle", EP_PLACE_GPU, own.GpuBytes());
     list.Add("the plan", EP_PLACE_GPU,
-             ep::TilePlanBytes(shape, shape.tokens, ep::kernels::kLong.tile_tokens));
+             ep::TilePlanBytes(shape, shape.tokens, ep::kernels::kLong.tile_tokens).Sum());
     list.Add("rows to copy", EP_PLACE_GPU, ep::CudaCalibration::PrivateBytes(landing));
   } else if (ep::ProxiesHosts(static_cast<ep::Backend>(config->backend))) {
     list.Add("images of peers' regions", EP_PLACE_IMAGES, ep::ImageBytes(shape));

@@ -107,9 +107,12 @@ uint64_t RoutingBytes(const Shape& shape) {
   return world_tokens * per_token;
 }
 
-uint64_t TilePlanBytes(const Shape& shape, uint32_t tokens, uint32_t tile_tokens) {
+TilePlanBytes::TilePlanBytes(const Shape& shape, uint32_t tokens, uint32_t tile_tokens) {
   const uint64_t tiles = Tiling(shape, tile_tokens).Count(tokens);
-  return tiles > 1 ? sizeof(uint32_t) * (2 * tiles + 1) * Entries(shape) : 0;
+  if (tiles <= 1) return;
+  const uint64_t of_tile = sizeof(uint32_t) * Entries(shape);
+  counts = of_tile * tiles;
+  begins = of_tile * (tiles + 1);
 }
 
 }  // namespace ep

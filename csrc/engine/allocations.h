@@ -58,8 +58,6 @@ class Allocations {
 
   // One of the list; without rows if this shape has none.
   const Allocation& Of(Item item) const;
-  // Whether an item is one of a dispatch's input: it has one on GPUs only where it is read.
-  const std::vector<Allocation>& all() const { return list_; }
 
   // Bytes of a host's memory that are touched where rows of so many selections are received.
   uint64_t HostBytes(uint64_t received_selections) const;
@@ -75,8 +73,15 @@ class Allocations {
 
 // Bytes of a host that the routing of all ranks takes, which the oracle keeps.
 uint64_t RoutingBytes(const Shape& shape);
-// Bytes of a GPU that the plans of tiles take, where a rank has several.
-uint64_t TilePlanBytes(const Shape& shape, uint32_t tokens, uint32_t tile_tokens);
+
+// Bytes of a GPU that the plans of tiles take, where a rank has several; else none.
+struct TilePlanBytes {
+  uint64_t counts = 0;
+  uint64_t begins = 0;
+
+  TilePlanBytes(const Shape& shape, uint32_t tokens, uint32_t tile_tokens);
+  uint64_t Sum() const { return counts + begins; }
+};
 
 }  // namespace ep
 

@@ -131,7 +131,6 @@ Status CudaEngine::CopyInputs() {
 }
 
 Status CudaEngine::Allocate() {
-  const Shape& shape = context_.shape;
   EP_TRY(shared_.Allocate("errors"));
   EP_TRY(
       CudaStatus(cudaStreamCreateWithFlags(stream_.out(), cudaStreamNonBlocking), "make a stream"));
@@ -151,12 +150,10 @@ Status CudaEngine::Allocate() {
   for (const Mapping& rows : tensors_.expert_rows) {
     EP_TRY(AddMirror(rows.data(), rows.size(), "expert outputs"));
   }
-  const uint64_t tiles = Tiling(shape, kernels::kLong.tile_tokens).Count(tensors_.tokens());
-  if (tiles > 1) {
-    const uint64_t bytes = TilePlanBytes(shape, tensors_.tokens(), kernels::kLong.tile_tokens);
-    const uint64_t of_tile = bytes / (2 * tiles + 1);
-    EP_TRY(DeviceMemory::Allocate(of_tile * tiles, "the plan", &tile_counts_));
-    EP_TRY(DeviceMemory::Allocate(of_tile * (tiles + 1), "the plan", &tile_begins_));
+  const TilePlanBytes plan(context_.shape, tensors_.tokens(), kernels::kLong.tile_tokens);
+  if (plan.Sum() > 0) {
+    EP_TRY(DeviceMemory::Allocate(plan.counts, "the plan", &tile_counts_));
+    EP_TRY(DeviceMemory::Allocate(plan.begins, "the plan", &tile_begins_));
   }
   for (DeviceMemory* sms : {&dispatch_sms_.sms, &combine_sms_.sms, &flags_sms_}) {
     EP_TRY(DeviceMemory::Allocate(sizeof(uint32_t) * kernels_->MostBlocks(),

@@ -54,13 +54,12 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 	for _, section := range sections {
 		of.Region = append(of.Region, report.Part{Name: section.Name, Bytes: section.Bytes})
 	}
-	if of.NeededBytes, err = preflight.MemoryNeeded(p, c, nodeRank); err != nil {
-		return err
-	}
-	most, err := preflight.LargestRank(p, routing, nodeRank)
+	memory, err := preflight.MemoryOf(p, c, routing, nodeRank)
 	if err != nil {
 		return err
 	}
+	most := memory.Largest
+	of.NeededBytes = memory.Bytes
 	of.Output = report.OutputRows{Reserved: most.OutputRows, Bytes: most.OutputBytes, Received: most.Received}
 	of.Private = privateParts(most.Memory,
 		report.Part{Name: "routing of all ranks", Bytes: most.RoutingBytes},

@@ -79,6 +79,10 @@ func TestAGPUHoldsAtLeastTheRegion(t *testing.T) {
 	if err != nil || gpu.RegionBytes != region || gpu.PrivateBytes < gpu.FlushBytes {
 		t.Errorf("GPUMemoryNeeded = %v, %v; the region has %d bytes", gpu, err, region)
 	}
+	host, err := native.HostMemoryNeeded(c, 0)
+	if err != nil || host.RegionBytes != 0 || host.FlushBytes != 0 || host.PrivateBytes == 0 {
+		t.Errorf("HostMemoryNeeded = %+v, %v; want neither a region nor a flush", host, err)
+	}
 	c.Hidden = 100
 	if _, err := native.GPUMemoryNeeded(c); err == nil {
 		t.Error("a hidden size of 100 was accepted")

@@ -26,7 +26,7 @@ type Memory struct {
 	OutputRows, OutputBytes uint64
 }
 
-// MemoryNeeded returns what a rank of the case needs of its host where it reaches its peers by
+// MemoryNeeded returns what a rank of the case needs where it computes on CPUs, reaches its peers by
 // backend, has so many worker threads and receives receivedSelections rows.
 func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, threads int, receivedSelections uint64) (Memory, error) {
 	return memoryIn(C.EP_PLACE_HOST, C.ep_memory_config{
@@ -37,6 +37,19 @@ func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, threads int,
 		landing_rows:        C.uint32_t(c.CopiedRows()),
 		received_selections: C.uint64_t(receivedSelections),
 	})
+}
+
+// HostMemoryNeeded returns what a rank of the case needs of its host where it computes on a GPU, which
+// has its region: the check has a copy of the tensors here.
+func HostMemoryNeeded(c *epperfv1.Case, receivedSelections uint64) (Memory, error) {
+	memory, err := memoryIn(C.EP_PLACE_HOST, C.ep_memory_config{
+		shape:               shapeOf(c),
+		device:              C.EP_DEVICE_CUDA,
+		landing_rows:        C.uint32_t(c.CopiedRows()),
+		received_selections: C.uint64_t(receivedSelections),
+	})
+	memory.RegionBytes = 0
+	return memory, err
 }
 
 // GPUMemoryNeeded returns what a rank of the case needs of its GPU's memory.

@@ -22,11 +22,15 @@ const ProcessBytes = 32 << 20
 func EnoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
 	limit, known := system.AvailableMemory()
 	for _, c := range p.GetCases() {
-		needed, err := MemoryNeeded(p, c, nodeRank) // also finds what is wrong with a routing
+		routing, err := workload.New(c) // also finds what is wrong with a routing
 		if err != nil {
 			return err
 		}
-		if known && needed > limit.Bytes {
+		memory, err := MemoryOf(p, c, routing, nodeRank)
+		if err != nil {
+			return err
+		}
+		if needed := memory.Bytes; known && needed > limit.Bytes {
 			return command.Usagef("%s needs %s for %d ranks, and %s leaves %s; try fewer --num-processes, --tokens or --experts-per-rank",
 				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Bytes))
 		}
@@ -34,22 +38,29 @@ func EnoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
 	return nil
 }
 
-// MemoryNeeded sums up what one case takes on the host of a node.
-func MemoryNeeded(p *epperfv1.Plan, c *epperfv1.Case, nodeRank int) (uint64, error) {
-	routing, err := workload.New(c)
-	if err != nil {
-		return 0, err
-	}
-	var sum uint64
+// HostMemory is what the ranks of one host take of its memory.
+type HostMemory struct {
+	// Bytes of all of them together.
+	Bytes uint64
+	// Largest is that of the rank that takes most: it receives most.
+	Largest RankMemory
+}
+
+// MemoryOf returns what one case takes on the host of a node.
+func MemoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, nodeRank int) (HostMemory, error) {
+	var memory HostMemory
 	first := nodeRank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
 		needed, err := memoryOf(p, c, routing, rank)
 		if err != nil {
-			return 0, err
+			return HostMemory{}, err
 		}
-		sum += needed.total()
+		memory.Bytes += needed.total()
+		if needed.PrivateBytes > memory.Largest.PrivateBytes {
+			memory.Largest = needed
+		}
 	}
-	return sum, nil
+	return memory, nil
 }
 
 // A RankMemory is what one rank takes.
@@ -68,40 +79,24 @@ func (m RankMemory) total() uint64 {
 
 // memoryOf returns what a rank takes of its host's memory.
 func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (RankMemory, error) {
-	engine, err := native.MemoryNeeded(c, p.GetNvlinkBackend(), plan.Threads(p), routing.ReceivedSelections(rank))
+	received := routing.ReceivedSelections(rank) // rows
+	var engine native.Memory
+	var err error
+	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
+		engine, err = native.HostMemoryNeeded(c, received)
+	} else {
+		engine, err = native.MemoryNeeded(c, p.GetNvlinkBackend(), plan.Threads(p), received)
+	}
 	if err != nil {
 		return RankMemory{}, err
 	}
-	onGPU := p.GetDevice() == epperfv1.Device_DEVICE_CUDA
-	if plan.BackendOf(p).On(p.GetDevice()).Mapped {
-		engine.PrivateBytes, engine.ImageBytes = engine.PrivateBytes-engine.ImageBytes, 0 // no images
-	}
 	ids := uint64(plan.MaxTokens(c)) * uint64(c.GetTopk()) * 4 // of a rank; or its weights of a set
-	if onGPU {
-		engine.RegionBytes = 0 // a GPU's; the check has a copy of the tensors here
-	}
-	weighted, received := uint64(1), routing.ReceivedSelections(rank) // ranks; rows
+	weighted := uint64(1)                                      // ranks
 	if !epperfv1.FansOut(epperfv1.LayoutOf(c)) {
 		weighted += uint64(c.GetRanks())
 		received = min(received, uint64(c.GetRanks())*uint64(plan.MaxTokens(c)))
 	}
 	return RankMemory{engine, ids * (uint64(c.GetRanks()) + weighted*workload.Sets), received}, nil
-}
-
-// LargestRank returns what the rank of this host takes that takes most: it receives most.
-func LargestRank(p *epperfv1.Plan, routing *workload.Routing, nodeRank int) (RankMemory, error) {
-	var most RankMemory
-	first := nodeRank * int(p.GetRanksPerHost())
-	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
-		needed, err := memoryOf(p, p.GetCases()[0], routing, rank)
-		if err != nil {
-			return RankMemory{}, err
-		}
-		if needed.PrivateBytes > most.PrivateBytes {
-			most = needed
-		}
-	}
-	return most, nil
 }
 
 func gibibytes(bytes uint64) string { return fmt.Sprintf("%.1f GiB", float64(bytes)/(1<<30)) }

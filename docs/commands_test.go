@@ -30,7 +30,7 @@ import (
 // documents are where commands stand, as this test finds them.
 var documents = []string{
 	"../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md", "../SECURITY.md",
-	"index.md", "tutorial.md", "glossary.md", "method.md", "architecture.md", "operations.md", "results/2x-h100.md",
+	"index.md", "tutorial.md", "glossary.md", "method.md", "architecture.md", "operations.md", "output.md", "results/2x-h100.md",
 }
 
 // endpoint is the documents' address of an etcd. A test takes one that nobody else has.

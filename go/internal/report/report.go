@@ -33,25 +33,29 @@ func Text(s *figures.Summary) []byte { return text(Tables(s)) }
 func Tables(s *figures.Summary) []table.Table {
 	var tables []table.Table
 	for i := range s.Cases {
-		c := &s.Cases[i]
-		if c.Calibration != nil {
-			tables = append(tables, calibration(s, c)...)
-			continue
-		}
-		tables = append(tables, planned(s, c), verdict("Data Plane", c))
-		if c.Soak == nil { // there nothing was timed
-			tables = append(tables, throughput(c))
-		}
-		tables = append(tables, run(s, c))
-		if c.Detail != nil {
-			tables = append(tables, detail(s, c))
-		}
-		tables = append(tables, moved(c), checked(c))
-		if c.Soak != nil {
-			tables = append(tables, soaked(c.Soak))
-		}
+		tables = append(tables, tablesOfCase(s, &s.Cases[i])...)
 	}
 	return append(tables, table.Table{Name: "record", Rows: []table.Row{
 		{Name: "record", Label: "Record", Cells: []table.Cell{table.TextCell("", s.Path)}},
 	}})
+}
+
+// tablesOfCase returns those of one case.
+func tablesOfCase(s *figures.Summary, c *figures.CaseSummary) []table.Table {
+	if c.Calibration != nil {
+		return calibration(s, c)
+	}
+	tables := []table.Table{planned(s, c), verdict("Data Plane", c)}
+	if c.Soak == nil { // there nothing was timed
+		tables = append(tables, throughput(c))
+	}
+	tables = append(tables, run(s, c))
+	if c.Detail != nil {
+		tables = append(tables, detail(s, c))
+	}
+	tables = append(tables, moved(c), checked(c))
+	if c.Soak != nil {
+		tables = append(tables, soaked(c.Soak))
+	}
+	return tables
 }

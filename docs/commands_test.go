@@ -197,15 +197,17 @@ type shell struct {
 func newShell(t *testing.T) *shell {
 	t.Helper()
 	s := &shell{t: t, folder: t.TempDir()}
-	records, err := filepath.Abs("../testdata/records")
-	if err != nil {
-		t.Fatal(err)
-	}
 	if err := os.Mkdir(filepath.Join(s.folder, "testdata"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(records, filepath.Join(s.folder, "testdata/records")); err != nil {
-		t.Fatal(err)
+	for _, kept := range []string{"testdata/records", "testdata/launches"} {
+		records, err := filepath.Abs("../" + kept)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(records, filepath.Join(s.folder, kept)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -25,10 +25,15 @@ const (
 	OK      = 0
 	Failed  = 1
 	Misused = 2
+	// Regressed: all went well, and what was measured is slower than it was.
+	Regressed = 3
 )
 
 // ErrFailed means exit code Failed where all there is to say has been printed.
 var ErrFailed = errors.New("failed")
+
+// ErrRegressed means exit code Regressed, likewise.
+var ErrRegressed = errors.New("regressed")
 
 // Main is the process around a command. A relative path means a file of the user's folder there.
 func Main(name string, do func(args []string, stdout, stderr io.Writer) int) {
@@ -48,8 +53,11 @@ func Run(app *cli.App, args []string) int {
 	if err == nil {
 		return OK
 	}
-	if errors.Is(err, ErrFailed) {
+	switch {
+	case errors.Is(err, ErrFailed):
 		return Failed
+	case errors.Is(err, ErrRegressed):
+		return Regressed
 	}
 	text := strings.ReplaceAll(err.Error(), "\n", "; ") // errors that happened together
 	var misuse interface{ Misuse() }

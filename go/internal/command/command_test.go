@@ -21,6 +21,7 @@ func TestErrorsBecomeOneLineAndACode(t *testing.T) {
 	}{
 		"none":           {nil, command.OK, ""},
 		"already said":   {fmt.Errorf("run: %w", command.ErrFailed), command.Failed, ""},
+		"slower":         {command.ErrRegressed, command.Regressed, ""},
 		"failed":         {errors.New("disk full"), command.Failed, "tool: disk full\n"},
 		"two at once":    {errors.Join(errors.New("one"), errors.New("two")), command.Failed, "tool: one; two\n"},
 		"misused":        {usage, command.Misused, "tool: --size=7: too large; see tool --help\n"},

@@ -16,6 +16,8 @@ import (
 //	count rank 1 rank, 2 ranks
 //	duration   5m0s
 //	percent    62%, of a ratio
+//	change     +5.2%, of a ratio
+//	rough      two digits
 //	bits       0x38 (1): as the cell "encoding" says
 //	unless X   not there if it is X, or reads as the cell X does
 //	or X       X if it is not there
@@ -55,7 +57,7 @@ func (r rowText) plain(cell table.Cell) string {
 func wordNumber(cell table.Cell, form string) (string, bool) {
 	if noun, counts := strings.CutPrefix(form, "count "); counts {
 		if number := fmt.Sprint(cell.Value()); number != "1" {
-			return number + " " + noun + "s", true
+			return number + " " + plural(noun), true
 		}
 		return "1 " + noun, true
 	}
@@ -64,11 +66,23 @@ func wordNumber(cell table.Cell, form string) (string, bool) {
 		return thousands(cell), true
 	case "duration":
 		return time.Duration(float(cell)).String(), true
+	case "change":
+		return fmt.Sprintf("%+.1f%%", 100*float(cell)), true
+	case "rough":
+		return fmt.Sprintf("%.2g", float(cell)), true
 	case "percent":
 		return fmt.Sprintf("%.0f%%", 100*float(cell)), true
 	default:
 		return "", false
 	}
+}
+
+// plural is launches of launch, and ranks of rank.
+func plural(noun string) string {
+	if strings.HasSuffix(noun, "ch") {
+		return noun + "es"
+	}
+	return noun + "s"
 }
 
 // formed fills text up to a width, if that is its form.

@@ -25,6 +25,7 @@ type style struct {
 var spreadPhrase = phrase{body: "avg={avg}, min={min}, max={max}"}
 
 const (
+	because = "          "
 	gotWant = "got {got|bits}, want {want|bits}"
 	ofRank  = "{label} {rank}: "
 )
@@ -184,6 +185,35 @@ var styles = map[string]style{
 		"bytes":  {head: "{label}: "},
 		"limits": {head: "{label}: ", body: "{wait|duration} for every wait for a peer, {run|duration} for the whole run"},
 	}},
+	"comparison": {
+		above: rule + "\n{title}\n" + rule + "\n",
+		rows: map[string]phrase{
+			"figure":    {body: "{figure}, one a launch"},
+			"threshold": {body: "{threshold}"},
+		},
+	},
+	"compared": {
+		above: "{title}\n", apart: true, decimals: 1,
+		rows: map[string]phrase{
+			"side":                    {head: "  {side|-7} ", body: "{median} {unit}[ ({low} to {high})], {launches|count launch}||{launches|count launch} with this figure"},
+			"change":                  {head: "  {label|-7} ", body: "{estimate|change}[ ({low|change} to {high|change})], p={p|rough}"},
+			"verdict":                 {head: "  {label|-7} ", body: "{verdict}"},
+			"regression":              {joins: true, head: ", a regression: by ", body: "{threshold} or more"},
+			"reason too-few-launches": {head: because, body: "{launches} launches a side would do"},
+			"reason too-wide":         {head: because, body: "the change may be more than the threshold, or none; more launches would tell"},
+			"reason other-plan":       {head: because, body: "launches were asked for different things: {what}"},
+			"reason other-machine":    {head: because, body: "launches ran on different things: {what}"},
+			"reason not-passed":       {head: because, body: "{launches|count launch} did not pass"},
+			"reason oversubscribed":   {head: because, body: "ranks share CPUs or GPUs in {launches|count launch}"},
+			"reason throttled":        {head: because, body: "clocks of GPUs were lowered in {launches|count launch}"},
+			"reason clocks":           {head: because, body: "GPUs tell of different {what}"},
+			"reason busy-host":        {head: because, body: "two groups of durations in {launches|count launch}: something else ran"},
+			"reason not-in-turns": {
+				head: because, body: "one side's launches all came first: what changed on the machine since looks like a change of the build",
+			},
+		},
+	},
+	"alone":  {apart: true, rows: map[string]phrase{"alone": {head: "Only on one side: ", body: "{name}"}}},
 	"record": {},
 }
 

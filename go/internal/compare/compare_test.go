@@ -1,0 +1,175 @@
+package compare_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/epperf/epperf/go/internal/compare"
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/record/recordtest"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
+)
+
+var threePercent = compare.Options{Figure: compare.Slowest, Threshold: 0.03}
+
+// launches returns records of one plan whose durations are those of recordtest.Small on enough CPUs,
+// each times a factor. They take turns if interleaved from an even or an odd number.
+func launches(t *testing.T, first int, change func(*recordtest.Run), factors ...float64) []*record.Record {
+	t.Helper()
+	var records []*record.Record
+	for i, factor := range factors {
+		run := recordtest.Small()
+		run.Header.Plan.RanksPerHost, run.Header.Hosts[0].UsableCpus = 2, 8
+		run.Header.Plan.RunId = fmt.Sprint(first, "-", i)
+		run.Header.StartedUnixNs += int64(first+2*i) * 1e9
+		for _, samples := range run.Samples {
+			for j := range samples.DurationNs {
+				samples.DurationNs[j] = uint64(float64(samples.DurationNs[j]) * factor)
+			}
+		}
+		if change != nil {
+			change(run)
+		}
+		kept, err := record.Read(run.Write(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, kept)
+	}
+	return records
+}
+
+var (
+	steady = []float64{1, 1.001, 1.002, 0.999, 0.998, 1.0005}
+	slow   = []float64{1.05, 1.051, 1.052, 1.049, 1.048, 1.0505}
+	wild   = []float64{0.8, 1.3, 1.1, 0.9, 1.2, 0.7}
+)
+
+func TestVerdicts(t *testing.T) {
+	seven := func(r *recordtest.Run) { r.Case().Seed = 7 }
+	failed := func(r *recordtest.Run) { r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "x" }
+	crowded := func(r *recordtest.Run) { r.Header.Hosts[0].UsableCpus = 1 }
+	kernel := func(r *recordtest.Run) { r.Header.Hosts[0].Kernel = "7.0" }
+	gpus := func(driver, clock, celsius uint32, reasons uint64) func(*recordtest.Run) {
+		return func(r *recordtest.Run) {
+			r.OnGPUs(2)
+			for _, gpu := range r.Header.Hosts[0].Gpus {
+				gpu.DriverVersion = driver
+			}
+			for _, result := range r.Results {
+				result.GpuAfter = &epperfv1.GpuState{SmClockMhz: &clock, TemperatureC: &celsius, ThrottleReasons: &reasons}
+			}
+		}
+	}
+	for name, test := range map[string]struct {
+		before, after        []float64
+		oldChange, newChange func(*recordtest.Run)
+		verdict              compare.Verdict
+		regression           bool
+		reasons              []compare.Reason
+	}{
+		"the same":          {before: steady, after: steady, verdict: compare.Same},
+		"5 % slower":        {before: steady, after: slow, verdict: compare.Slower, regression: true},
+		"5 % faster":        {before: slow, after: steady, verdict: compare.Faster},
+		"2 % slower":        {before: steady, after: []float64{1.02, 1.021, 1.022, 1.019, 1.018, 1.0205}, verdict: compare.Slower},
+		"too wild to tell":  {before: steady, after: wild, verdict: compare.Undecided, reasons: []compare.Reason{{Kind: compare.TooWide}}},
+		"three are too few": {before: steady[:3], after: slow[:3], verdict: compare.Undecided, reasons: []compare.Reason{{Kind: compare.TooFew, Launches: 4}}},
+		"another seed": {
+			before: steady, after: slow, newChange: seven, verdict: compare.Undecided,
+			reasons: []compare.Reason{{Kind: compare.OtherPlan, What: "seed"}},
+		},
+		"a run that failed": {
+			before: steady, after: slow, newChange: failed, verdict: compare.Undecided,
+			reasons: []compare.Reason{{Kind: compare.NotPassed, Launches: 6}},
+		},
+		"ranks share CPUs": {
+			before: steady, after: slow, oldChange: crowded, newChange: crowded, verdict: compare.Undecided,
+			reasons: []compare.Reason{{Kind: compare.Oversubscribed, Launches: 12}},
+		},
+		"another kernel": {
+			before: steady, after: slow, newChange: kernel, verdict: compare.Undecided,
+			reasons: []compare.Reason{{Kind: compare.OtherMachine, What: "kernel"}},
+		},
+		"GPUs that are alike": {
+			before: steady, after: slow, oldChange: gpus(13000, 1980, 40, 0), newChange: gpus(13000, 1950, 50, 0),
+			verdict: compare.Slower, regression: true,
+		},
+		"another driver": {
+			before: steady, after: slow, oldChange: gpus(13000, 1980, 40, 0), newChange: gpus(13010, 1980, 40, 0),
+			verdict: compare.Undecided, reasons: []compare.Reason{{Kind: compare.OtherMachine, What: "driver"}},
+		},
+		"other clocks, and hotter": {
+			before: steady, after: slow, oldChange: gpus(13000, 1980, 40, 0), newChange: gpus(13000, 1700, 51, 0),
+			verdict: compare.Undecided, reasons: []compare.Reason{{Kind: compare.Clocks, What: "SM clocks, temperature"}},
+		},
+		"clocks that were lowered": {
+			before: steady, after: slow, oldChange: gpus(13000, 1980, 40, 0), newChange: gpus(13000, 1980, 40, 4),
+			verdict: compare.Undecided, reasons: []compare.Reason{{Kind: compare.Throttled, Launches: 6}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			results, alone, err := compare.Records(
+				launches(t, 0, test.oldChange, test.before...), launches(t, 1, test.newChange, test.after...), threePercent)
+			if err != nil || len(results) != 1 || alone != nil {
+				t.Fatalf("%d results, %v, %v", len(results), alone, err)
+			}
+			got := results[0]
+			if got.Verdict != test.verdict || got.Regression != test.regression {
+				t.Errorf("%s, a regression: %t; want %s, %t; %+v", got.Verdict, got.Regression, test.verdict, test.regression, got)
+			}
+			if diff := cmp.Diff(test.reasons, got.Reasons); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Launches that did not take turns are compared, and it is said.
+func TestNotInTurnsIsSaid(t *testing.T) {
+	results, _, err := compare.Records(launches(t, 0, nil, steady...), launches(t, 100, nil, slow...), threePercent)
+	if err != nil || results[0].Verdict != compare.Slower || !slices.Equal(results[0].Reasons, []compare.Reason{{Kind: compare.NotInTurns}}) {
+		t.Errorf("%+v, %v", results, err)
+	}
+}
+
+// Of many cases, one is as clear as this by chance more often than of one.
+func TestManyCasesNeedMore(t *testing.T) {
+	twenty := func(r *recordtest.Run) {
+		one, samples, results := r.Case(), r.Samples, r.Results
+		r.Header.Plan.Cases, r.Samples, r.Results = nil, nil, nil
+		for index := range uint32(30) {
+			c := &epperfv1.Case{
+				Mode: one.GetMode(), Ranks: one.GetRanks(), TokensOfRank: one.GetTokensOfRank(), Hidden: 128 * (index + 1), Topk: 2,
+				ExpertsPerRank: 2, Passes: one.GetPasses(), Dtype: one.GetDtype(),
+			}
+			r.Header.Plan.Cases = append(r.Header.Plan.Cases, c)
+			for rank := range samples {
+				r.Samples = append(r.Samples, &epperfv1.Samples{CaseIndex: index, Rank: uint32(rank), DurationNs: samples[rank].GetDurationNs()})
+				r.Results = append(r.Results, &epperfv1.RankResult{
+					CaseIndex: index, Rank: uint32(rank), Passed: true, Check: results[rank].GetCheck(), Traffic: results[rank].GetTraffic(),
+				})
+			}
+		}
+	}
+	results, _, err := compare.Records(launches(t, 0, twenty, steady...), launches(t, 1, twenty, slow...), threePercent)
+	if err != nil || len(results) != 30 {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	for _, result := range results {
+		want := []compare.Reason{{Kind: compare.TooFew, Launches: 7}}
+		if result.Verdict != compare.Undecided || !slices.Equal(result.Reasons, want) {
+			t.Fatalf("%s is %s: %v", result.Name, result.Verdict, result.Reasons)
+		}
+	}
+}
+
+func TestCasesOfOneSideAloneAreNamed(t *testing.T) {
+	wide := func(r *recordtest.Run) { r.Case().Hidden = 128 }
+	_, alone, err := compare.Records(launches(t, 0, nil, 1), launches(t, 1, wide, 1), threePercent)
+	if err == nil || len(alone) != 2 {
+		t.Errorf("%v, %v", alone, err)
+	}
+}

@@ -1,0 +1,87 @@
+package page
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+	"strings"
+
+	"github.com/epperf/epperf/go/internal/picture"
+)
+
+// A legend says what a colour, a dash or a mark is.
+type legend struct {
+	Class, Name string
+	// Swatch is a colour of its own, as CSS; "" where the class has one.
+	Swatch template.CSS
+}
+
+// colours is how many there are in the style.
+const colours = 6
+
+var kindClass = map[picture.SeriesKind]string{
+	picture.Measured: "measured", picture.Tail: "tail", picture.Bound: "bound", picture.Steps: "measured",
+}
+
+func drawLines(id string, p *picture.Picture) (template.HTML, []legend) {
+	var xs, ys []float64
+	for _, s := range p.Lines.Series {
+		xs, ys = append(xs, s.X...), append(ys, s.Y...)
+	}
+	x := newScale(p.Lines.X, xs, left, width-right, false)
+	if distinct := slices.Compact(slices.Sorted(slices.Values(xs))); p.Lines.X.Log && len(distinct) <= 2*mostTicks {
+		x.ticks = distinct // a ladder: its own steps say more than round numbers
+	}
+	y := newScale(p.Lines.Y, ys, height-bottom, top, true)
+	d := begin(id, p)
+	d.axes(x, y)
+	var legends []legend
+	for _, s := range p.Lines.Series {
+		class := fmt.Sprintf("%s c%d", kindClass[s.Kind], s.Group%colours)
+		d.put(`<path class="line %s" d="%s"/>`, class, path(s, x, y))
+		if s.Kind != picture.Steps && s.Kind != picture.Bound {
+			for i := range s.X {
+				d.put(`<circle class="mark %s" cx="%.1f" cy="%.1f" r="3.5"/>`, class, x.at(s.X[i]), y.at(s.Y[i]))
+			}
+		}
+		if len(p.Lines.Series) > 1 {
+			legends = append(legends, legend{Class: class, Name: printable(s.Name)})
+		}
+	}
+	return d.end(), legends
+}
+
+func path(s picture.Series, x, y scale) string {
+	var points []string
+	for i := range s.X {
+		px, py := x.at(s.X[i]), y.at(s.Y[i])
+		switch {
+		case i == 0 && s.Kind == picture.Steps:
+			points = append(points, fmt.Sprintf("M%.1f %.1fV%.1f", px, y.at(0), py))
+		case i == 0:
+			points = append(points, fmt.Sprintf("M%.1f %.1f", px, py))
+		case s.Kind == picture.Steps:
+			points = append(points, fmt.Sprintf("H%.1fV%.1f", px, py))
+		default:
+			points = append(points, fmt.Sprintf("L%.1f %.1f", px, py))
+		}
+	}
+	return strings.Join(points, "")
+}
+
+func drawBars(id string, p *picture.Picture) template.HTML {
+	b := p.Bars
+	x := newScale(b.X, []float64{0, float64(len(b.Values) * b.Each)}, left, width-right, false)
+	x.low, x.high = 0, float64(len(b.Values)*b.Each)
+	x.ticks = slices.DeleteFunc(x.ticks, func(tick float64) bool { return tick > x.high })
+	y := newScale(b.Y, append(slices.Clone(b.Values), b.Mean), height-bottom, top, true)
+	d := begin(id, p)
+	d.axes(x, y)
+	for i, value := range b.Values {
+		from, to := x.at(float64(i*b.Each)), x.at(float64((i+1)*b.Each))
+		gap := min(1, (to-from)/5)
+		d.put(`<rect class="bar" x="%.2f" y="%.1f" width="%.2f" height="%.1f"/>`, from, y.at(value), to-from-gap, y.at(0)-y.at(value))
+	}
+	d.put(`<line class="line bound c1" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, left, width-right, y.at(b.Mean), y.at(b.Mean))
+	return d.end()
+}

@@ -1,0 +1,178 @@
+// Package page renders records as one HTML file: no script, nothing from a network, readable in light
+// and dark, on a phone and by a screen reader. What is drawn comes from package picture and what is
+// written from the tables of package report; nothing is computed here but places and colours.
+package page
+
+import (
+	_ "embed"
+	"fmt"
+	"html/template"
+	"io"
+
+	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/picture"
+	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/report"
+	"github.com/epperf/epperf/go/internal/table"
+)
+
+var (
+	//go:embed page.html
+	layout string
+	//go:embed page.css
+	style string
+
+	page = template.Must(template.New("page").Parse(layout))
+)
+
+// content is what the layout shows.
+type content struct {
+	Style    template.CSS
+	Overview grid
+	Together []figure
+	Cases    []section
+	Records  []screen
+}
+
+// A section is one case of one record.
+type section struct {
+	ID, Run, Name string
+	Figures       []figure
+}
+
+// A figure is a picture with what says the same in words.
+type figure struct {
+	ID, Title, About string
+	Drawn            template.HTML
+	Legend           []legend
+	TableTitle       string
+	Table            grid
+}
+
+// A screen is what perf printed of a record.
+type screen struct{ Path, Text string }
+
+// A grid is a table of texts; the first column names the row.
+type grid struct {
+	Head []string
+	Rows [][]string
+}
+
+// Write writes the page of some records.
+func Write(w io.Writer, records []*record.Record) error {
+	all := content{Style: template.CSS(style), Overview: overview(records)}
+	set := picture.Of(records)
+	for i := range set.Together {
+		all.Together = append(all.Together, draw("all", &set.Together[i]))
+	}
+	for number := range set.Cases {
+		c := &set.Cases[number]
+		part := section{ID: fmt.Sprintf("case-%d", number+1), Run: printable(c.Run), Name: printable(c.Name)}
+		for i := range c.Pictures {
+			part.Figures = append(part.Figures, draw(part.ID, &c.Pictures[i]))
+		}
+		all.Cases = append(all.Cases, part)
+	}
+	for _, r := range records {
+		all.Records = append(all.Records, screen{printable(r.Path), string(report.Text(figures.Summarize(r)))})
+	}
+	return page.Execute(w, all)
+}
+
+func draw(of string, p *picture.Picture) figure {
+	f := figure{
+		ID: of + "-" + p.Name, Title: p.Title, About: p.About, TableTitle: p.Table.Title, Table: gridOf(&p.Table),
+	}
+	switch {
+	case p.Lines != nil:
+		f.Drawn, f.Legend = drawLines(f.ID, p)
+	case p.Bars != nil:
+		f.Drawn = drawBars(f.ID, p)
+	default:
+		f.Drawn, f.Legend = drawMatrix(f.ID, p)
+	}
+	return f
+}
+
+// overviewCells are what a case comes to, by where they are in its tables.
+var overviewCells = []struct{ head, table, row, cell string }{
+	{"ranks passed", "verdict", "passed", "passed"},
+	{"wrong rows", "checked", "checked", "wrong"},
+	{"mean latency", "figures", "latency", "avg"},
+	{"slowest p50", "run", "slowest", "p50"},
+	{"slowest p99", "run", "slowest", "p99"},
+	{"bandwidth", "figures", "bandwidth", "avg"},
+	{"share of the limit", "detail", "share", ""},
+}
+
+// overview is a line for each case.
+func overview(records []*record.Record) grid {
+	g := grid{Head: []string{"case", "run", "device", "ranks"}}
+	for _, of := range overviewCells {
+		g.Head = append(g.Head, of.head)
+	}
+	for _, r := range records {
+		document := report.Describe(r)
+		run := &document.Run.Rows[0]
+		id, _ := run.Cell("id")
+		device, _ := run.Cell("device")
+		for i := range document.Cases {
+			c := &document.Cases[i]
+			ranks, _ := c.Shape.Cell("ranks")
+			line := []string{printable(c.Name), worded(run, id), worded(run, device), worded(&c.Shape, ranks)}
+			for _, of := range overviewCells {
+				line = append(line, find(c.Tables, of.table, of.row, of.cell))
+			}
+			g.Rows = append(g.Rows, line)
+		}
+	}
+	return g
+}
+
+// find returns a cell in words; a dash where there is none.
+func find(tables []table.Table, name, row, cell string) string {
+	for _, t := range tables {
+		for i := range t.Rows {
+			if t.Name != name || t.Rows[i].Name != row {
+				continue
+			}
+			if found, ok := t.Rows[i].Cell(cell); ok {
+				return worded(&t.Rows[i], found)
+			}
+		}
+	}
+	return "–"
+}
+
+// gridOf puts each row into a line. Columns are the names of cells, in order of appearance.
+func gridOf(t *table.Table) grid {
+	var g grid
+	labelled := false
+	at := map[string]int{}
+	for i := range t.Rows {
+		labelled = labelled || t.Rows[i].Label != ""
+		for _, cell := range t.Rows[i].Cells {
+			if _, known := at[cell.Name]; !known {
+				at[cell.Name] = len(at)
+				g.Head = append(g.Head, cell.Name)
+			}
+		}
+	}
+	for i := range t.Rows {
+		line := make([]string, len(g.Head))
+		for j := range line {
+			line[j] = "–"
+		}
+		for _, cell := range t.Rows[i].Cells {
+			line[at[cell.Name]] = worded(&t.Rows[i], cell)
+		}
+		if labelled {
+			line = append([]string{printable(t.Rows[i].Label)}, line...)
+		}
+		g.Rows = append(g.Rows, line)
+	}
+	if labelled {
+		g.Head = append([]string{"series"}, g.Head...)
+	}
+	return g
+}

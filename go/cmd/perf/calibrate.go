@@ -19,11 +19,11 @@ func calibrateCommand() *cli.Command {
 		Usage:     "measure what this machine can do at best: memory copies and flags between ranks, on GPUs or CPUs",
 		UsageText: "perf calibrate [flags]",
 		Flags: []cli.Flag{
-			&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
+			&cli.GenericFlag{Name: "num-processes", Value: newDecimal(d.NumProcesses), Usage: "number of ranks on this host, a process each"},
 			&cli.StringFlag{Name: "device", Value: d.Device, Usage: "whose memory: cpu, cuda, or auto for GPUs if this host has any"},
-			&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "channels of a copied row, two bytes each"},
-			&cli.Uint64Flag{Name: "working-set", Value: d.WorkingSetBytes >> 20, Usage: "MiB that a rank reads and writes in one iteration, more than caches hold"},
-			&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations of each way to copy; figures leave out the first"},
+			&cli.GenericFlag{Name: "hidden", Value: newDecimal(d.Hidden), Usage: "channels of a copied row, two bytes each"},
+			&cli.GenericFlag{Name: "working-set", Value: newDecimal(d.WorkingSetBytes >> 20), Usage: "MiB that a rank reads and writes in one iteration, more than caches hold"},
+			&cli.GenericFlag{Name: "iters", Value: newDecimal(d.Iters), Usage: "timed iterations of each way to copy; figures leave out the first"},
 			&cli.GenericFlag{Name: "timeout", Value: newSpan(d.Timeout), Usage: "limit for the whole run, in seconds or as 2m30s"},
 			&cli.GenericFlag{Name: "wait-timeout", Value: newSpan(d.WaitTimeout), Usage: "limit for every wait for a peer's flag"},
 			&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
@@ -44,13 +44,13 @@ func calibrate(c *cli.Context) error {
 	// What counts GPUs is the same as of a run.
 	counted := preflight.CountGPUs(plan.Options{Device: c.String("device")})
 	p, err := plan.NewCalibration(plan.CalibrationOptions{
-		NumProcesses:    c.Int("num-processes"),
+		NumProcesses:    decimalOf[int](c, "num-processes"),
 		Device:          counted.Device,
 		GPUs:            counted.GPUs,
 		NoGPU:           counted.NoGPU,
-		Hidden:          c.Int("hidden"),
-		WorkingSetBytes: min(c.Uint64("working-set"), 1<<40) << 20,
-		Iters:           c.Int("iters"),
+		Hidden:          decimalOf[int](c, "hidden"),
+		WorkingSetBytes: min(decimalOf[uint64](c, "working-set"), 1<<40) << 20,
+		Iters:           decimalOf[int](c, "iters"),
 		Timeout:         spanOf(c, "timeout"),
 		WaitTimeout:     spanOf(c, "wait-timeout"),
 	})

@@ -1,10 +1,6 @@
 package main
 
 import (
-	"errors"
-	"strconv"
-	"time"
-
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/plan"
@@ -16,29 +12,29 @@ import (
 func runFlags() []cli.Flag {
 	d := plan.Defaults()
 	return append([]cli.Flag{
-		&cli.IntFlag{Name: "num-processes", Value: d.NumProcesses, Usage: "number of ranks on this host, a process each"},
+		&cli.GenericFlag{Name: "num-processes", Value: newDecimal(d.NumProcesses), Usage: "number of ranks on this host, a process each"},
 		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
 		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number per rank: 128,0,64"},
-		&cli.IntFlag{Name: "hidden", Value: d.Hidden, Usage: "hidden dimension, a multiple of 8"},
-		&cli.IntFlag{Name: "experts-per-rank", Value: d.ExpertsPerRank, Usage: "experts on each rank"},
-		&cli.IntFlag{Name: "topk", Value: d.Topk, Usage: "experts that each token selects"},
+		&cli.GenericFlag{Name: "hidden", Value: newDecimal(d.Hidden), Usage: "hidden dimension, a multiple of 8"},
+		&cli.GenericFlag{Name: "experts-per-rank", Value: newDecimal(d.ExpertsPerRank), Usage: "experts on each rank"},
+		&cli.GenericFlag{Name: "topk", Value: newDecimal(d.Topk), Usage: "experts that each token selects"},
 		&cli.StringFlag{Name: "nvlink-backend", Value: d.NvlinkBackend, Usage: "how rows reach other ranks: ipc maps memory of one host; nixl maps that of GPUs and moves rows of CPUs, with NIXL; none maps nothing and is TCP on CPUs"},
 		&cli.StringFlag{Name: nixlRootFlag, EnvVars: []string{"EPPERF_NIXL_ROOT"}, Usage: "folder of an unpacked NIXL wheel; without, the one that was built with, then the system's"},
-		&cli.IntFlag{Name: "warmup", Value: d.Warmup, Usage: "iterations before the timed ones"},
-		&cli.IntFlag{Name: "iters", Value: d.Iters, Usage: "timed iterations; figures leave out the first"},
+		&cli.GenericFlag{Name: "warmup", Value: newDecimal(d.Warmup), Usage: "iterations before the timed ones"},
+		&cli.GenericFlag{Name: "iters", Value: newDecimal(d.Iters), Usage: "timed iterations; figures leave out the first"},
 		&cli.BoolFlag{Name: "skip-nic-discovery", Usage: "leave the choice of NICs to UCX; on CPUs there is none to make"},
-		&cli.IntFlag{Name: "nics-per-gpu", Value: 1, Usage: "NICs that each rank on a GPU uses, the nearest first"},
+		&cli.GenericFlag{Name: "nics-per-gpu", Value: newDecimal(1), Usage: "NICs that each rank on a GPU uses, the nearest first"},
 		&cli.StringFlag{Name: "nic-map", Usage: "NICs of GPUs instead of the nearest: 0=mlx5_0,1=mlx5_1+mlx5_2"},
 		&cli.StringFlag{Name: "device", Value: d.Device, Usage: "what ranks compute on: cpu, cuda, or auto for GPUs if this host has any"},
 		&cli.BoolFlag{Name: "shared-gpu", Usage: "let several ranks compute on one GPU: checks what is right, measures nothing"},
-		&cli.IntFlag{Name: "sms", DefaultText: "all", Usage: "streaming multiprocessors of a GPU that operations may use; 0 for all"},
+		&cli.GenericFlag{Name: "sms", Value: newDecimal(0), DefaultText: "all", Usage: "streaming multiprocessors of a GPU that operations may use; 0 for all"},
 		&cli.StringFlag{Name: "dtype", Value: d.Dtype, Usage: "what a token travels to its experts as: fp8 or bf16"},
 		&cli.StringFlag{Name: "layout", Value: d.Layout, Usage: "where received rows lie: expert, rank, flat or contig"},
 		&cli.StringFlag{Name: "combine", Value: d.Combine, Usage: "where a token's selections are summed: rank, or expert for a row each that comes back"},
 		&cli.StringFlag{Name: "quantize", Value: d.Quantize, Usage: "where rows become FP8: inside the dispatch, or outside, so that codes and scales are its input"},
-		&cli.IntFlag{Name: "threads", Value: d.Threads, Usage: "worker threads of each rank"},
+		&cli.GenericFlag{Name: "threads", Value: newDecimal(d.Threads), Usage: "worker threads of each rank"},
 		&cli.StringFlag{Name: "routing", Value: d.Routing, Usage: "how tokens choose experts: " + epperfv1.RoutingForms()},
-		&cli.Uint64Flag{Name: "seed", Value: d.Seed, Usage: "seeds routing, rows and expert outputs"},
+		&cli.GenericFlag{Name: "seed", Value: newDecimal(d.Seed), Usage: "seeds routing, rows and expert outputs"},
 		&cli.GenericFlag{Name: "timeout", Value: newSpan(d.Timeout), Usage: "limit for the whole run, in seconds or as 2m30s"},
 		&cli.GenericFlag{Name: "wait-timeout", Value: newSpan(d.WaitTimeout), Usage: "limit for every wait of the data plane"},
 		&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
@@ -46,7 +42,7 @@ func runFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
 		&cli.BoolFlag{Name: "detail", Usage: "time fresh entries, chained pairs and on GPUs graphs and kernels, too, and say what share of the machine's limit was reached"},
 		&cli.StringFlag{Name: "soak", DefaultText: "none", Usage: "check iterations instead of timing them: how many, as 100000, or for how long, as 10m"},
-		&cli.IntFlag{Name: "soak-check", DefaultText: "auto", Usage: "check one in so many of a soak in full; auto is as many as take half of the time"},
+		&cli.GenericFlag{Name: "soak-check", Value: newDecimal(0), DefaultText: "auto", Usage: "check one in so many of a soak in full; auto is as many as take half of the time"},
 		&cli.StringFlag{Name: "calibration", DefaultText: "newest", Usage: "record of perf calibrate for --detail; else the newest of this machine in the output folder"},
 		&cli.BoolFlag{Name: "explain", Usage: "print plan, memory and bytes, and run nothing"},
 	}, partyFlags()...)
@@ -55,55 +51,29 @@ func runFlags() []cli.Flag {
 // optionsOf reads what runFlags say of the plan.
 func optionsOf(c *cli.Context) plan.Options {
 	return plan.Options{
-		NumProcesses:   c.Int("num-processes"),
+		NumProcesses:   decimalOf[int](c, "num-processes"),
 		Mode:           c.String("mode"),
 		Tokens:         c.String("tokens"),
-		Hidden:         c.Int("hidden"),
-		ExpertsPerRank: c.Int("experts-per-rank"),
-		Topk:           c.Int("topk"),
+		Hidden:         decimalOf[int](c, "hidden"),
+		ExpertsPerRank: decimalOf[int](c, "experts-per-rank"),
+		Topk:           decimalOf[int](c, "topk"),
 		NvlinkBackend:  c.String("nvlink-backend"),
 		Device:         c.String("device"),
 		SharedGPU:      c.Bool("shared-gpu"),
-		SMs:            c.Int("sms"),
+		SMs:            decimalOf[int](c, "sms"),
 		Dtype:          c.String("dtype"),
 		Layout:         c.String("layout"),
 		Combine:        c.String("combine"),
 		Quantize:       c.String("quantize"),
-		Threads:        c.Int("threads"),
+		Threads:        decimalOf[int](c, "threads"),
 		Routing:        c.String("routing"),
-		Seed:           c.Uint64("seed"),
-		Warmup:         c.Int("warmup"),
-		Iters:          c.Int("iters"),
+		Seed:           decimalOf[uint64](c, "seed"),
+		Warmup:         decimalOf[int](c, "warmup"),
+		Iters:          decimalOf[int](c, "iters"),
 		Detail:         c.Bool("detail"),
 		Soak:           c.String("soak"),
-		SoakCheck:      c.Int("soak-check"),
+		SoakCheck:      decimalOf[int](c, "soak-check"),
 		Timeout:        spanOf(c, "timeout"),
 		WaitTimeout:    spanOf(c, "wait-timeout"),
 	}
-}
-
-// A span is a flag's time.Duration that may be typed as a number of seconds.
-type span time.Duration
-
-func newSpan(d time.Duration) *span { return (*span)(&d) }
-
-func (s *span) Set(text string) error {
-	if seconds, err := strconv.ParseUint(text, 10, 31); err == nil {
-		*s = span(time.Duration(seconds) * time.Second)
-		return nil
-	}
-	d, err := time.ParseDuration(text)
-	if err != nil {
-		return errors.New("neither seconds nor a time such as 90s or 2m30s")
-	}
-	*s = span(d)
-	return nil
-}
-
-func (s *span) String() string {
-	return strconv.FormatFloat(time.Duration(*s).Seconds(), 'f', -1, 64) + "s"
-}
-
-func spanOf(c *cli.Context, name string) time.Duration {
-	return time.Duration(*c.Generic(name).(*span))
 }

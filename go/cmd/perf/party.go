@@ -17,8 +17,8 @@ import (
 // partyFlags are the flags of a run on several hosts.
 func partyFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.IntFlag{Name: "nnodes", Value: 1, Usage: "number of launchers, one a host, each with --num-processes ranks"},
-		&cli.IntFlag{Name: "node-rank", Value: 0, Usage: "which of them this one is, from 0; node 0 prints"},
+		&cli.GenericFlag{Name: "nnodes", Value: newDecimal(1), Usage: "number of launchers, one a host, each with --num-processes ranks"},
+		&cli.GenericFlag{Name: "node-rank", Value: newDecimal(0), Usage: "which of them this one is, from 0; node 0 prints"},
 		&cli.StringFlag{Name: "run-id", Usage: "name of the run, the same for all launchers; a scheduler's job and step name it by themselves"},
 		&cli.StringFlag{Name: "host-id", Usage: "tells hosts of one kernel apart, such as network namespaces"},
 		&cli.StringFlag{Name: "etcd-endpoints", Usage: "where launchers meet, as host:port,host:port; without, an etcd server of this run's own"},
@@ -36,7 +36,7 @@ func tlsFlags() []cli.Flag {
 
 // partyOf reads partyFlags.
 func partyOf(c *cli.Context) (conduct.Party, error) {
-	p := conduct.Party{Nodes: c.Int("nnodes"), NodeRank: c.Int("node-rank"), HostID: c.String("host-id")}
+	p := conduct.Party{Nodes: decimalOf[int](c, "nnodes"), NodeRank: decimalOf[int](c, "node-rank"), HostID: c.String("host-id")}
 	if p.Nodes < 1 {
 		return p, command.Usagef("--nnodes=%d: there is at least one", p.Nodes)
 	}

@@ -1,44 +1,14 @@
 package main_test
 
 import (
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/epperf/epperf/go/internal/host/limittest"
 )
-
-// shell has a shell set the stage in the program's process before it becomes the program.
-func (p *program) shell(stage string) {
-	p.Args = append([]string{"sh", "-c", stage + ` && exec "$0" "$@"`, p.Path}, p.Args[1:]...)
-	p.Path = "/bin/sh"
-}
-
-// mounting lets the program's stage mount file systems that nobody else sees, or skips the test.
-func (p *program) mounting(t *testing.T, stage string) {
-	t.Helper()
-	try := exec.Command("/bin/sh", "-c", "mount -t tmpfs -o size=64k tmpfs "+t.TempDir())
-	try.SysProcAttr = ownMounts()
-	if text, err := try.CombinedOutput(); err != nil {
-		t.Skipf("skipped: this machine lets the test mount nothing: %v %s", err, text)
-	}
-	p.shell(stage)
-	p.SysProcAttr = ownMounts()
-}
-
-func ownMounts() *syscall.SysProcAttr {
-	if os.Getuid() == 0 {
-		return &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	}
-	return &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}},
-	}
-}
 
 // What the machine does not give ends the run with one line that says what to do.
 func TestMachineRefuses(t *testing.T) {
@@ -53,18 +23,20 @@ func TestMachineRefuses(t *testing.T) {
 		"space on the disk": {
 			with(small, "--num-processes=4", "--iters=1000", "--output=full"),
 			func(t *testing.T, p *program) {
-				p.mounting(t, "mkdir full && mount -t tmpfs -o size=8k tmpfs full")
+				limittest.Mounting(t, p.Cmd, "mkdir full && mount -t tmpfs -o size=8k tmpfs full")
 			},
 			3 * time.Second, 1, `write record full/.+\.epperf\.partial: .*no space left on device .*--output`, true,
 		},
 		"to write there": {
 			with(small, "--num-processes=2", "--output=sealed"),
-			func(t *testing.T, p *program) { p.mounting(t, "mkdir sealed && mount -t tmpfs -o ro tmpfs sealed") },
+			func(t *testing.T, p *program) {
+				limittest.Mounting(t, p.Cmd, "mkdir sealed && mount -t tmpfs -o ro tmpfs sealed")
+			},
 			time.Second, 1, `create record: open sealed/.+: read-only file system; choose another folder with --output`, false,
 		},
 		"files": {
 			with(small, "--num-processes=8"),
-			func(_ *testing.T, p *program) { p.shell("ulimit -n 100") },
+			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "nofile=100") },
 			time.Second, 2, `8 ranks need 128 open files and the limit is 100; try ulimit -n 128 or fewer --num-processes`, false,
 		},
 		"memory for a rank": {
@@ -72,7 +44,7 @@ func TestMachineRefuses(t *testing.T) {
 			func(t *testing.T, p *program) {
 				// The server of a run's own reserves more address space than this.
 				p.Args = append(p.Args, "--etcd-endpoints="+coordinator(t).endpoint)
-				p.shell("ulimit -v 3000000")
+				limittest.Resources(t, p.Cmd, "as=3072000000")
 			},
 			3 * time.Second, 1, `rank [01] \(pid \d+ on .+\): .*(Cannot allocate memory|out of memory)`, false,
 		},

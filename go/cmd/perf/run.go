@@ -28,7 +28,7 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	nics, err := preflight.NewNICs(c.Bool("skip-nic-discovery"), c.Int("nics-per-gpu"), c.String("nic-map"))
+	nics, err := preflight.NewNICs(c.Bool("skip-nic-discovery"), decimalOf[int](c, "nics-per-gpu"), c.String("nic-map"))
 	if err != nil {
 		return err
 	}

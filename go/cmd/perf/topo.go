@@ -22,7 +22,7 @@ func topoCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "format", Value: "text", Usage: "text or json"},
 			&cli.StringFlag{Name: "check", Usage: "file with what nvidia-smi topo -m, or perf topo, printed: says where it differs"},
-			&cli.IntFlag{Name: "nics-per-gpu", Value: 1, Usage: "NICs that each GPU should use, the nearest first"},
+			&cli.GenericFlag{Name: "nics-per-gpu", Value: newDecimal(1), Usage: "NICs that each GPU should use, the nearest first"},
 			&cli.StringFlag{Name: "sys", Usage: "folder that is read instead of /sys, such as a copy of another machine's; GPUs are those that it has"},
 		},
 		Action: topo,
@@ -33,7 +33,7 @@ func topo(c *cli.Context) error {
 	if c.Args().Present() {
 		return command.Usagef("topo: %q: takes no arguments", c.Args().First())
 	}
-	format, nicsPerGPU := c.String("format"), c.Int("nics-per-gpu")
+	format, nicsPerGPU := c.String("format"), decimalOf[int](c, "nics-per-gpu")
 	if format != "text" && format != "json" {
 		return command.Usagef("--format=%q: not one of text, json", format)
 	}

@@ -53,7 +53,7 @@ func (s System) Describe() *epperfv1.Host {
 // affinity, or fewer where a cgroup's quota is smaller. Part of a CPU is none, but for the first.
 func (s System) UsableCPUs() int {
 	usable := s.AffinityCPUs
-	for _, group := range s.cgroups("cpu") {
+	for _, group := range s.Cgroups("cpu") {
 		quota, period, ok := s.quota(group)
 		if ok && quota >= 0 && period > 0 {
 			usable = min(usable, int(quota/period))
@@ -72,70 +72,6 @@ func (s System) quota(group string) (quota, period int64, ok bool) {
 	quota, quotaErr := strconv.ParseInt(s.line(group+"/cpu.cfs_quota_us"), 10, 64)
 	period, periodErr := strconv.ParseInt(s.line(group+"/cpu.cfs_period_us"), 10, 64)
 	return quota, period, quotaErr == nil && periodErr == nil
-}
-
-// A MemoryLimit is how much more memory this process and its children may use, and who says so.
-type MemoryLimit struct {
-	Bytes uint64
-	By    string // such as "MemAvailable"
-}
-
-// AvailableMemory returns the narrowest limit, or false where the machine tells none.
-func (s System) AvailableMemory() (MemoryLimit, bool) {
-	var limits []MemoryLimit
-	if available := s.kibibytes("MemAvailable"); available > 0 {
-		limits = append(limits, MemoryLimit{available, "MemAvailable"})
-	}
-	for _, group := range s.cgroups("memory") {
-		limit, used := s.count(group+"/memory.max"), s.count(group+"/memory.current")
-		if limit == nil { // version 1, or no limit
-			limit, used = s.count(group+"/memory.limit_in_bytes"), s.count(group+"/memory.usage_in_bytes")
-		}
-		if limit == nil || used == nil {
-			continue
-		}
-		left := *limit - min(*used, *limit)
-		limits = append(limits, MemoryLimit{left, "the limit of cgroup " + strings.TrimPrefix(group, "sys/fs/cgroup")})
-	}
-	if len(limits) == 0 {
-		return MemoryLimit{}, false
-	}
-	return slices.MinFunc(limits, func(a, b MemoryLimit) int {
-		switch {
-		case a.Bytes < b.Bytes:
-			return -1
-		case a.Bytes > b.Bytes:
-			return 1
-		}
-		return 0
-	}), true
-}
-
-// cgroups lists the folders that may limit this process in the controller: its own group and all
-// above it. Inside a container the listed path may not exist; its root then does.
-func (s System) cgroups(controller string) []string {
-	var folders []string
-	for line := range strings.Lines(s.text("proc/self/cgroup")) {
-		// <hierarchy>:<controllers>:<path>; version 2 has no controllers.
-		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
-		if len(parts) != 3 {
-			continue
-		}
-		root := "sys/fs/cgroup"
-		if parts[1] != "" {
-			if !slices.Contains(strings.Split(parts[1], ","), controller) {
-				continue
-			}
-			root += "/" + controller
-		}
-		for path := filepath.Clean("/" + parts[2]); ; path = filepath.Dir(path) {
-			folders = append(folders, strings.TrimSuffix(root+path, "/"))
-			if path == "/" {
-				break
-			}
-		}
-	}
-	return folders
 }
 
 func (s System) text(name string) string {

@@ -34,7 +34,7 @@ func parseRouting(text string) (*epperfv1.Routing, error) {
 	switch kind {
 	case epperfv1.Routing_KIND_ZIPF:
 		exponent, err := strconv.ParseFloat(parameter, 64)
-		if err != nil {
+		if err != nil || strings.ContainsAny(parameter, "xX") { // numbers are decimal
 			return nil, badRouting(strconv.Quote(text), "the exponent is no number", "zipf:1")
 		}
 		routing.ZipfExponent = exponent

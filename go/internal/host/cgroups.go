@@ -1,0 +1,34 @@
+package host
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Cgroups lists the folders that may limit this process in the controller: its own group and all
+// above it. Inside a container the listed path may not exist; its root then does.
+func (s System) Cgroups(controller string) []string {
+	var folders []string
+	for line := range strings.Lines(s.text("proc/self/cgroup")) {
+		// <hierarchy>:<controllers>:<path>; version 2 has no controllers.
+		parts := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(parts) != 3 {
+			continue
+		}
+		root := "sys/fs/cgroup"
+		if parts[1] != "" {
+			if !slices.Contains(strings.Split(parts[1], ","), controller) {
+				continue
+			}
+			root += "/" + controller
+		}
+		for path := filepath.Clean("/" + parts[2]); ; path = filepath.Dir(path) {
+			folders = append(folders, strings.TrimSuffix(root+path, "/"))
+			if path == "/" {
+				break
+			}
+		}
+	}
+	return folders
+}

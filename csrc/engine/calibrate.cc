@@ -31,7 +31,7 @@ Status Calibration::MakeRows(Mapping* rows) const {
 }
 
 Status Calibration::Ready(uint32_t distinct) const {
-  if (context_.regions[0] == nullptr) {
+  if (context_.there[0] == nullptr) {
     return {Code::kState, "calibrate: the rank is not connected"};
   }
   if (distinct == 0 || distinct > landing_.Rows()) {

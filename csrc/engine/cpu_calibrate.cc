@@ -38,7 +38,7 @@ Status CpuCalibration::Copy(Direction direction, uint32_t distinct, uint64_t ite
   EP_TRY(Ready(distinct));
   EP_TRY(OnlyPuts(direction));
   const uint64_t row_bytes = landing_.RowBytes();
-  uint8_t* to = context_.In<uint8_t>(context_.Peer(0), landing_.Row(0));
+  uint8_t* to = context_.At<uint8_t>(context_.Peer(0), landing_.Row(0));
   for (uint64_t i = 0; i < iterations; ++i) {
     if (engine_.device().Aborted()) return {Code::kAborted, "calibrate: told to stop"};
     const uint64_t begin_ns = MonotonicNs();
@@ -61,7 +61,7 @@ Status CpuCalibration::Await(uint64_t turn) {
   // A clock read costs more than a poll.
   constexpr uint32_t kPollsPerClockRead = 16;
   HostDevice& device = engine_.device();
-  const auto* flag = context_.In<const uint64_t>(context_.rank, landing_.Flag());
+  const auto* flag = context_.Own<const uint64_t>(landing_.Flag());
   uint64_t since_ns = 0;
   for (uint32_t misses = 0; device.LoadAcquire(flag) != turn; ++misses) {
     if (device.Aborted()) return RoundTripAborted();
@@ -77,7 +77,7 @@ Status CpuCalibration::Await(uint64_t turn) {
 
 Status CpuCalibration::RoundTrips(uint64_t count, uint64_t* duration_ns) {
   EP_TRY(ReadyForRoundTrips());
-  uint64_t* flag = context_.In<uint64_t>(1 - context_.rank, landing_.Flag());
+  uint64_t* flag = context_.At<uint64_t>(1 - context_.rank, landing_.Flag());
   uint64_t begin_ns = MonotonicNs();
   for (uint64_t i = 0; i < count; ++i) {
     ++turn_;

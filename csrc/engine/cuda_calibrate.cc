@@ -87,7 +87,7 @@ Status CudaCalibration::Copy(Direction direction, uint32_t distinct, uint64_t it
                              uint64_t* duration_ns) {
   EP_TRY(Ready(distinct));
   EP_TRY(engine_.Use());
-  uint8_t* next = context_.In<uint8_t>(context_.Peer(0), landing_.Row(0));
+  uint8_t* next = context_.At<uint8_t>(context_.Peer(0), landing_.Row(0));
   const kernels::CopyArguments arguments = {
       .from = direction == Direction::kGet ? next : source_.As(),
       .to = direction == Direction::kPut ? next : own_.As(),
@@ -122,8 +122,8 @@ Status CudaCalibration::RoundTrips(uint64_t count, uint64_t* duration_ns) {
     EP_TRY(DeviceMemory::Allocate(bytes, "round trips", &trips_ns_));
   }
   *overdue_.get() = 0;
-  EP_TRY(Launch({.mine = context_.In<const uint64_t>(context_.rank, landing_.Flag()),
-                 .peers = context_.In<uint64_t>(1 - context_.rank, landing_.Flag()),
+  EP_TRY(Launch({.mine = context_.Own<const uint64_t>(landing_.Flag()),
+                 .peers = context_.At<uint64_t>(1 - context_.rank, landing_.Flag()),
                  .turn = turn_,
                  .count = static_cast<uint32_t>(count),
                  .first = context_.rank == 0,

@@ -17,7 +17,8 @@ Engine::Engine(const RankConfig& rank, std::unique_ptr<Region> region)
                .epochs = nullptr,
                .error = nullptr,
                .tickets = nullptr,
-               .regions = {}},
+               .region = region->data(),
+               .there = {}},
       region_(std::move(region)) {}
 
 Status Engine::Prepare(RankConfig config, uint32_t workers) {
@@ -101,7 +102,7 @@ Status Engine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
                         doing + " to rank " + std::to_string(rank) + ": read its region's header"));
       EP_TRY(CheckHeader(header, rank));
     }
-    context_.regions[rank] = reached[rank].there;
+    context_.there[rank] = reached[rank].there + context_.layout.PairArea(context_.rank);
   }
   reached_ = std::move(reached);
   connected_ = true;

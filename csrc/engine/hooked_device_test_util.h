@@ -29,7 +29,7 @@ class HookedDevice : public HostDevice {
   }
   void RaiseFlag(const RankContext& context, const Message& message) {
     const auto* word =
-        context.In<const uint64_t>(message.peer, message.Offset(context.layout, context.rank));
+        context.At<const uint64_t>(message.peer, message.Offset(context.layout, context.rank));
     if (before_word) before_word(word);
     if (lose_word && lose_word(word)) return;
     HostDevice::RaiseFlag(context, says_instead ? says_instead(message) : message);

@@ -53,7 +53,7 @@ class Ready {
     const uint32_t bank = BankOf(Next(world.engine(0).epochs().dispatch));
     uint8_t* region = world.engine(0).region();
     const uint8_t* word = region + layout.ChunkWord(bank, 1, 0);
-    auto* meta = reinterpret_cast<RowMeta*>(region + layout.Meta(bank, 1, 0));
+    auto* meta = reinterpret_cast<RowMeta*>(region + layout.PairArea(1) + layout.Meta(bank, 0));
     device(1).before_word = [word, meta, harm = std::move(harm)](const uint64_t* raised) {
       if (reinterpret_cast<const uint8_t*>(raised) == word) harm(meta);
     };
@@ -111,7 +111,8 @@ TEST(ContigMutants, ASourceCountsMoreThanTheOutputHolds) {
   uint8_t* region = world.engine(0).region();
   world.engine(1).device().before_word = [&](const uint64_t* word) {
     if (reinterpret_cast<const uint8_t*>(word) != region + layout.CountsWord(bank, 1)) return;
-    std::fill_n(reinterpret_cast<uint16_t*>(region + layout.Counts(bank, 1)), 3, shape.tokens);
+    std::fill_n(reinterpret_cast<uint16_t*>(region + layout.PairArea(1) + layout.Counts(bank)), 3,
+                shape.tokens);
   };
   const std::vector<Status> statuses = world.Run(kDispatch);
   EXPECT_EQ(statuses[0].code(), Code::kProtocol);

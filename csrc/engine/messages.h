@@ -18,8 +18,8 @@ namespace ep {
 inline std::vector<Extent> DispatchExtents(const Shape& shape, const Layout& layout, uint32_t bank,
                                            uint32_t source, uint32_t rows) {
   std::vector<Extent> extents;
-  ForEachDispatchExtent(shape, layout, bank, source, rows, [&](uint64_t offset, uint64_t bytes) {
-    extents.push_back({offset, bytes});
+  ForEachDispatchExtent(shape, layout, bank, rows, [&](uint64_t offset, uint64_t bytes) {
+    extents.push_back({layout.PairArea(source) + offset, bytes});
   });
   return extents;
 }
@@ -28,8 +28,8 @@ inline std::vector<Extent> DispatchExtents(const Shape& shape, const Layout& lay
 inline std::vector<Extent> CombineExtents(const Layout& layout, uint32_t bank, uint32_t source,
                                           uint32_t rows) {
   std::vector<Extent> extents;
-  ForEachCombineExtent(layout, bank, source, rows, [&](uint64_t offset, uint64_t bytes) {
-    extents.push_back({offset, bytes});
+  ForEachCombineExtent(layout, bank, rows, [&](uint64_t offset, uint64_t bytes) {
+    extents.push_back({layout.PairArea(source) + offset, bytes});
   });
   return extents;
 }

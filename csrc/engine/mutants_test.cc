@@ -47,10 +47,16 @@ class Mutants : public ::testing::Test {
     return reinterpret_cast<T*>(world_.engine(rank).region() + offset);
   }
 
+  // Of what rank 1 writes at rank 0.
+  template <class T>
+  T* From1(uint64_t offset) {
+    return In<T>(0, kLayout.PairArea(1) + offset);
+  }
+
   // What rank 1 sends to rank 0 in the next dispatch.
-  RowMeta* Meta(uint32_t slot) { return In<RowMeta>(0, kLayout.Meta(dispatch_bank_, 1, slot)); }
-  uint8_t* Row(uint32_t slot) { return In<uint8_t>(0, kLayout.Row(dispatch_bank_, 1, slot)); }
-  float* Scales(uint32_t slot) { return In<float>(0, kLayout.Scales(dispatch_bank_, 1, slot)); }
+  RowMeta* Meta(uint32_t slot) { return From1<RowMeta>(kLayout.Meta(dispatch_bank_, slot)); }
+  uint8_t* Row(uint32_t slot) { return From1<uint8_t>(kLayout.Row(dispatch_bank_, slot)); }
+  float* Scales(uint32_t slot) { return From1<float>(kLayout.Scales(dispatch_bank_, slot)); }
   // Rank 1's words at rank 0: of its counts, of all its rows, and of what it sums for rank 0.
   const uint64_t* CountsWord() { return In<uint64_t>(0, kLayout.CountsWord(dispatch_bank_, 1)); }
   const uint64_t* RowsWord() { return In<uint64_t>(0, kLayout.ChunkWord(dispatch_bank_, 1, 0)); }
@@ -212,8 +218,8 @@ TEST_F(Mutants, SendsARowFromTheOtherBank) {
   const uint32_t token = TokenOfSlot(2);
   BeforeRank1Raises(RowsWord(), [this] {
     const uint32_t stale = 1 - dispatch_bank_;
-    std::memcpy(Row(2), In<uint8_t>(0, kLayout.Row(stale, 1, 2)), kLayout.RowBytes());
-    std::memcpy(Scales(2), In<float>(0, kLayout.Scales(stale, 1, 2)), 4 * kShape.ScalesPerRow());
+    std::memcpy(Row(2), From1<uint8_t>(kLayout.Row(stale, 2)), kLayout.RowBytes());
+    std::memcpy(Scales(2), From1<float>(kLayout.Scales(stale, 2)), 4 * kShape.ScalesPerRow());
   });
   const Findings found = world_.RunChecked(kDispatch)[0];
   EXPECT_THAT(found.kind, AnyOf(WrongKind::kDispatchRow, WrongKind::kDispatchScale));
@@ -222,8 +228,8 @@ TEST_F(Mutants, SendsARowFromTheOtherBank) {
 
 TEST_F(Mutants, ReturnsAPartialSumFromTheOtherBank) {
   BeforeRank1Raises(SumsWord(), [this] {
-    std::memcpy(In<uint8_t>(0, kLayout.Partial(combine_bank_, 1, 0)),
-                In<uint8_t>(0, kLayout.Partial(1 - combine_bank_, 1, 0)), 2 * kShape.hidden);
+    std::memcpy(From1<uint8_t>(kLayout.Partial(combine_bank_, 0)),
+                From1<uint8_t>(kLayout.Partial(1 - combine_bank_, 0)), 2 * kShape.hidden);
   });
   const std::vector<Findings> found = world_.RunChecked(kCombine);
   EXPECT_EQ(found[0].wrong, 1u);
@@ -231,7 +237,7 @@ TEST_F(Mutants, ReturnsAPartialSumFromTheOtherBank) {
 }
 
 TEST_F(Mutants, MiscountsTheRowsOfAnExpert) {
-  uint16_t* sent = In<uint16_t>(0, kLayout.Counts(dispatch_bank_, 1));
+  uint16_t* sent = From1<uint16_t>(kLayout.Counts(dispatch_bank_));
   BeforeRank1Raises(CountsWord(), [sent] { ++sent[0]; });
   const Findings found = world_.RunChecked(kDispatch)[0];
   EXPECT_EQ(found.kind, WrongKind::kDispatchCount);
@@ -364,7 +370,7 @@ TEST_F(Mutants, PointsARowOutOfTheOutput) {
 }
 
 TEST_F(Mutants, CountsMoreRowsThanItCanHave) {
-  uint16_t* sent = In<uint16_t>(0, kLayout.Counts(dispatch_bank_, 1));
+  uint16_t* sent = From1<uint16_t>(kLayout.Counts(dispatch_bank_));
   BeforeRank1Raises(CountsWord(), [sent] { sent[0] = kShape.tokens + 1; });
   const std::vector<Status> statuses = world_.Run(kDispatch);
   EXPECT_EQ(statuses[0].code(), Code::kProtocol);

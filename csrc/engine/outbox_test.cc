@@ -64,7 +64,8 @@ class OutboxTest : public testing::Test {
                           .epochs = nullptr,
                           .error = nullptr,
                           .tickets = nullptr,
-                          .regions = {}};
+                          .region = nullptr,
+                          .there = {}};
   Outbox outbox_{&context_, &link_};
 };
 

@@ -16,26 +16,28 @@ struct Section {
 
 inline constexpr size_t kSections = 8;
 
-// The sections of a layout in their order. They tile the region, so each ends where the next
-// begins.
+// The sections of a layout, with those of all pair areas together. They tile the region, so each
+// ends where the next begins.
 inline std::array<Section, kSections> Sections(const Layout& layout) {
+  const uint64_t banks = kBanks * ((layout.SizeBytes() - layout.PairArea(0)) / layout.PairBytes());
   const struct {
     const char* name;
     uint64_t begin;
+    uint64_t times;
   } begins[kSections + 1] = {
-      {"header", 0},
-      {"dispatch words", layout.CountsWord(0, 0)},
-      {"combine words", layout.SumWord(0, 0, 0)},
-      {"counts", layout.Counts(0, 0)},
-      {"row descriptions", layout.Meta(0, 0, 0)},
-      {"scales", layout.Scales(0, 0, 0)},
-      {"rows", layout.Row(0, 0, 0)},
-      {"partial sums", layout.Partial(0, 0, 0)},
-      {nullptr, layout.SizeBytes()},
+      {"header", 0, 1},
+      {"dispatch words", layout.CountsWord(0, 0), 1},
+      {"combine words", layout.SumWord(0, 0, 0), 1},
+      {"counts", layout.PairArea(0) + layout.Counts(0), banks},
+      {"row descriptions", layout.PairArea(0) + layout.Meta(0, 0), banks},
+      {"scales", layout.PairArea(0) + layout.Scales(0, 0), banks},
+      {"rows", layout.PairArea(0) + layout.Row(0, 0), banks},
+      {"partial sums", layout.PairArea(0) + layout.Partial(0, 0), banks},
+      {nullptr, layout.PairArea(0) + layout.BankBytes(), 0},
   };
   std::array<Section, kSections> sections;
   for (size_t i = 0; i < kSections; ++i) {
-    sections[i] = {begins[i].name, begins[i + 1].begin - begins[i].begin};
+    sections[i] = {begins[i].name, begins[i].times * (begins[i + 1].begin - begins[i].begin)};
   }
   return sections;
 }

@@ -145,7 +145,7 @@ class HostDevice {
   // A word has the order itself.
   void Release() {}
   void RaiseFlag(const RankContext& context, const Message& message) {
-    StoreRelease(context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank)),
+    StoreRelease(context.At<uint64_t>(message.peer, message.Offset(context.layout, context.rank)),
                  message.Value());
   }
   void StoreRelease(uint64_t* word, uint64_t value) {

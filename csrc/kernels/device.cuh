@@ -103,7 +103,7 @@ class GpuLanes {
   void Release() { ptx::FenceAcquireReleaseSystem(); }
   void RaiseFlag(const RankContext& context, const Message& message) {
     ptx::StoreRelaxedSystem(
-        context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank)),
+        context.At<uint64_t>(message.peer, message.Offset(context.layout, context.rank)),
         message.Value());
   }
   uint64_t LoadAcquire(const uint64_t* word) { return ptx::LoadAcquireSystem(word); }

@@ -142,7 +142,7 @@ class BitmapPlan {
     const uint32_t lanes_of_expert = device.Match(selects ? expert : alone);
     const bool twice = selects && stdlib::popcount(lanes_of_expert) > 1;
     const bool bad = twice || (id != -1 && !selects);
-    if (bad) bad_token_ = token;
+    bad_token_ = bad ? token : kNoToken;
     if (device.AnyOfCrew(bad)) return nullptr;
 
     const uint32_t rank = selects ? expert / shape_.experts_per_rank : 0;

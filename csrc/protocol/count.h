@@ -15,7 +15,7 @@ template <class Device>
 void PutCount(Device& device, const RankContext& context, uint32_t bank, uint32_t expert,
               uint32_t selections) {
   const uint32_t experts = context.shape.experts_per_rank;
-  auto* counts = context.In<uint16_t>(expert / experts, context.layout.Counts(bank, context.rank));
+  auto* counts = context.There<uint16_t>(expert / experts, context.layout.Counts(bank));
   device.Store(counts + expert % experts, static_cast<uint16_t>(selections));
 }
 

@@ -57,7 +57,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   // others leave, and those that stay here need no bank. Else counts and rows are under way
   // together.
   const bool lands_own = plan.CountsAreOut();
-  dispatch::Pusher<Device, Plan> pusher(device, step, plan, lands_own);
+  dispatch::Pusher<Device, Plan> pusher(device, step, plan);
   dispatch::Receiver<Device> receiver(device, step, !lands_own);
   Waiting waiting = {Op::kDispatch, epoch};
   SignalCrew signals(context, working, pusher, receiver.arrivals());
@@ -73,7 +73,8 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   bool good = true;
   // Whoever has failed still comes along where all of a worker meet.
   EP_ROLLED
-  for (bool first = true, last = false; !last; first = false) {
+  for (bool last = false; !last;) {
+    const bool first = pusher.IsBeforeFirst();
     last = !pusher.NextWindow(device) || together;
     if (first && !lands_own && device.Worker() == 0) {
       TellCounts(device, context, epoch, plan);

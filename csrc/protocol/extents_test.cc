@@ -14,10 +14,10 @@ constexpr Shape kShapes[] = {
     {2, 3, 128, 1, 2, Dtype::kFp8},
 };
 
-// How often the bytes of a region are in a message.
+// How often the bytes of a pair area are in a message.
 class Bytes {
  public:
-  explicit Bytes(const Layout& layout) : times_(layout.SizeBytes()) {}
+  explicit Bytes(const Layout& layout) : times_(layout.PairBytes()) {}
 
   void Add(uint64_t offset, uint64_t bytes) {
     EXPECT_EQ(offset % 4, 0u);
@@ -47,14 +47,14 @@ TEST(Extents, OfADispatchAreItsRowsAndWhatDescribesThem) {
     const Layout layout(shape);
     for (uint32_t rows = 0; rows <= shape.tokens; ++rows) {
       Bytes bytes(layout);
-      ForEachDispatchExtent(shape, layout, 1, 1, rows,
+      ForEachDispatchExtent(shape, layout, 1, rows,
                             [&](uint64_t offset, uint64_t size) { bytes.Add(offset, size); });
-      EXPECT_TRUE(bytes.Take(layout.Counts(1, 1), 2 * shape.experts_per_rank));
+      EXPECT_TRUE(bytes.Take(layout.Counts(1), 2 * shape.experts_per_rank));
       for (uint32_t slot = 0; slot < rows; ++slot) {
-        EXPECT_TRUE(bytes.Take(layout.Meta(1, 1, slot), layout.MetaStride()));
-        EXPECT_TRUE(bytes.Take(layout.Row(1, 1, slot), layout.RowBytes()));
-        const uint64_t scales = layout.Scales(1, 1, slot);
-        EXPECT_TRUE(bytes.Take(scales, layout.Scales(1, 1, slot + 1) - scales));
+        EXPECT_TRUE(bytes.Take(layout.Meta(1, slot), layout.MetaStride()));
+        EXPECT_TRUE(bytes.Take(layout.Row(1, slot), layout.RowBytes()));
+        const uint64_t scales = layout.Scales(1, slot);
+        EXPECT_TRUE(bytes.Take(scales, layout.Scales(1, slot + 1) - scales));
       }
       EXPECT_LT(bytes.Left(), 4u) << "but for the padding of counts";
     }
@@ -68,12 +68,12 @@ TEST(Extents, OfACombineAreTheSumsOfItsRows) {
       const Layout layout(shape);
       for (uint32_t rows = 0; rows <= shape.tokens; ++rows) {
         Bytes bytes(layout);
-        ForEachCombineExtent(layout, 0, 1, rows,
+        ForEachCombineExtent(layout, 0, rows,
                              [&](uint64_t offset, uint64_t size) { bytes.Add(offset, size); });
         for (uint32_t i = 0; i < rows * shape.PartialsPerRow(); ++i) {
           const uint32_t slot = i / shape.PartialsPerRow();
           EXPECT_TRUE(
-              bytes.Take(layout.Partial(0, 1, slot, i % shape.PartialsPerRow()), 2 * shape.hidden));
+              bytes.Take(layout.Partial(0, slot, i % shape.PartialsPerRow()), 2 * shape.hidden));
         }
         EXPECT_EQ(bytes.Left(), 0u);
       }

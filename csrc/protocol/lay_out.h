@@ -87,19 +87,18 @@ class Receiver {
     const Layout& layout = context.layout;
     const uint32_t channel_bytes = ChannelBytes();
     const uint32_t most = Device::kHeldBytes / channel_bytes;
-    const auto* row = context.In<const uint8_t>(context.rank, layout.Row(step_.bank, source, slot));
+    // Where the bank begins: one address that all three share, as a GPU has no register to spare.
+    const auto* bank = context.Here<const uint8_t>(source, layout.Counts(step_.bank));
+    const auto* row = bank + layout.Row(0, slot);
     const auto read = [&](uint32_t at) {
       const Piece step = Pieces::Step(piece, at, most);
       return device.Read(row + step.first * channel_bytes, step.count * channel_bytes);
     };
     auto held = read(piece.first);
-    const auto* scales =
-        context.In<const float>(context.rank, layout.Scales(step_.bank, source, slot));
+    const auto* scales = reinterpret_cast<const float*>(bank + layout.Scales(0, slot));
     const auto held_scales = device.ReadScales(
         scales + piece.FirstScale(), context.shape.dtype == Dtype::kFp8 ? piece.Scales() : 0);
-    device.Load(step_.working.crew->meta,
-                context.In<const uint8_t>(context.rank, layout.Meta(step_.bank, source, slot)),
-                layout.MetaStride());
+    device.Load(step_.working.crew->meta, bank + layout.Meta(0, slot), layout.MetaStride());
     const uint32_t copies = FindCopies(device, step_, source, slot);
     if (copies == 0) return false;
     const uint32_t* rows = step_.working.crew->rows;

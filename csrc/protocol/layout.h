@@ -4,18 +4,21 @@
 // Nothing else states it: bodies ask here, and transports are told a size. B banks, R ranks,
 // T tokens, K chunks, k top-k, L local experts, H hidden:
 //
-//   +--------+-------------+---------+---------+-----------+--------------+---------+------------+
-//   | header | dispatch    | combine | counts  | metas     | scales       | rows    | partials   |
-//   | 4 KiB  | words       | words   |         |           | (FP8)        |         |            |
-//   |        | B R         | B R     | B R     | B R T     | B R T        | B R T   | B R T P    |
-//   |        | x 8 (1 + K) | x 8 K   | x 2 L   | x 8 + 8 k | x 4 H / 128  | x H, 2H | x 2 H      |
-//   +--------+-------------+---------+---------+-----------+--------------+---------+------------+
+//   +--------+-------------+---------+---------------------------------------------------------+
+//   | header | dispatch    | combine | pair areas, R of                                        |
+//   | 4 KiB  | words       | words   | B x { counts | metas | scales | rows | partials }       |
+//   |        |             |         |       |        |       | (FP8)  |      |                |
+//   |        | B R         | B R     |       | 1      | T     | T      | T    | T P            |
+//   |        | x 8 (1 + K) | x 8 K   |       | x 2 L  | x 8 + | x 4 H  | x H, | x 2 H          |
+//   |        |             |         |       |        | 8 k   | / 128  | 2 H  |                |
+//   +--------+-------------+---------+---------------------------------------------------------+
 //
-// Entry [bank][peer] of every section is written by that peer alone: its words, how many selections
-// it has for each local expert, its rows, once each, whatever the number of experts here; and the
-// partial sums that its experts made of this rank's rows, [slot][P]: one a row, or where nothing is
-// summed there one a selection, of which P are the most.
-// The words of an entry begin on a 128-byte line of their own, so that peers never share one.
+// A pair area is what one peer writes: how many selections it has for each local expert, its rows,
+// once each, whatever the number of experts here; and the partial sums that its experts made of
+// this rank's rows, [slot][P]: one a row, or where nothing is summed there one a selection, of
+// which P are the most. It is all that two ranks need to share, besides their words, and lies at
+// any address, so its offsets count from its own begin. Words [bank][peer] are that peer's alone,
+// too. Those of an entry begin on a 128-byte line of their own, so that peers never share one.
 #ifndef CSRC_PROTOCOL_LAYOUT_H_
 #define CSRC_PROTOCOL_LAYOUT_H_
 
@@ -33,7 +36,7 @@ struct RegionHeader {
   uint32_t rank;
   uint32_t zero;
 };
-inline constexpr uint64_t kRegionMagic = 0x3230466572507045;  // "EpPreF02"
+inline constexpr uint64_t kRegionMagic = 0x3330466572507045;  // "EpPreF03"
 
 class Layout {
  public:
@@ -42,22 +45,23 @@ class Layout {
       : ranks_(shape.ranks),
         tokens_(shape.tokens),
         partials_per_row_(shape.PartialsPerRow()),
+        chunk_tokens_(shape.chunk_tokens),
         row_bytes_(shape.dtype == Dtype::kFp8 ? shape.hidden : 2ull * shape.hidden),
         way_(uint64_t{static_cast<uint32_t>(shape.layout)} << 32 |
              static_cast<uint32_t>(shape.sum)),
-        chunk_tokens_(shape.chunk_tokens),
-        dispatch_word_{kHeaderBytes, RoundUp(kWordBytes * (1 + shape.Chunks()), kLineBytes)},
+        dispatch_word_{kHeaderBytes, Stride(kWordBytes * (1 + shape.Chunks()), kLineBytes)},
         combine_word_{EndOf(dispatch_word_, Pairs()),
-                      RoundUp(kWordBytes * shape.Chunks(), kLineBytes)},
-        count_{EndOf(combine_word_, Pairs()),
-               RoundUp(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
-        meta_{EndOf(count_, Pairs()), RoundUp(RowMeta::SizeBytes(shape.topk), kVectorBytes)},
-        scale_{EndOf(meta_, Slots()),
+                      Stride(kWordBytes * shape.Chunks(), kLineBytes)},
+        count_{0, Stride(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
+        meta_{EndOf(count_, 1), Stride(RowMeta::SizeBytes(shape.topk), kVectorBytes)},
+        scale_{EndOf(meta_, tokens_),
                shape.dtype == Dtype::kFp8
-                   ? RoundUp(sizeof(float) * shape.ScalesPerRow(), kVectorBytes)
+                   ? Stride(sizeof(float) * shape.ScalesPerRow(), kVectorBytes)
                    : 0},
-        row_{EndOf(scale_, Slots()), RoundUp(row_bytes_, kVectorBytes)},
-        partial_{EndOf(row_, Slots()), 2ull * shape.hidden} {}
+        row_{EndOf(scale_, tokens_), Stride(row_bytes_, kVectorBytes)},
+        partial_{EndOf(row_, tokens_), 2 * shape.hidden},
+        bank_bytes_(EndOf(partial_, tokens_ * partials_per_row_)),
+        pairs_(EndOf(combine_word_, Pairs())) {}
 
   // How many rows a source sends in all.
   constexpr uint64_t CountsWord(uint32_t bank, uint32_t source) const {
@@ -71,32 +75,29 @@ class Layout {
   constexpr uint64_t SumWord(uint32_t bank, uint32_t expert_rank, uint32_t chunk) const {
     return At(combine_word_, Pair(bank, expert_rank)) + kWordBytes * chunk;
   }
+  // Where what `peer` writes lies in a region.
+  constexpr uint64_t PairArea(uint32_t peer) const { return pairs_ + peer * PairBytes(); }
+  constexpr uint64_t PairBytes() const { return kBanks * bank_bytes_; }
+  constexpr uint64_t BankBytes() const { return bank_bytes_; }
+
+  // From here on, in a pair area.
+  constexpr uint64_t Bank(uint32_t bank) const { return bank == 0 ? 0 : bank_bytes_; }
   // uint16_t [experts_per_rank].
-  constexpr uint64_t Counts(uint32_t bank, uint32_t source) const {
-    return At(count_, Pair(bank, source));
-  }
-  constexpr uint64_t Meta(uint32_t bank, uint32_t source, uint32_t slot) const {
-    return At(meta_, Slot(bank, source, slot));
-  }
+  constexpr uint64_t Counts(uint32_t bank) const { return In(bank, count_, 0); }
+  constexpr uint64_t Meta(uint32_t bank, uint32_t slot) const { return In(bank, meta_, slot); }
   // float [ScalesPerRow]; FP8 only.
-  constexpr uint64_t Scales(uint32_t bank, uint32_t source, uint32_t slot) const {
-    return At(scale_, Slot(bank, source, slot));
-  }
-  constexpr uint64_t Row(uint32_t bank, uint32_t source, uint32_t slot) const {
-    return At(row_, Slot(bank, source, slot));
-  }
-  // BF16 [hidden]. `slot` is this rank's row's at `expert_rank`, `i` below
-  // Shape::PartialsPerRow().
-  constexpr uint64_t Partial(uint32_t bank, uint32_t expert_rank, uint32_t slot,
-                             uint32_t i = 0) const {
-    return At(partial_, Slot(bank, expert_rank, slot) * partials_per_row_ + i);
+  constexpr uint64_t Scales(uint32_t bank, uint32_t slot) const { return In(bank, scale_, slot); }
+  constexpr uint64_t Row(uint32_t bank, uint32_t slot) const { return In(bank, row_, slot); }
+  // BF16 [hidden]. `slot` is this rank's row's at the peer, `i` below Shape::PartialsPerRow().
+  constexpr uint64_t Partial(uint32_t bank, uint32_t slot, uint32_t i = 0) const {
+    return In(bank, partial_, slot * partials_per_row_ + i);
   }
 
   constexpr uint64_t MetaStride() const { return meta_.stride; }
   // Bytes of one dispatched row's payload.
   constexpr uint64_t RowBytes() const { return row_bytes_; }
   // The offset one past the end, so it cannot disagree with the others.
-  constexpr uint64_t SizeBytes() const { return EndOf(partial_, Slots() * partials_per_row_); }
+  constexpr uint64_t SizeBytes() const { return PairArea(ranks_); }
 
   // Equal only where all offsets are, and where ranks mean the same by what comes back and by a
   // word; FNV-1a over what determines them.
@@ -122,40 +123,44 @@ class Layout {
   static constexpr uint64_t kVectorBytes = 16;
   static_assert(sizeof(RegionHeader) <= kHeaderBytes);
 
+  // Of at most 2^32 entries, so that an entry is one product of 32 bits each.
   struct Section {
     uint64_t offset;
-    uint64_t stride;
+    uint32_t stride;
   };
 
-  constexpr uint64_t Pairs() const { return uint64_t{kBanks} * ranks_; }
-  constexpr uint64_t Slots() const { return Pairs() * tokens_; }
-  constexpr uint64_t Pair(uint32_t bank, uint32_t peer) const {
-    return uint64_t{bank} * ranks_ + peer;
+  constexpr uint32_t Pairs() const { return kBanks * ranks_; }
+  constexpr uint32_t Pair(uint32_t bank, uint32_t peer) const { return bank * ranks_ + peer; }
+  constexpr uint64_t In(uint32_t bank, const Section& section, uint32_t entry) const {
+    return At(section, entry) + Bank(bank);
   }
-  constexpr uint64_t Slot(uint32_t bank, uint32_t peer, uint32_t slot) const {
-    return Pair(bank, peer) * tokens_ + slot;
+  static constexpr uint64_t At(const Section& section, uint32_t entry) {
+    return section.offset + uint64_t{entry} * section.stride;
   }
-  static constexpr uint64_t At(const Section& section, uint64_t entry) {
-    return section.offset + entry * section.stride;
+  static constexpr uint32_t Stride(uint64_t bytes, uint64_t multiple) {
+    return static_cast<uint32_t>(RoundUp(bytes, multiple));
   }
   // Sections begin on a line of their own.
-  static constexpr uint64_t EndOf(const Section& section, uint64_t entries) {
+  static constexpr uint64_t EndOf(const Section& section, uint32_t entries) {
     return RoundUp(At(section, entries), kLineBytes);
   }
 
-  uint64_t ranks_;
-  uint64_t tokens_;
-  uint64_t partials_per_row_;
+  uint32_t ranks_;
+  uint32_t tokens_;
+  uint32_t partials_per_row_;
+  uint32_t chunk_tokens_;
   uint64_t row_bytes_;
   uint64_t way_;  // layout and sum
-  uint64_t chunk_tokens_;
   Section dispatch_word_;
   Section combine_word_;
+  // Of a bank of a pair area.
   Section count_;
   Section meta_;
   Section scale_;
   Section row_;
   Section partial_;
+  uint64_t bank_bytes_;
+  uint64_t pairs_;  // where their areas begin
 };
 
 }  // namespace ep

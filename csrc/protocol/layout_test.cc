@@ -18,12 +18,16 @@ constexpr Layout kSeedLayout(kSeed);
 // The last entry of a section ends where the next section begins, but for padding to a line.
 static_assert(kSeedLayout.CountsWord(0, 0) == 4096);
 static_assert(kSeedLayout.CountsWord(1, 7) + 128 == kSeedLayout.SumWord(0, 0, 0));
-static_assert(kSeedLayout.SumWord(1, 7, 0) + 128 == kSeedLayout.Counts(0, 0));
-static_assert(kSeedLayout.Counts(1, 7) + 128 == kSeedLayout.Meta(0, 0, 0));
-static_assert(kSeedLayout.Meta(1, 7, 127) + 80 == kSeedLayout.Scales(0, 0, 0));
-static_assert(kSeedLayout.Scales(1, 7, 127) + 224 == kSeedLayout.Row(0, 0, 0));
-static_assert(kSeedLayout.Row(1, 7, 127) + 7168 == kSeedLayout.Partial(0, 0, 0));
-static_assert(kSeedLayout.Partial(1, 7, 127) + 14336 == kSeedLayout.SizeBytes());
+static_assert(kSeedLayout.SumWord(1, 7, 0) + 128 == kSeedLayout.PairArea(0));
+static_assert(kSeedLayout.PairArea(7) + kSeedLayout.PairBytes() == kSeedLayout.SizeBytes());
+// And of a bank of a pair area.
+static_assert(kSeedLayout.Counts(0) == 0);
+static_assert(kSeedLayout.Counts(1) + 128 == kSeedLayout.Meta(1, 0));
+static_assert(kSeedLayout.Meta(1, 127) + 80 == kSeedLayout.Scales(1, 0));
+static_assert(kSeedLayout.Scales(1, 127) + 224 == kSeedLayout.Row(1, 0));
+static_assert(kSeedLayout.Row(1, 127) + 7168 == kSeedLayout.Partial(1, 0));
+static_assert(kSeedLayout.Partial(0, 127) + 14336 == kSeedLayout.BankBytes());
+static_assert(kSeedLayout.Partial(1, 127) + 14336 == kSeedLayout.PairBytes());
 
 TEST(Layout, TakesWhatItsTableSays) {
   // docs/architecture.md: 44.7 MB of FP8 and 59.3 MB of BF16 rows at the seed's shape.
@@ -37,11 +41,11 @@ TEST(Layout, KeepsAPartialForEachSelectionWhereNoneIsSummed) {
   Shape shape = kSeed;
   shape.sum = CombineSum::kExpert;
   const Layout layout(shape);
-  EXPECT_EQ(layout.Partial(0, 0, 0), kSeedLayout.Partial(0, 0, 0));
-  EXPECT_EQ(layout.Partial(0, 0, 0, 7) + 2 * shape.hidden, layout.Partial(0, 0, 1));
-  EXPECT_EQ(layout.Partial(1, 7, 127, 7) + 2 * shape.hidden, layout.SizeBytes());
+  EXPECT_EQ(layout.Partial(0, 0), kSeedLayout.Partial(0, 0));
+  EXPECT_EQ(layout.Partial(0, 0, 7) + 2 * shape.hidden, layout.Partial(0, 1));
+  EXPECT_EQ(layout.Partial(1, 127, 7) + 2 * shape.hidden, layout.PairBytes());
   shape.experts_per_rank = 3;  // a token has no more here
-  EXPECT_EQ(Layout(shape).Partial(0, 0, 0, 2) + 2 * shape.hidden, Layout(shape).Partial(0, 0, 1));
+  EXPECT_EQ(Layout(shape).Partial(0, 0, 2) + 2 * shape.hidden, Layout(shape).Partial(0, 1));
 }
 
 TEST(Shapes, RefuseRowsOfExpertsThatNobodyKeeps) {
@@ -69,10 +73,11 @@ TEST(Layout, AlignsRowsToLines) {
     for (const Dtype dtype : {Dtype::kFp8, Dtype::kBf16}) {
       const Layout layout({3, 5, hidden, 7, 3, dtype});
       for (uint32_t slot = 0; slot < 5; ++slot) {
-        EXPECT_EQ(layout.Row(1, 2, slot) % 128, 0u);
-        EXPECT_EQ(layout.Partial(1, 2, slot) % 128, 0u);
-        EXPECT_EQ(layout.Scales(1, 2, slot) % 16, 0u);
-        EXPECT_EQ(layout.Meta(1, 2, slot) % 16, 0u);
+        EXPECT_EQ(layout.PairArea(slot % 3) % 128, 0u);
+        EXPECT_EQ(layout.Row(1, slot) % 128, 0u);
+        EXPECT_EQ(layout.Partial(1, slot) % 128, 0u);
+        EXPECT_EQ(layout.Scales(1, slot) % 16, 0u);
+        EXPECT_EQ(layout.Meta(1, slot) % 16, 0u);
       }
     }
   }
@@ -111,14 +116,14 @@ Shape Chunked(uint32_t tokens, uint32_t chunk_tokens) {
 const Shape kChunked[] = {Chunked(1, 1),  Chunked(15, 1),  Chunked(16, 1),
                           Chunked(17, 1), Chunked(100, 3), Chunked(100, kMaxTokens)};
 
-TEST(Words, TileTheirSectionsBetweenHeaderAndCounts) {
+TEST(Words, TileTheirSectionsBetweenHeaderAndPairAreas) {
   for (const Shape& shape : kChunked) {
     const Layout layout(shape);
     std::set<uint64_t> offsets;
     for (const Words::Word& word : Words(shape).all) {
       EXPECT_EQ(word.offset % sizeof(uint64_t), 0u);
       EXPECT_GE(word.offset, layout.CountsWord(0, 0));
-      EXPECT_LE(word.offset + sizeof(uint64_t), layout.Counts(0, 0));
+      EXPECT_LE(word.offset + sizeof(uint64_t), layout.PairArea(0));
       EXPECT_TRUE(offsets.insert(word.offset).second) << "two words in one place";
     }
     EXPECT_EQ(offsets.size(), kBanks * shape.ranks * (1 + 2 * shape.Chunks()));
@@ -151,7 +156,7 @@ TEST(Words, ShareNoLineWithAnotherEntrys) {
 TEST(Layout, CountsBeyond32Bits) {
   const Layout layout({64, 65535, 7168, 4, 8, Dtype::kBf16});
   EXPECT_GT(layout.SizeBytes(), uint64_t{1} << 37);
-  EXPECT_GT(layout.Partial(1, 63, 65534), layout.Row(1, 63, 65534));
+  EXPECT_GT(layout.PairArea(63) + layout.Partial(1, 65534), uint64_t{1} << 37);
 }
 
 TEST(Layout, HashesEverythingThatMattersToPeers) {

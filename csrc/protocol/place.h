@@ -43,8 +43,7 @@ inline uint32_t WhoCountsTooMany(const Step& step) {
   const Shape& shape = context.shape;
   EP_ROLLED
   for (uint32_t source = 0; source < shape.ranks; ++source) {
-    const auto* counts =
-        context.In<const uint16_t>(context.rank, context.layout.Counts(step.bank, source));
+    const auto* counts = context.Here<const uint16_t>(source, context.layout.Counts(step.bank));
     uint64_t sum = 0;
     EP_ROLLED
     for (uint32_t x = 0; x < shape.experts_per_rank; ++x) sum += counts[x];
@@ -105,8 +104,8 @@ bool PlaceSources(Device& device, const Step& step) {
   EP_ROLLED
   for (uint32_t i = device.Thread(); i < context.shape.Experts(); i += device.Threads()) {
     const uint32_t source = i / experts;
-    const uint32_t count = context.In<const uint16_t>(
-        context.rank, context.layout.Counts(step.bank, source))[i % experts];
+    const uint32_t count =
+        context.Here<const uint16_t>(source, context.layout.Counts(step.bank))[i % experts];
     places.first_row[i] = count;
     if (count <= context.shape.tokens) continue;
     Fail(device, context, {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, count, 0, 0});

@@ -69,39 +69,38 @@ void KeepDestinations(Device& device, const Step& step, uint32_t token, const To
 template <class Device, class Plan>
 class Pusher {
  public:
-  // With `lands_own`, this rank's own rows go to the output, and `step.working.places` is filled
-  // before the first is pushed; else they go through the bank as if to a peer.
-  Pusher(Device& device, const Step& step, Plan& plan, bool lands_own)
+  // Where the counts are out, this rank's own rows go to the output, and `step.working.places` is
+  // filled before the first is pushed; else they go through the bank as if to a peer.
+  Pusher(Device& device, const Step& step, Plan& plan)
       : step_(step),
         plan_(plan),
-        lands_own_(lands_own),
         share_(ChunksOfWorker(device, step.context.shape)),
-        full_(FullChunks(step.context.shape, step.input.tokens, share_)),
         first_(share_.begin * ChunkTokens()),
-        end_(full_ == 0 ? first_ : EndToken(share_.begin + full_ - 1)),
-        window_(first_),
+        end_(first_ + TokensOf(step.context.shape, step.input.tokens, share_)),
         queue_(step.working.mail.taken) {}
 
   // Announces this worker's chunks without tokens, by all its lanes.
   EP_INLINE void RaiseEmpty(Device& device) {
     const uint32_t ranks = step_.context.shape.ranks;
-    const uint32_t count = (share_.Count() - full_) * ranks;
+    const uint32_t count = (share_.Count() - Chunks()) * ranks;
     EP_ROLLED
     for (uint32_t i = device.Thread(); i < count; i += device.Threads()) {
-      RaiseFlag(device, i % ranks, share_.begin + full_ + i / ranks, {0, 0});
+      RaiseFlag(device, i % ranks, share_.begin + Chunks() + i / ranks, {0, 0});
     }
   }
 
+  bool IsBeforeFirst() const { return window_ == kBeforeFirst; }
   // Windows of tokens that this worker looks at one after the other.
   uint32_t Windows() const {
     return (end_ - first_ + plan_.WindowTokens() - 1) / plan_.WindowTokens();
   }
   // Looks at the next window, by all lanes of the worker. Returns false if there is none; there is
-  // always one.
+  // always a first one.
   EP_INLINE bool NextWindow(Device& device) {
-    const bool is_first = window_ == first_ && !loaded_;
-    if (!is_first && window_ >= end_) return false;
-    loaded_ = true;
+    if (IsBeforeFirst())
+      window_ = first_;
+    else if (window_ >= end_)
+      return false;
     const uint32_t left = end_ - window_;
     const uint32_t tokens = left < plan_.WindowTokens() ? left : plan_.WindowTokens();
     plan_.Load(device, step_.input.topk_idx, step_.input.tokens, end_ == first_ ? 0 : window_,
@@ -116,8 +115,7 @@ class Pusher {
 
   // Whether a piece of the window is left for this crew, which pushes.
   EP_INLINE bool Left(Device& device) {
-    if (!begun_) queue_.Next(device);
-    begun_ = true;
+    if (!queue_.Begun()) queue_.Next(device);
     return queue_.At() < (window_ - first_) * step_.working.out.count;
   }
 
@@ -140,7 +138,7 @@ class Pusher {
   }
 
   // A Sender of csrc/protocol/signal.h.
-  uint32_t Chunks() const { return full_; }
+  uint32_t Chunks() const { return (end_ - first_ + ChunkTokens() - 1) / ChunkTokens(); }
   uint32_t Work(uint32_t n) const {
     return (EndToken(share_.begin + n) - FirstToken(share_.begin + n)) * step_.working.out.count;
   }
@@ -156,16 +154,20 @@ class Pusher {
   }
 
  private:
+  static constexpr uint32_t kBeforeFirst = 0xFFFFFFFF;
+
+  bool LandsOwn() const { return plan_.CountsAreOut(); }
   uint32_t ChunkTokens() const { return step_.context.shape.chunk_tokens; }
   uint32_t FirstToken(uint32_t chunk) const { return chunk * ChunkTokens(); }
   uint32_t EndToken(uint32_t chunk) const {
     const uint32_t end = FirstToken(chunk) + ChunkTokens();
     return end < step_.input.tokens ? end : step_.input.tokens;
   }
-  static uint32_t FullChunks(const Shape& shape, uint32_t tokens, Share share) {
-    const uint32_t full = (tokens + shape.chunk_tokens - 1) / shape.chunk_tokens;
-    const uint32_t end = full < share.end ? full : share.end;
-    return end > share.begin ? end - share.begin : 0;
+  static uint32_t TokensOf(const Shape& shape, uint32_t tokens, Share share) {
+    const uint32_t first = share.begin * shape.chunk_tokens;
+    const uint32_t most = share.Count() * shape.chunk_tokens;
+    const uint32_t left = tokens > first ? tokens - first : 0;
+    return left < most ? left : most;
   }
 
   // Where a chunk's slots begin, and behind the last one all later ones'.
@@ -193,10 +195,10 @@ class Pusher {
     auto fetched =
         device.Fetch(context.shape, channels,
                      outside ? Piece{} : Pieces::Step(piece, piece.first, Device::kHeldChannels));
-    const TokenPlan* plan = plan_.Find(device, token, piece.first == 0 || lands_own_);
+    const TokenPlan* plan = plan_.Find(device, token, piece.first == 0 || LandsOwn());
     if (plan == nullptr) return BadToken(device);
     uint32_t copies = 0;
-    if (lands_own_ && !FindOwn(device, token, *plan, piece, &copies)) return false;
+    if (LandsOwn() && !FindOwn(device, token, *plan, piece, &copies)) return false;
     if (piece.first == 0) DescribeToAll(device, token, *plan);
     EP_ROLLED
     for (uint32_t at = piece.first; plan->destination_count > 0;) {
@@ -261,8 +263,8 @@ class Pusher {
       if (i < peers) {
         if (d == plan.destination_count) d = 0;
         const Destination to = plan.destinations[d++];
-        payload = context.In<uint8_t>(to.rank, layout.Row(step_.bank, context.rank, to.slot));
-        scales = context.In<float>(to.rank, layout.Scales(step_.bank, context.rank, to.slot));
+        payload = context.There<uint8_t>(to.rank, layout.Row(step_.bank, to.slot));
+        scales = context.There<float>(to.rank, layout.Scales(step_.bank, to.slot));
       } else {
         const uint64_t to = step_.working.crew->rows[i - peers];
         payload = step_.output.rows + to * layout.RowBytes();
@@ -278,9 +280,9 @@ class Pusher {
     EP_ROLLED
     for (uint32_t d = 0; d < plan.destination_count; ++d) {
       const Destination to = plan.destinations[d];
-      if (lands_own_ && to.rank == context.rank) continue;
-      const uint64_t meta = context.layout.Meta(step_.bank, context.rank, to.slot);
-      Describe(device, step_, token, plan, d, context.In<RowMeta>(to.rank, meta),
+      if (LandsOwn() && to.rank == context.rank) continue;
+      const uint64_t meta = context.layout.Meta(step_.bank, to.slot);
+      Describe(device, step_, token, plan, d, context.There<RowMeta>(to.rank, meta),
                [&](auto* at, const auto& value) { device.Store(at, value); });
     }
     KeepDestinations(device, step_, token, plan);
@@ -296,15 +298,11 @@ class Pusher {
 
   const Step& step_;
   Plan& plan_;
-  const bool lands_own_;
   const Share share_;
-  const uint32_t full_;   // of which so many have tokens
   const uint32_t first_;  // token of this worker
   const uint32_t end_;
-  uint32_t window_;  // where the next one begins
-  bool loaded_ = false;
-  bool begun_ = false;
-  uint32_t chunk_ = 0xFFFFFFFF;  // of the last piece
+  uint32_t window_ = kBeforeFirst;  // where the next one begins
+  uint32_t chunk_ = 0xFFFFFFFF;     // of the last piece
   Queue<Device> queue_;
 };
 

@@ -1,4 +1,4 @@
-// One rank as its operations see it: the shape, everyone's mapped regions, and how far it is.
+// One rank as its operations see it: the shape, what it shares with its peers, and how far it is.
 //
 // A rank has one or more workers (threads on a CPU, thread blocks on a GPU), which all run the
 // same operation and share its rows. They never wait for each other but through words, and each
@@ -34,12 +34,29 @@ struct RankContext {
   EpochState* epochs;
   ErrorRecord* error;
   Tickets* tickets;
-  // Mapped region of every rank, this one's included.
-  uint8_t* regions[kMaxRanks];
+  // This rank's region.
+  uint8_t* region;
+  // This rank's pair area at every rank, itself included.
+  uint8_t* there[kMaxRanks];
 
+  // What this rank writes for `peer`, and what the peer writes for it: in a pair area.
   template <class T>
-  T* In(uint32_t peer, uint64_t offset) const {
-    return reinterpret_cast<T*>(regions[peer] + offset);
+  T* There(uint32_t peer, uint64_t offset) const {
+    return reinterpret_cast<T*>(there[peer] + offset);
+  }
+  template <class T>
+  T* Here(uint32_t peer, uint64_t offset) const {
+    return reinterpret_cast<T*>(region + offset + layout.PairArea(peer));
+  }
+  // In this rank's region.
+  template <class T>
+  T* Own(uint64_t offset) const {
+    return reinterpret_cast<T*>(region + offset);
+  }
+  // In a peer's, which is mapped.
+  template <class T>
+  T* At(uint32_t peer, uint64_t offset) const {
+    return reinterpret_cast<T*>(there[peer] - layout.PairArea(rank) + offset);
   }
   // The i-th peer from this rank's point of view. All ranks begin with their right neighbour and
   // end with themselves, so that they do not all write to one.
@@ -168,6 +185,7 @@ class Queue {
   // `taken` is in fast memory; null on a worker with one crew.
   explicit Queue(uint32_t* taken) : taken_(taken) {}
 
+  bool Begun() const { return at_ != kBeforeFirst; }
   uint32_t At() const { return at_; }
   EP_INLINE void Next(Device& device) {
     if constexpr (Device::kSignals) {
@@ -187,7 +205,8 @@ class Queue {
 
  private:
   uint32_t* const taken_;
-  uint32_t at_ = 0xFFFFFFFF;  // before the first
+  static constexpr uint32_t kBeforeFirst = 0xFFFFFFFF;
+  uint32_t at_ = kBeforeFirst;
 };
 
 // Begins an operation in which a worker announces so many chunks and awaits so many words, by all

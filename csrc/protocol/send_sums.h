@@ -63,8 +63,7 @@ class SumSender {
 
   // Whether a piece is left for this crew, which sends.
   EP_INLINE bool Left(Device& device) {
-    if (!begun_) queue_.Next(device);
-    begun_ = true;
+    if (!queue_.Begun()) queue_.Next(device);
     EP_ROLLED
     while (queue_.At() < chunks_ * PerChunk()) {
       EP_ROLLED
@@ -140,8 +139,8 @@ class SumSender {
   EP_INLINE void SendPiece(Device& device, uint32_t home, uint32_t slot, Piece piece) {
     const RankContext& context = step_.context;
     const auto partial = [&](uint32_t i) {
-      const uint64_t at = context.layout.Partial(step_.bank, context.rank, slot, i);
-      return context.In<Bf16>(home, at) + piece.first;
+      const uint64_t at = context.layout.Partial(step_.bank, slot, i);
+      return context.There<Bf16>(home, at) + piece.first;
     };
     if constexpr (kSum == CombineSum::kRank) {
       if (context.shape.FansOut()) {
@@ -179,7 +178,6 @@ class SumSender {
   uint32_t chunks_ = 0;  // of this worker
   Place at_ = {};        // the chunk of this crew's next piece
   uint32_t mine_ = 0;    // the how manieth of this worker's
-  bool begun_ = false;
   Queue<Device> queue_;
 };
 

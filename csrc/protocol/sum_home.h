@@ -34,8 +34,7 @@ class HomeSummer {
 
   // Whether a piece is left for this crew.
   EP_INLINE bool Left(Device& device) {
-    if (!begun_) queue_.Next(device);
-    begun_ = true;
+    if (!queue_.Begun()) queue_.Next(device);
     EP_ROLLED
     while (First() < step_.handle.tokens) {
       if (Token() < step_.handle.tokens) return true;
@@ -148,14 +147,13 @@ class HomeSummer {
   }
 
   const Bf16* PartialOf(const Destination& from, uint32_t i, Piece piece) const {
-    const uint64_t at = step_.context.layout.Partial(step_.bank, from.rank, from.slot, i);
-    return step_.context.In<const Bf16>(step_.context.rank, at) + piece.first;
+    const uint64_t at = step_.context.layout.Partial(step_.bank, from.slot, i);
+    return step_.context.Here<const Bf16>(from.rank, at) + piece.first;
   }
 
   const Step& step_;
   const uint32_t worker_;
   const uint32_t workers_;
-  bool begun_ = false;
   Queue<Device> queue_;
   // Of the token of the next piece, once it is prepared.
   bool sums_own_ = false;

@@ -45,7 +45,7 @@ EP_INLINE Sight SeeWord(Device& device, const RankContext& context, const Waitin
                         const List& list, uint32_t i) {
   const Word word = list.At(i);
   Sight sight;
-  sight.value = device.LoadAcquire(context.In<const uint64_t>(context.rank, word.offset));
+  sight.value = device.LoadAcquire(context.Own<const uint64_t>(word.offset));
   sight.verdict = Judge(sight.value, waiting.epoch);
   if (sight.verdict == Verdict::kReady && !list.IsRight(i, sight.value)) {
     sight.verdict = Verdict::kViolation;

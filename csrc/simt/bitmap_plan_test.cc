@@ -93,15 +93,16 @@ class PlanOfLanes {
                  .epochs = &epochs_,
                  .error = &error_,
                  .tickets = &tickets_,
-                 .regions = {}},
+                 .region = nullptr,
+                 .there = {}},
         plans(ids.tokens),
         found(ids.tokens),
         slots(ids.shape.Chunks(), std::vector<SlotRange>(ids.shape.ranks)),
         bad_tokens(ids.workers * kThreads, kNoToken) {
     for (uint32_t peer = 0; peer < ids.shape.ranks; ++peer) {
-      // Words and counts lie before the rows, and are all that a plan tells.
-      regions_.emplace_back(context_.layout.Meta(0, 0, 0));
-      context_.regions[peer] = regions_.back().data();
+      // Words and this pair area are all that a plan tells.
+      regions_.emplace_back(context_.layout.PairArea(0) + context_.layout.PairBytes());
+      context_.there[peer] = regions_.back().data() + context_.layout.PairArea(0);
     }
   }
 
@@ -122,14 +123,14 @@ class PlanOfLanes {
 
   // What a peer has been told.
   uint32_t RowsTo(uint32_t peer) const {
-    const auto* word = context_.In<const uint64_t>(peer, context_.layout.CountsWord(kBank, 0));
+    const auto* word = context_.At<const uint64_t>(peer, context_.layout.CountsWord(kBank, 0));
     EXPECT_EQ(FlagEpoch(*word), kEpoch);
     return FlagRows(*word);
   }
   uint32_t SelectionsOf(uint32_t expert) const {
     const uint32_t experts = ids_.shape.experts_per_rank;
-    const uint64_t counts = context_.layout.Counts(kBank, 0);
-    return context_.In<const uint16_t>(expert / experts, counts)[expert % experts];
+    const uint64_t counts = context_.layout.Counts(kBank);
+    return context_.There<const uint16_t>(expert / experts, counts)[expert % experts];
   }
 
  private:

@@ -285,7 +285,7 @@ class SimtDevice {
   }
   void RaiseFlag(const RankContext& context, const Message& message) {
     lane_.Yield();
-    *context.In<uint64_t>(message.peer, message.Offset(context.layout, context.rank)) =
+    *context.At<uint64_t>(message.peer, message.Offset(context.layout, context.rank)) =
         message.Value();
   }
   uint64_t LoadAcquire(const uint64_t* flag) {

@@ -93,8 +93,7 @@ class KnowingDevice : public SimtDevice {
   // Where a word stands in this rank's region.
   uint64_t OffsetOf(const uint64_t* word) const {
     const RankContext& context = *operation_.context;
-    return static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(word) -
-                                 context.regions[context.rank]);
+    return static_cast<uint64_t>(reinterpret_cast<const uint8_t*>(word) - context.region);
   }
 
  private:

@@ -271,20 +271,15 @@ class OneBank : public KnowingDevice {
     const RankContext* context = operation().context;
     if (context == nullptr) return at;
     const Layout& layout = context->layout;
-    const std::pair<uint64_t, uint64_t> sections[] = {
-        {layout.Meta(0, 0, 0), layout.Meta(1, 0, 0)},
-        {layout.Scales(0, 0, 0), layout.Scales(1, 0, 0)},
-        {layout.Row(0, 0, 0), layout.Row(1, 0, 0)},
-        {layout.Partial(0, 0, 0), layout.Partial(1, 0, 0)},
-    };
+    const auto address = reinterpret_cast<uintptr_t>(at);
     for (uint32_t rank = 0; rank < context->shape.ranks; ++rank) {
-      const auto address = reinterpret_cast<uintptr_t>(at);
-      const auto region = reinterpret_cast<uintptr_t>(context->regions[rank]);
-      for (const auto& [first, second] : sections) {
-        const uint64_t bank_bytes = second - first;
-        if (address < region + second || address >= region + second + bank_bytes) continue;
-        return reinterpret_cast<T*>(address - bank_bytes);
+      const auto region =
+          reinterpret_cast<uintptr_t>(context->At<uint8_t>(rank, layout.PairArea(0)));
+      if (address < region || address >= region + context->shape.ranks * layout.PairBytes()) {
+        continue;
       }
+      const bool second = (address - region) % layout.PairBytes() >= layout.BankBytes();
+      return second ? reinterpret_cast<T*>(address - layout.BankBytes()) : at;
     }
     return at;
   }

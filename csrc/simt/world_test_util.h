@@ -90,7 +90,8 @@ class SimtWorld {
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) AddRank(rank, routing);
     for (Rank& rank : ranks_) {
       for (uint32_t peer = 0; peer < shape.ranks; ++peer) {
-        rank.context.regions[peer] = ranks_[peer].region.data();
+        rank.context.there[peer] =
+            ranks_[peer].region.data() + rank.context.layout.PairArea(rank.context.rank);
       }
     }
   }
@@ -134,7 +135,8 @@ class SimtWorld {
                   .epochs = &epochs,
                   .error = &error,
                   .tickets = &tickets,
-                  .regions = {}} {}
+                  .region = nullptr,
+                  .there = {}} {}
 
     EpochState epochs = {};
     ErrorRecord error = {};
@@ -161,6 +163,7 @@ class SimtWorld {
     EXPECT_TRUE(status.ok()) << status.text();
     status = Mapping::Private(rank.context.layout.SizeBytes(), "a region", &rank.region);
     EXPECT_TRUE(status.ok()) << status.text();
+    rank.context.region = rank.region.data();
     rank.handle = rank.tensors.MakeHandle();
     rank.tile_counts.resize(Tiles().Count(tokens) * Entries(shape));
     rank.tile_begins.resize(rank.tile_counts.size() + Entries(shape));
@@ -200,7 +203,7 @@ class SimtWorld {
     const Layout& layout = rank->context.layout;
     std::memset(rank->region.data(), kNobodys, layout.SizeBytes());
     std::memset(rank->region.data() + layout.CountsWord(0, 0), 0,
-                layout.Counts(0, 0) - layout.CountsWord(0, 0));
+                layout.PairArea(0) - layout.CountsWord(0, 0));
     rank->epochs = {config_.before, config_.before};
     rank->error = {};
     rank->tickets = {};

@@ -23,13 +23,12 @@ class Floor {
     const uint64_t bytes = context.layout.RowBytes();
     const uint8_t* rows = engine_.tensors().token_rows[set].data();
     ForEachDestination([&](uint32_t token, Destination to, bool) {
-      std::memcpy(context.In<uint8_t>(to.rank, context.layout.Row(bank_, context.rank, to.slot)),
+      std::memcpy(context.There<uint8_t>(to.rank, context.layout.Row(bank_, to.slot)),
                   rows + uint64_t{token} * 2 * shape().hidden, bytes);
     });
     for (uint32_t source = 0; source < shape().ranks; ++source) {
       ForEachRowFrom(source, [&](uint32_t slot, const RowCopies& copies) {
-        const auto* row =
-            context.In<uint8_t>(context.rank, context.layout.Row(bank_, source, slot));
+        const auto* row = context.Here<uint8_t>(source, context.layout.Row(bank_, slot));
         for (uint32_t i = 0; i < copies.count; ++i) {
           std::memcpy(engine_.tensors().received.Row(copies.Rows()[i]), row, bytes);
         }
@@ -55,7 +54,7 @@ class Floor {
     for (uint32_t home = 0; home < shape().ranks; ++home) {
       if (home == context.rank) continue;
       ForEachRowFrom(home, [&](uint32_t slot, const RowCopies& copies) {
-        sum(copies, context.In<uint8_t>(home, context.layout.Partial(bank_, context.rank, slot)));
+        sum(copies, context.There<uint8_t>(home, context.layout.Partial(bank_, slot)));
       });
     }
     ForEachDestination([&](uint32_t token, Destination from, bool last) {
@@ -63,8 +62,8 @@ class Floor {
       if (from.rank == context.rank) {
         sum(*handle.Copies(context, context.rank, from.slot), to);
       } else {
-        const uint64_t partial = context.layout.Partial(bank_, from.rank, from.slot);
-        std::memcpy(to, context.In<uint8_t>(context.rank, partial), bytes);
+        const uint64_t partial = context.layout.Partial(bank_, from.slot);
+        std::memcpy(to, context.Here<uint8_t>(from.rank, partial), bytes);
       }
     });
     bank_ = 1 - bank_;

@@ -6,14 +6,20 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/expect"
+	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
 )
 
 func showCommand() *cli.Command {
 	return &cli.Command{
-		Name:         "show",
-		Usage:        "print records as perf printed them",
-		UsageText:    "report show FILE...",
+		Name:      "show",
+		Usage:     "print records as perf printed them",
+		UsageText: "report show [--expect=FILE|seed-dfw] FILE...",
+		Flags: []cli.Flag{&cli.StringFlag{
+			Name: "expect", Usage: "print what is expected beside it, by a file or the table seed-dfw; 2: not comparable, 3: worse",
+		}},
 		OnUsageError: command.OnUsageError,
 		Action:       show,
 	}
@@ -24,19 +30,57 @@ func show(c *cli.Context) error {
 	if !c.Args().Present() {
 		return command.Usagef("show: a record is missing; try report show FILE")
 	}
+	var expectation *report.Expectation
+	if name := c.String("expect"); name != "" {
+		expected, err := expect.Load(name)
+		if err != nil {
+			return command.Usagef("show: %w", err)
+		}
+		expectation = &report.Expectation{Table: expected}
+	}
 	allPassed := true
 	for i, path := range c.Args().Slice() {
 		if i > 0 {
 			fmt.Fprintln(c.App.Writer)
 		}
-		passed, err := report.Show(c.App.Writer, path)
+		passed, err := showOne(c, path, expectation)
 		if err != nil {
 			fmt.Fprintf(c.App.ErrWriter, "report: %v\n", err)
 		}
 		allPassed = allPassed && passed && err == nil
 	}
-	if !allPassed {
-		return command.ErrFailed
+	if expectation != nil {
+		if err := expectation.WriteText(c.App.Writer); err != nil {
+			return err
+		}
 	}
-	return nil
+	switch {
+	case !allPassed:
+		return command.ErrFailed
+	case expectation == nil:
+		return nil
+	case !expectation.Comparable():
+		return command.Usagef("show: nothing is comparable with --expect=%s: what differs stands above", c.String("expect"))
+	case expectation.Worse():
+		return command.ErrRegressed
+	default:
+		return nil
+	}
+}
+
+// showOne prints one record, and notes what is expected of it.
+func showOne(c *cli.Context, path string, expectation *report.Expectation) (passed bool, err error) {
+	if expectation == nil {
+		return report.Show(c.App.Writer, path)
+	}
+	kept, err := record.Read(path)
+	if err != nil {
+		return false, err
+	}
+	summary := figures.Summarize(kept)
+	if _, err := c.App.Writer.Write(report.Text(summary)); err != nil {
+		return false, fmt.Errorf("print %s: %w", path, err)
+	}
+	expectation.Results = append(expectation.Results, expectation.Table.Against(kept)...)
+	return summary.Passed(), nil
 }

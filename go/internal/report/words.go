@@ -213,6 +213,19 @@ var styles = map[string]style{
 			},
 		},
 	},
+	"expectation": {
+		above: rule + "\n{title}\n" + rule + "\n", apart: true,
+		rows: map[string]phrase{"tolerance": {body: "±{tolerance}"}, "source": {body: "{source}"}},
+	},
+	"expected": {
+		above: "{title}\n", apart: true, decimals: 1,
+		rows: map[string]phrase{
+			"not_comparable": {head: "  {label}: ", next: "; ", body: "{differs}"},
+			"expected": {
+				head: "  {label|-10}", body: "{measured} {unit}, {expected} expected, {change|change}: {verdict}||{expected} {unit} expected: {verdict}",
+			},
+		},
+	},
 	"alone":  {apart: true, rows: map[string]phrase{"alone": {head: "Only on one side: ", body: "{name}"}}},
 	"record": {},
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/compare"
+	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
 )
 
@@ -44,16 +45,16 @@ func compareRecords(c *cli.Context) error {
 	if options.Threshold, err = share(c.String("threshold")); err != nil {
 		return command.Usagef("compare: --threshold=%q: %w", c.String("threshold"), err)
 	}
-	before, err := readAll("compare", paths[:middle])
+	before, err := launched(paths[:middle], options.Figure)
 	if err != nil {
 		return err
 	}
-	after, err := readAll("compare", paths[middle+1:])
+	after, err := launched(paths[middle+1:], options.Figure)
 	if err != nil {
 		return err
 	}
 	comparison := report.Comparison{Options: options}
-	comparison.Results, comparison.Alone, err = compare.Records(before, after, options)
+	comparison.Results, comparison.Alone, err = compare.Launched(before, after, options)
 	if err != nil {
 		return command.Usagef("compare: %w; %s", err, try)
 	}
@@ -64,6 +65,19 @@ func compareRecords(c *cli.Context) error {
 		return command.ErrRegressed
 	}
 	return nil
+}
+
+// launched reads one side, a record at a time.
+func launched(paths []string, figure compare.Figure) (*compare.Launches, error) {
+	side := compare.NewLaunches(figure)
+	for _, path := range paths {
+		kept, err := record.Read(path)
+		if err != nil {
+			return nil, err
+		}
+		side.Add(kept)
+	}
+	return side, nil
 }
 
 // share reads 5% or 0.05.

@@ -29,7 +29,7 @@ func onCPUs(t *testing.T) []float64 {
 	var ns []float64
 	for _, path := range paths {
 		kept := read(t, path)
-		results, _, err := compare.Records([]*record.Record{kept}, []*record.Record{kept}, threePercent)
+		results, _, err := compareRecords([]*record.Record{kept}, []*record.Record{kept}, threePercent)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,6 @@ import (
 	"golang.org/x/perf/benchmath"
 
 	"github.com/epperf/epperf/go/internal/figures"
-	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/stats"
 )
 
@@ -109,10 +108,9 @@ type Result struct {
 // Change returns the estimate as a part of one: 0.05 is 5 % slower.
 func (r *Result) Change() float64 { return r.Shift.Estimate - 1 }
 
-// Records compares all cases that both sides have, in the order of the old ones. The names of cases that
-// only one side has are returned apart.
-func Records(before, after []*record.Record, options Options) (results []Result, alone []string, err error) {
-	oldCases, newCases := casesOf(before, options.Figure), casesOf(after, options.Figure)
+// Launched compares all cases that both sides have, in the order of the old ones. The names of cases that
+// only one side has are returned apart. Both sides are of the options' figure.
+func Launched(oldCases, newCases *Launches, options Options) (results []Result, alone []string, err error) {
 	for _, c := range oldCases.order {
 		if newCases.by[c] == nil {
 			alone = append(alone, c)

@@ -48,6 +48,16 @@ var (
 	wild   = []float64{0.8, 1.3, 1.1, 0.9, 1.2, 0.7}
 )
 
+func compareRecords(before, after []*record.Record, options compare.Options) ([]compare.Result, []string, error) {
+	sides := [2]*compare.Launches{compare.NewLaunches(options.Figure), compare.NewLaunches(options.Figure)}
+	for side, records := range [][]*record.Record{before, after} {
+		for _, r := range records {
+			sides[side].Add(r)
+		}
+	}
+	return compare.Launched(sides[0], sides[1], options)
+}
+
 func TestVerdicts(t *testing.T) {
 	seven := func(r *recordtest.Run) { r.Case().Seed = 7 }
 	failed := func(r *recordtest.Run) { r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "x" }
@@ -111,7 +121,7 @@ func TestVerdicts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			results, alone, err := compare.Records(
+			results, alone, err := compareRecords(
 				launches(t, 0, test.oldChange, test.before...), launches(t, 1, test.newChange, test.after...), threePercent)
 			if err != nil || len(results) != 1 || alone != nil {
 				t.Fatalf("%d results, %v, %v", len(results), alone, err)
@@ -129,7 +139,7 @@ func TestVerdicts(t *testing.T) {
 
 // Launches that did not take turns are compared, and it is said.
 func TestNotInTurnsIsSaid(t *testing.T) {
-	results, _, err := compare.Records(launches(t, 0, nil, steady...), launches(t, 100, nil, slow...), threePercent)
+	results, _, err := compareRecords(launches(t, 0, nil, steady...), launches(t, 100, nil, slow...), threePercent)
 	if err != nil || results[0].Verdict != compare.Slower || !slices.Equal(results[0].Reasons, []compare.Reason{{Kind: compare.NotInTurns}}) {
 		t.Errorf("%+v, %v", results, err)
 	}
@@ -154,7 +164,7 @@ func TestManyCasesNeedMore(t *testing.T) {
 			}
 		}
 	}
-	results, _, err := compare.Records(launches(t, 0, twenty, steady...), launches(t, 1, twenty, slow...), threePercent)
+	results, _, err := compareRecords(launches(t, 0, twenty, steady...), launches(t, 1, twenty, slow...), threePercent)
 	if err != nil || len(results) != 30 {
 		t.Fatalf("%d results, %v", len(results), err)
 	}
@@ -168,7 +178,7 @@ func TestManyCasesNeedMore(t *testing.T) {
 
 func TestCasesOfOneSideAloneAreNamed(t *testing.T) {
 	wide := func(r *recordtest.Run) { r.Case().Hidden = 128 }
-	_, alone, err := compare.Records(launches(t, 0, nil, 1), launches(t, 1, wide, 1), threePercent)
+	_, alone, err := compareRecords(launches(t, 0, nil, 1), launches(t, 1, wide, 1), threePercent)
 	if err == nil || len(alone) != 2 {
 		t.Errorf("%v, %v", alone, err)
 	}

@@ -1,7 +1,6 @@
 package compare
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,15 +57,17 @@ const (
 	busyShare = 0.25
 )
 
-// A launch is one record's case.
+// A launch is what is kept of one record's case: no samples.
 type launch struct {
-	record  *record.Record
+	header  *epperfv1.Header
 	summary *figures.Summary
 	index   int
+	// gpus are what the GPUs of ranks told after the timed block.
+	gpus []*epperfv1.GpuState
 }
 
 func (l launch) of() *figures.CaseSummary { return &l.summary.Cases[l.index] }
-func (l launch) asked() *epperfv1.Case    { return l.record.Header.GetPlan().GetCases()[l.index] }
+func (l launch) asked() *epperfv1.Case    { return l.header.GetPlan().GetCases()[l.index] }
 
 // A caseSide is one side's launches of a case, with the value of each that has one.
 type caseSide struct {
@@ -74,33 +75,43 @@ type caseSide struct {
 	ns       []float64
 }
 
-type cases struct {
-	by    map[string]*caseSide
-	order []string
+// Launches are those of one side, by their cases.
+type Launches struct {
+	figure Figure
+	by     map[string]*caseSide
+	order  []string
 }
 
-// casesOf gathers, for each case that is no soak and no calibration, what all records have of it.
-func casesOf(records []*record.Record, figure Figure) cases {
-	all := cases{by: map[string]*caseSide{}}
-	for _, r := range records {
-		summary := figures.Summarize(r)
-		for index, c := range r.Header.GetPlan().GetCases() {
-			if c.Calibrates() || c.GetSoak() != nil {
-				continue
-			}
-			name := figures.ShapeOf(c).Name()
-			if all.by[name] == nil {
-				all.by[name] = &caseSide{}
-				all.order = append(all.order, name)
-			}
-			side := all.by[name]
-			side.launches = append(side.launches, launch{r, summary, index})
-			if ns, ok := figure.of(&summary.Cases[index]); ok {
-				side.ns = append(side.ns, ns)
+// NewLaunches is for launches that will be compared by a figure.
+func NewLaunches(figure Figure) *Launches {
+	return &Launches{figure: figure, by: map[string]*caseSide{}}
+}
+
+// Add takes in all cases of a record that are no soak and no calibration. Of the record it keeps no
+// samples: many large ones can be compared one after the other.
+func (all *Launches) Add(r *record.Record) {
+	summary := figures.Summarize(r)
+	for index, c := range r.Header.GetPlan().GetCases() {
+		if c.Calibrates() || c.GetSoak() != nil {
+			continue
+		}
+		name := figures.ShapeOf(c).Name()
+		if all.by[name] == nil {
+			all.by[name] = &caseSide{}
+			all.order = append(all.order, name)
+		}
+		kept := launch{header: r.Header, summary: summary, index: index}
+		for rank := range int(c.GetRanks()) {
+			if told := r.Rank(index, rank).Result.GetGpuAfter(); told != nil {
+				kept.gpus = append(kept.gpus, told)
 			}
 		}
+		side := all.by[name]
+		side.launches = append(side.launches, kept)
+		if ns, ok := all.figure.of(&summary.Cases[index]); ok {
+			side.ns = append(side.ns, ns)
+		}
 	}
-	return all
 }
 
 // reasons says what speaks against a comparison, or has to be known beside it.
@@ -155,7 +166,7 @@ func differences(launches []launch, what func(launch) []string) string {
 
 // planOf says what was asked for that is not in a case's name.
 func planOf(l launch) []string {
-	c, p := l.asked(), l.record.Header.GetPlan()
+	c, p := l.asked(), l.header.GetPlan()
 	var passes []string
 	for _, pass := range c.GetPasses() {
 		passes = append(passes, pass.Label())
@@ -175,7 +186,7 @@ func planOf(l launch) []string {
 // machineOf says what a run was on.
 func machineOf(l launch) []string {
 	var names, cpus, kernels, gpus, drivers, ucx []string
-	for _, host := range l.record.Header.GetHosts() {
+	for _, host := range l.header.GetHosts() {
 		names = append(names, host.GetName())
 		cpus = append(cpus, fmt.Sprint(host.GetCpuModel(), host.GetUsableCpus()))
 		kernels = append(kernels, host.GetKernel())
@@ -196,8 +207,8 @@ func machineOf(l launch) []string {
 func clocks(before, after *caseSide) []Reason {
 	of := func(side *caseSide, get func(*epperfv1.GpuState) *uint32) (values []float64) {
 		for _, l := range side.launches {
-			for rank := range int(l.asked().GetRanks()) {
-				if value := get(l.record.Rank(l.index, rank).Result.GetGpuAfter()); value != nil {
+			for _, told := range l.gpus {
+				if value := get(told); value != nil {
 					values = append(values, float64(*value))
 				}
 			}
@@ -211,9 +222,9 @@ func clocks(before, after *caseSide) []Reason {
 		get     func(*epperfv1.GpuState) *uint32
 		differs func(a, b float64) bool
 	}{
-		{"SM clocks", func(s *epperfv1.GpuState) *uint32 { return present(s).SmClockMhz }, apart},
-		{"memory clocks", func(s *epperfv1.GpuState) *uint32 { return present(s).MemoryClockMhz }, apart},
-		{"temperature", func(s *epperfv1.GpuState) *uint32 { return present(s).TemperatureC }, func(a, b float64) bool {
+		{"SM clocks", func(s *epperfv1.GpuState) *uint32 { return s.SmClockMhz }, apart},
+		{"memory clocks", func(s *epperfv1.GpuState) *uint32 { return s.MemoryClockMhz }, apart},
+		{"temperature", func(s *epperfv1.GpuState) *uint32 { return s.TemperatureC }, func(a, b float64) bool {
 			return max(a, b)-min(a, b) > celsiusTolerance
 		}},
 	} {
@@ -227,8 +238,6 @@ func clocks(before, after *caseSide) []Reason {
 	}
 	return []Reason{{Kind: Clocks, What: strings.Join(named, ", ")}}
 }
-
-func present(s *epperfv1.GpuState) *epperfv1.GpuState { return cmp.Or(s, &epperfv1.GpuState{}) }
 
 func apart(a, b float64) bool { return max(a, b) > (1+clockTolerance)*min(a, b) }
 
@@ -246,7 +255,7 @@ func busy(side *caseSide) bool {
 func inTurns(before, after *caseSide) bool {
 	span := func(side *caseSide) (first, last int64) {
 		for i, l := range side.launches {
-			started := l.record.Header.GetStartedUnixNs()
+			started := l.header.GetStartedUnixNs()
 			if i == 0 {
 				first, last = started, started
 			}

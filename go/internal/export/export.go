@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
 	"github.com/epperf/epperf/go/internal/table"
@@ -60,7 +61,7 @@ func Write(w io.Writer, format Format, records []*record.Record, samples bool) e
 // describe calls do with the document of each record.
 func describe(records []*record.Record, do func(int, *report.Document) error) error {
 	for i, r := range records {
-		document := report.Describe(r)
+		document := report.Describe(r, figures.Summarize(r))
 		if err := do(i, &document); err != nil {
 			return err
 		}

@@ -60,8 +60,12 @@ type grid struct {
 
 // Write writes the page of some records.
 func Write(w io.Writer, records []*record.Record) error {
-	all := content{Style: template.CSS(style), Overview: overview(records)}
-	set := picture.Of(records)
+	var summaries []*figures.Summary
+	for _, r := range records {
+		summaries = append(summaries, figures.Summarize(r))
+	}
+	all := content{Style: template.CSS(style), Overview: overview(records, summaries)}
+	set := picture.Of(records, summaries)
 	for i := range set.Together {
 		all.Together = append(all.Together, draw("all", &set.Together[i]))
 	}
@@ -73,8 +77,8 @@ func Write(w io.Writer, records []*record.Record) error {
 		}
 		all.Cases = append(all.Cases, part)
 	}
-	for _, r := range records {
-		all.Records = append(all.Records, screen{printable(r.Path), string(report.Text(figures.Summarize(r)))})
+	for i, r := range records {
+		all.Records = append(all.Records, screen{printable(r.Path), string(report.Text(summaries[i]))})
 	}
 	return page.Execute(w, all)
 }
@@ -106,13 +110,13 @@ var overviewCells = []struct{ head, table, row, cell string }{
 }
 
 // overview is a line for each case.
-func overview(records []*record.Record) grid {
+func overview(records []*record.Record, summaries []*figures.Summary) grid {
 	g := grid{Head: []string{"case", "run", "device", "ranks"}}
 	for _, of := range overviewCells {
 		g.Head = append(g.Head, of.head)
 	}
-	for _, r := range records {
-		document := report.Describe(r)
+	for i, r := range records {
+		document := report.Describe(r, summaries[i])
 		run := &document.Run.Rows[0]
 		id, _ := run.Cell("id")
 		device, _ := run.Cell("device")

@@ -93,12 +93,12 @@ type CasePictures struct {
 	Pictures  []Picture
 }
 
-// Of returns all pictures of records: those for which there is something to draw.
-func Of(records []*record.Record) Set {
+// Of returns all pictures of records with these summaries: those for which there is something to draw.
+func Of(records []*record.Record, summaries []*figures.Summary) Set {
 	var set Set
 	var points []point
-	for _, r := range records {
-		summary := figures.Summarize(r)
+	for i, r := range records {
+		summary := summaries[i]
 		for index, c := range r.Header.GetPlan().GetCases() {
 			s := &summary.Cases[index]
 			of := caseOf{r, index, s}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/picture"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
@@ -74,8 +75,16 @@ func limit() *epperfv1.Limit {
 	}
 }
 
+func of(records []*record.Record) picture.Set {
+	var summaries []*figures.Summary
+	for _, r := range records {
+		summaries = append(summaries, figures.Summarize(r))
+	}
+	return picture.Of(records, summaries)
+}
+
 func TestLatencyAgainstTokens(t *testing.T) {
-	p := named(t, picture.Of(ladder(t)).Together, "latency-tokens")
+	p := named(t, of(ladder(t)).Together, "latency-tokens")
 	var names []string
 	for _, s := range p.Lines.Series {
 		names = append(names, s.Name)
@@ -96,7 +105,7 @@ func TestLatencyAgainstTokens(t *testing.T) {
 }
 
 func TestBandwidthHasItsLimit(t *testing.T) {
-	p := named(t, picture.Of(ladder(t)).Together, "bandwidth-tokens")
+	p := named(t, of(ladder(t)).Together, "bandwidth-tokens")
 	if len(p.Lines.Series) != 2 || p.Lines.Series[1].Kind != picture.Bound {
 		t.Fatalf("series %v", p.Lines.Series)
 	}
@@ -110,7 +119,7 @@ func TestBandwidthHasItsLimit(t *testing.T) {
 }
 
 func TestLatencyAgainstMultiprocessors(t *testing.T) {
-	p := named(t, picture.Of(ladder(t)).Together, "latency-sms")
+	p := named(t, of(ladder(t)).Together, "latency-sms")
 	if !slices.Equal(p.Lines.Series[0].X, []float64{16, 64}) {
 		t.Errorf("multiprocessors %v", p.Lines.Series[0].X)
 	}
@@ -118,7 +127,7 @@ func TestLatencyAgainstMultiprocessors(t *testing.T) {
 
 // A single case is nothing to draw a line of.
 func TestOneCaseHasNoLine(t *testing.T) {
-	if set := picture.Of([]*record.Record{read(t, recordtest.Small())}); len(set.Together) > 0 {
+	if set := of([]*record.Record{read(t, recordtest.Small())}); len(set.Together) > 0 {
 		t.Errorf("%d pictures of all together", len(set.Together))
 	}
 }
@@ -128,7 +137,7 @@ func TestASlowRankIsALine(t *testing.T) {
 	for i := range run.Samples[5].DurationNs {
 		run.Samples[5].DurationNs[i] *= 2
 	}
-	p := named(t, picture.Of([]*record.Record{read(t, run)}).Cases[0].Pictures, "heat")
+	p := named(t, of([]*record.Record{read(t, run)}).Cases[0].Pictures, "heat")
 	if len(p.Matrix.Values) != 8 || len(p.Matrix.Values[0]) != 99 {
 		t.Fatalf("%d ranks, %d iterations", len(p.Matrix.Values), len(p.Matrix.Values[0]))
 	}
@@ -146,7 +155,7 @@ func TestASlowRankIsALine(t *testing.T) {
 }
 
 func TestTheDistributionEndsAtAll(t *testing.T) {
-	p := named(t, picture.Of([]*record.Record{read(t, recordtest.Passed(epperfv1.Mode_MODE_E2E))}).Cases[0].Pictures, "distribution")
+	p := named(t, of([]*record.Record{read(t, recordtest.Passed(epperfv1.Mode_MODE_E2E))}).Cases[0].Pictures, "distribution")
 	s := p.Lines.Series[0]
 	if len(s.X) != 99 || s.Y[98] != 1 || s.X[98] != 1_997_000 || !slices.IsSorted(s.X) || !slices.IsSorted(s.Y) {
 		t.Errorf("%d steps, the last to %v at %v", len(s.X), s.Y[98], s.X[98])
@@ -171,7 +180,7 @@ func TestTraffic(t *testing.T) {
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
 	traffic(run)
 	run.Header.Hosts[0].NetDevicesOfRank = []string{"mlx5_0:1"}
-	pictures := picture.Of([]*record.Record{read(t, run)}).Cases[0].Pictures
+	pictures := of([]*record.Record{read(t, run)}).Cases[0].Pictures
 	pairs := named(t, pictures, "pairs")
 	if pairs.Matrix.Values[2][7] != 8 {
 		t.Errorf("rows from 2 to 7: %v", pairs.Matrix.Values[2][7])
@@ -198,7 +207,7 @@ func TestWhatIsMissingIsLeftOut(t *testing.T) {
 	run.Samples = run.Samples[:7]
 	run.Results[0].Traffic.RowsToRank = slices.Repeat([]uint64{1}, 5000) // more ranks than there are
 	run.Results = run.Results[:7]
-	pictures := picture.Of([]*record.Record{read(t, run)}).Cases[0].Pictures
+	pictures := of([]*record.Record{read(t, run)}).Cases[0].Pictures
 	heat := named(t, pictures, "heat")
 	if !math.IsNaN(heat.Matrix.Values[7][0]) || len(heat.Table.Rows) != 7 {
 		t.Errorf("rank 7 took %v; %d rows", heat.Matrix.Values[7][0], len(heat.Table.Rows))
@@ -224,7 +233,7 @@ func TestManyRanksShareCells(t *testing.T) {
 		run.Samples = append(run.Samples, &epperfv1.Samples{Rank: rank, DurationNs: slices.Repeat([]uint64{ns}, 1000)})
 		run.Results = append(run.Results, &epperfv1.RankResult{Rank: rank, Passed: true})
 	}
-	heat := named(t, picture.Of([]*record.Record{read(t, run)}).Cases[0].Pictures, "heat")
+	heat := named(t, of([]*record.Record{read(t, run)}).Cases[0].Pictures, "heat")
 	if m := heat.Matrix; len(m.Values) != 128 || m.EachRow != 8 || len(m.Values[0]) > 240 || m.Values[777/8][0] != 5000 || m.Values[0][0] != 1000 {
 		t.Errorf("%d by %d cells, rank 777 took %v", len(m.Values), len(m.Values[0]), m.Values[777/8][0])
 	}

@@ -28,9 +28,8 @@ type Case struct {
 	Tables []table.Table
 }
 
-// Describe returns what other programs are told of a record.
-func Describe(r *record.Record) Document {
-	summary := figures.Summarize(r)
+// Describe returns what other programs are told of a record with this summary.
+func Describe(r *record.Record, summary *figures.Summary) Document {
 	document := Document{Path: r.Path, Run: origin(figures.OriginOf(r), summary.Passed())}
 	for index, c := range r.Header.GetPlan().GetCases() {
 		shape := figures.ShapeOf(c)

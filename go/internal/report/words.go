@@ -213,6 +213,23 @@ var styles = map[string]style{
 			},
 		},
 	},
+	"tools": {
+		above: rule + "\n{title}\n" + rule + "\n", apart: true,
+		rows: map[string]phrase{"rule": {body: "{blocks}, none of which can be compared with another"}},
+	},
+	"foreign": {
+		apart: true, decimals: 1,
+		rows: map[string]phrase{
+			"of": {
+				head: "{operation}, {boundary}",
+				body: "[, {dtype}][, layout {layout}][, combine {combine}][, quantize {quantize}][, by {bytes}][, {sms|count SM}][: {shape}]",
+			},
+			"figure": {
+				head: "  [{place}. ]{tool|-10} ", body: "{latency|10} {unit} {bandwidth|10} GB/s  {file}",
+			},
+			"unranked": {head: "  {label}: ", body: "the outputs do not say of which shape they are, or how long it took"},
+		},
+	},
 	"expectation": {
 		above: rule + "\n{title}\n" + rule + "\n", apart: true,
 		rows: map[string]phrase{"tolerance": {body: "±{tolerance}"}, "source": {body: "{source}"}},

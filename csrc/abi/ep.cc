@@ -62,7 +62,8 @@ ep::Pass ToPass(const ep_pass& pass) {
           .dropped = pass.dropped,
           .captured = pass.captured,
           .distinct_rows = pass.distinct_rows,
-          .direction = static_cast<ep::Direction>(pass.direction)};
+          .direction = static_cast<ep::Direction>(pass.direction),
+          .meter = pass.meter};
 }
 
 ep::PassRunner On(ep_engine* engine) { return {*engine->impl, engine->calibration.get()}; }

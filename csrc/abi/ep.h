@@ -163,12 +163,13 @@ ep_status ep_reach(ep_engine* engine, ep_path* paths, ep_network* network);
 // One way to time something; 0 what does not apply.
 typedef struct ep_pass {
   ep_pass_kind kind;
-  ep_mode operation;            // what one iteration is; of the first five kinds
+  ep_mode operation;            // what one iteration is; of the first five kinds, BESIDE, METER
   uint64_t count;               // durations
   uint64_t dropped;             // CHAINED
-  uint64_t captured;            // CHAINED, GRAPH
+  uint64_t captured;            // CHAINED, GRAPH, METER
   uint32_t distinct_rows;       // COPY
   ep_pass_direction direction;  // COPY
+  ep_pass_meter meter;          // METER, BESIDE
 } ep_pass;
 
 // Runs a pass and stores its durations where `duration_ns` is not null; `first_epoch` receives the
@@ -185,16 +186,22 @@ typedef struct ep_pass {
 //                `distinct_rows` of them, in turn. GET needs a PUT of as many before;
 //   FLAGS        of a dispatch without rows, nothing but flags;
 //   ROUND_TRIPS  from one answer to the next, while ranks 0 and 1 flag each other; nobody else runs
-//                it.
+//                it;
+//   METER        of what a block of the meter does at a time (csrc/protocol/words.h), mean over a
+//                window in which `captured` iterations run beside it, or where there is no
+//                operation none, and over its blocks: one on each multiprocessor that operations
+//                leave;
+//   BESIDE       as of OPERATIONS, while the meter runs.
 // EP_STATE: this device, or this rank, cannot. EP_TIMEOUT and the like: durations are unspecified,
 // the engine may only be destroyed.
 ep_status ep_run(ep_engine* engine, const ep_pass* pass, uint64_t* duration_ns,
                  uint32_t* first_epoch);
 
 // Multiprocessors (%smid) that the thread blocks of the last `mode`, EP_MODE_DISPATCH or
-// EP_MODE_COMBINE, ran on, in the blocks' order; `count` receives the number of blocks: 0 on CPUs,
-// and where none ran. Two blocks that shared one are EP_SYSTEM; they are stored all the same.
-// EP_INVALID: capacity is too small; `count` is 0.
+// EP_MODE_COMBINE, or where it is 0 of the last meter ran on, in the blocks' order; `count`
+// receives the number of blocks: 0 on CPUs, and where none ran. Two blocks of an operation that
+// shared one are EP_SYSTEM; they are stored all the same. EP_INVALID: capacity is too small;
+// `count` is 0.
 ep_status ep_sms_of_blocks(ep_engine* engine, ep_mode mode, uint32_t* sms, size_t capacity,
                            size_t* count);
 

@@ -18,6 +18,7 @@
 #include "csrc/base/status.h"
 #include "csrc/engine/cuda_kernels.h"
 #include "csrc/engine/cuda_memory.h"
+#include "csrc/engine/cuda_meter.h"
 #include "csrc/engine/engine.h"
 #include "csrc/kernels/arguments.h"
 #include "csrc/protocol/rank.h"
@@ -47,6 +48,10 @@ class CudaEngine : public Engine {
   Status RunGraph(Operations operations, uint64_t captured, uint64_t replays,
                   uint64_t* duration_ns) override;
   Status RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns) override;
+  Status RunMeter(ep_pass_meter meter, Operations operations, uint64_t iterations, uint64_t windows,
+                  uint64_t* duration_ns) override;
+  Status RunBeside(ep_pass_meter meter, Operations operations, uint64_t iterations,
+                   uint64_t* duration_ns) override;
   Status SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms) override;
 
   Status Poison() override;
@@ -126,6 +131,9 @@ class CudaEngine : public Engine {
   Status EnqueueDispatch(uint32_t set, kernels::Stamps* stamps);
   Status EnqueueCombine(uint32_t set, kernels::Stamps* stamps);
   Status EnqueueFlags();
+  // Runs `body`, which enqueues operations and waits for them, while a meter runs and counts.
+  Status RunBesideMeter(ep_pass_meter meter, Operations operations, double* round_ns,
+                        const std::function<Status()>& body);
 
   const CudaConfig config_;
   ErrorRecord failed_ = {};  // of the first operation that did not end well
@@ -141,7 +149,8 @@ class CudaEngine : public Engine {
   DeviceMemory flags_sms_;  // of a flags-only epoch's one block: the last dispatch's stay known
   DeviceMemory no_rows_places_;
   DeviceMemory stamps_;
-  DeviceMemory zeros_;  // to flush the caches
+  DeviceMemory zeros_;                // to flush the caches, and what a meter reads and writes
+  std::unique_ptr<CudaMeter> meter_;  // once one has run
   std::vector<CudaEvent> events_;
   Handle handle_ = {};          // of tensors_
   Handle gpu_handle_ = {};      // the GPU's

@@ -74,6 +74,7 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
   const bool fp8 = shape.dtype == Dtype::kFp8;
   const bool by_rank = shape.sum == CombineSum::kRank;
   const auto available = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
+  made->fast_bytes_ = available;
   // With one worker it has the most chunks.
   const uint32_t plan_bytes = kernels::DispatchMemory(shape, 1, kernels::kShort).SizeBytes();
   const uint32_t sum_bytes = kernels::CombineMemory(shape, 1, kernels::kShort).SizeBytes();
@@ -90,6 +91,8 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
       {"ep_count_tiles", &made->count_tiles_, plan_bytes},
       {"ep_copy", &made->copy_, 0},
       {"ep_round_trips", &made->round_trips_, 0},
+      {"ep_meter_gemm", &made->meter_gemm_, available},
+      {"ep_meter_stream", &made->meter_stream_, available},
   };
   for (const auto& of : found) {
     EP_TRY(made->Find(of.name, of.kernel));
@@ -158,6 +161,15 @@ Status CudaKernels::Launch(const kernels::CopyArguments& arguments, cudaStream_t
 
 Status CudaKernels::Launch(const kernels::RoundTripArguments& arguments, cudaStream_t stream) {
   return LaunchAs(round_trips_, {1, 32, 0, false}, &arguments, stream);
+}
+
+Status CudaKernels::Launch(const kernels::MeterArguments& arguments, ep_pass_meter meter,
+                           cudaStream_t stream) {
+  static_assert(kernels::kGemmFastBytes <= 200'000, "a GPU with 227 KB a block has room for it");
+  const bool streams = meter == EP_PASS_METER_STREAM;
+  const uint32_t workers = streams ? kernels::kStreamWorkers : kernels::kGemmWorkers;
+  return LaunchAs(streams ? meter_stream_ : meter_gemm_,
+                  {MeterBlocks(), 32 * workers, fast_bytes_, false}, &arguments, stream);
 }
 
 }  // namespace ep

@@ -10,6 +10,7 @@
 #include "csrc/base/status.h"
 #include "csrc/engine/cuda_memory.h"
 #include "csrc/kernels/arguments.h"
+#include "csrc/kernels/meter.h"
 #include "csrc/protocol/shape.h"
 
 namespace ep {
@@ -26,6 +27,8 @@ class CudaKernels {
   uint32_t CombineBlocks() const;
   // Leaves operations so many multiprocessors, no more than before.
   void Limit(uint32_t sms) { most_blocks_ = sms; }
+  // Blocks of a meter: a multiprocessor each that operations leave.
+  uint32_t MeterBlocks() const { return multiprocessors_ - most_blocks_; }
   // The most that an operation can have.
   uint32_t MostBlocks() const { return most_blocks_; }
 
@@ -36,6 +39,8 @@ class CudaKernels {
   Status Launch(const kernels::CountArguments& arguments, cudaStream_t stream);
   Status Launch(const kernels::CopyArguments& arguments, cudaStream_t stream);
   Status Launch(const kernels::RoundTripArguments& arguments, cudaStream_t stream);
+  // Of MeterBlocks, each alone on its multiprocessor.
+  Status Launch(const kernels::MeterArguments& arguments, ep_pass_meter meter, cudaStream_t stream);
 
  private:
   struct Geometry {
@@ -59,8 +64,11 @@ class CudaKernels {
   cudaKernel_t count_tiles_ = nullptr;
   cudaKernel_t copy_ = nullptr;
   cudaKernel_t round_trips_ = nullptr;
+  cudaKernel_t meter_gemm_ = nullptr;
+  cudaKernel_t meter_stream_ = nullptr;
   Shape shape_ = {};
   uint32_t multiprocessors_ = 0;
+  uint32_t fast_bytes_ = 0;  // all that a block can have
   uint32_t most_blocks_ = 0;
 };
 

@@ -204,6 +204,10 @@ Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64
 }
 
 Status CudaEngine::SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms) {
+  if (!operation.dispatch && !operation.combine) {
+    *sms = meter_ == nullptr ? std::vector<uint32_t>() : meter_->sms();
+    return {};
+  }
   const BlockSms& of = operation.dispatch ? dispatch_sms_ : combine_sms_;
   sms->clear();
   if (of.blocks == 0) return {};

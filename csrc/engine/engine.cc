@@ -164,6 +164,14 @@ Status Engine::RunKernels(Operations, uint64_t, uint64_t*) {
   return {Code::kState, "time kernels: only GPUs have kernels", EP_HINT_USE_GPUS};
 }
 
+Status Engine::RunMeter(ep_pass_meter, Operations, uint64_t, uint64_t, uint64_t*) {
+  return {Code::kState, "run a meter: only GPUs have multiprocessors", EP_HINT_USE_GPUS};
+}
+
+Status Engine::RunBeside(ep_pass_meter, Operations, uint64_t, uint64_t*) {
+  return {Code::kState, "run beside a meter: only GPUs have multiprocessors", EP_HINT_USE_GPUS};
+}
+
 Status Engine::SmsOfBlocks(Operations, std::vector<uint32_t>* sms) {
   sms->clear();
   return {};

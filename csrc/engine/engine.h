@@ -19,6 +19,7 @@
 #include "csrc/protocol/epoch.h"
 #include "csrc/protocol/layout.h"
 #include "csrc/protocol/rank.h"
+#include "csrc/protocol/words.h"
 #include "csrc/reference/oracle.h"
 #include "csrc/region/region.h"
 
@@ -80,9 +81,18 @@ class Engine {
   // As Run, by the clock of the kernels themselves.
   virtual Status RunKernels(Operations operations, uint64_t iterations, uint64_t* duration_ns);
 
+  // Runs a meter on the multiprocessors that operations leave, `windows` times: while `iterations`
+  // run beside it, or of no operations for a while alone. Stores how long a block took for what it
+  // does at a time (csrc/protocol/words.h).
+  virtual Status RunMeter(ep_pass_meter meter, Operations operations, uint64_t iterations,
+                          uint64_t windows, uint64_t* duration_ns);
+  // As Run, while the meter runs.
+  virtual Status RunBeside(ep_pass_meter meter, Operations operations, uint64_t iterations,
+                           uint64_t* duration_ns);
+
   // Stores the multiprocessor that each thread block of the last dispatch, or of the last combine,
-  // ran on, in the blocks' order: none on CPUs, and of an operation that has not run. kSystem: two
-  // blocks shared one; `sms` says which all the same.
+  // or of neither but of the last meter ran on, in the blocks' order: none on CPUs, and of what has
+  // not run. kSystem: two blocks of an operation shared one; `sms` says which all the same.
   virtual Status SmsOfBlocks(Operations operation, std::vector<uint32_t>* sms);
 
   // Overwrites what the next operations must write, and the guards around it.

@@ -44,6 +44,15 @@ constexpr Way kWays[] = {
      [](PassRunner& on, const Pass& pass, uint64_t* duration_ns) {
        return on.calibration->RoundTrips(pass.count, duration_ns);
      }},
+    {EP_PASS_KIND_METER, false, false,
+     [](PassRunner& on, const Pass& pass, uint64_t* duration_ns) {
+       return on.engine.RunMeter(pass.meter, pass.operations, pass.captured, pass.count,
+                                 duration_ns);
+     }},
+    {EP_PASS_KIND_BESIDE, true, false,
+     [](PassRunner& on, const Pass& pass, uint64_t* duration_ns) {
+       return on.engine.RunBeside(pass.meter, pass.operations, pass.count, duration_ns);
+     }},
 };
 
 // How a pass is run, if it can be on this rank.

@@ -20,6 +20,7 @@ struct Pass {
   uint64_t captured;
   uint32_t distinct_rows;
   Direction direction;
+  ep_pass_meter meter;
 };
 
 // What a pass runs on. `calibration` is null on a rank that was made without landing rows.

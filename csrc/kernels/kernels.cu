@@ -1,9 +1,10 @@
-// The kernels: the protocol's bodies, and what a calibration needs, as entry points.
+// The kernels: the protocol's bodies, what a calibration needs, and meters, as entry points.
 //
 // csrc/kernels/arguments.h says how each is launched. All arithmetic and all of the protocol is in
 // csrc/protocol; this file gives them blocks, shared memory and a clock.
 #include "csrc/kernels/arguments.h"
 #include "csrc/kernels/device.cuh"
+#include "csrc/kernels/meter.cuh"
 #include "csrc/kernels/ptx.cuh"
 
 namespace {
@@ -146,4 +147,27 @@ extern "C" __global__ void __launch_bounds__(32)
     args.duration_ns[i] = now - last;
     last = now;
   }
+}
+
+extern "C" __global__ void __launch_bounds__(32 * kGemmWorkers, 1)
+    ep_meter_gemm(const __grid_constant__ MeterArguments args) {
+  FillOperands(reinterpret_cast<uint16_t*>(shared_memory));
+  uint64_t sum = 0;
+  RunMeter(
+      args, [&] { sum += GemmTile(reinterpret_cast<const ptx::Vector*>(shared_memory)); },
+      [&] { return sum; });
+}
+
+extern "C" __global__ void __launch_bounds__(32 * kStreamWorkers, 1)
+    ep_meter_stream(const __grid_constant__ MeterArguments args) {
+  const uint64_t worker = (blockIdx.x * blockDim.x + threadIdx.x) / 32;
+  uint8_t* const memory = args.memory + worker * args.tiles * kStreamTileBytes;
+  uint64_t at = 0;
+  RunMeter(
+      args,
+      [&] {
+        StreamTile(memory + at * kStreamTileBytes);
+        if (++at == args.tiles) at = 0;
+      },
+      [] { return uint64_t{0}; });
 }

@@ -20,6 +20,11 @@
 /* 16 bytes of BF16, what a GPU moves at a time. */
 #define EP_HIDDEN_MULTIPLE 8
 
+/* What a block of a meter does at a time: bytes that it reads or writes, and operations of a
+ * product, two for each multiplication that is added. */
+#define EP_METER_STREAM_BYTES 1048576
+#define EP_METER_GEMM_FLOP 33554432
+
 /* What ranks compute on. */
 typedef enum ep_device {
   EP_DEVICE_CPU = 1,
@@ -84,6 +89,8 @@ typedef enum ep_pass_kind {
   EP_PASS_KIND_COPY = 6,
   EP_PASS_KIND_FLAGS = 7,
   EP_PASS_KIND_ROUND_TRIPS = 8,
+  EP_PASS_KIND_METER = 9,
+  EP_PASS_KIND_BESIDE = 10,
 } ep_pass_kind;
 
 /* From where to where a rank copies. */
@@ -92,6 +99,12 @@ typedef enum ep_pass_direction {
   EP_PASS_DIRECTION_GET = 2,   /* from there back to its own memory, elsewhere; GPUs only */
   EP_PASS_DIRECTION_LOCAL = 3, /* from its own memory to where GET leads, too; GPUs only */
 } ep_pass_direction;
+
+/* What runs on the multiprocessors that operations leave. */
+typedef enum ep_pass_meter {
+  EP_PASS_METER_GEMM = 1,   /* multiplies on tensor cores, out of fast memory */
+  EP_PASS_METER_STREAM = 2, /* reads and writes memory */
+} ep_pass_meter;
 
 /* What was wrong first. */
 typedef enum ep_wrong_row_kind {

@@ -28,6 +28,7 @@ func TestAMachineWithoutGPUs(t *testing.T) {
 	for name, test := range map[string]struct{ argument, want string }{
 		"SMs of CPUs":     {"--device=cpu", "perf: --sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0; see perf --help\n"},
 		"SMs of whatever": {"--device=auto", "perf: --sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0; see perf --help\n"},
+		"a meter of CPUs": {"--beside=gemm", "perf: --beside=gemm: only GPUs have multiprocessors to leave; try --device=cuda; see perf --help\n"},
 		"too many of any": {"--sms=1025", "perf: --sms=1025: must be 0 to 1,024; try --sms=1024; see perf --help\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -116,6 +116,8 @@ func benchUnit(row *table.Row, cell table.Cell) (unit string, factor float64) {
 			return "B/s", 1e9
 		}
 		return name + "-B/s", 1e9
+	case table.FlopPerNanosecond:
+		return name + "-flop/s", 1e9
 	case table.Ratio:
 		return "ratio", 1
 	default:

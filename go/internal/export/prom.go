@@ -97,6 +97,8 @@ func promUnit(unit table.Unit) (suffix string, factor float64) {
 		return "_bytes", 1
 	case table.BytesPerNanosecond:
 		return "_bytes_per_second", 1e9
+	case table.FlopPerNanosecond:
+		return "_flop_per_second", 1e9
 	case table.Ratio:
 		return "_ratio", 1
 	default:

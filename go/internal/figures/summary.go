@@ -116,6 +116,8 @@ type CaseSummary struct {
 	Network *NetworkSummary
 	// Detail is nil unless the case has one.
 	Detail *DetailSummary
+	// Beside is nil unless the case has a meter.
+	Beside *BesideSummary
 	// Calibration is nil unless the case is one. It has no bandwidth and no latency then.
 	Calibration *CalibrationSummary
 }
@@ -246,9 +248,10 @@ func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
 	if s.Finished == s.Ranks && !sharedGPU {
 		s.addFigures(c, ranks)
 	}
-	if len(c.GetPasses()) > 1 {
+	if c.PassOfKind(epperfv1.Pass_KIND_FRESH) >= 0 {
 		s.Detail = summarizeDetail(r, &s, c, ranks)
 	}
+	s.Beside = summarizeBeside(&s, c, ranks)
 	return s
 }
 

@@ -26,10 +26,10 @@ type Engine interface {
 	MakeExpertRows() error
 	// Run runs a pass on this rank: what it times, and what lies before that without a pause.
 	Run(*epperfv1.Pass) (Block, error)
-	// SMsOfBlocks returns the multiprocessors that the thread blocks of the last dispatch and of the
-	// last combine ran on, in the blocks' order. Blocks of an operation that shared one are an error
-	// besides. On GPUs only.
-	SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error)
+	// SMsOfBlocks returns the multiprocessors that the thread blocks of the last dispatch, of the last
+	// combine and of the last meter ran on, in the blocks' order. Blocks of an operation that shared one
+	// are an error besides. On GPUs only.
+	SMsOfBlocks() (ofDispatch, ofCombine, ofMeter []uint32, err error)
 	// Poison overwrites all that a pass is to write, so that a row nobody writes is seen to be wrong.
 	Poison(*epperfv1.Pass) error
 	// Check compares what a pass left behind with the oracle's, or with what was copied.

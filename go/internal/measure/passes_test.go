@@ -142,3 +142,36 @@ func TestPassesComeInTheirOrderAndAreChecked(t *testing.T) {
 		t.Errorf("after the timed block:\n%s\nwant\n%s", after, want)
 	}
 }
+
+// A meter that is alone moves no rows; whatever runs beside one is checked like any other operation.
+func TestAMeterHasNoRowsButWhatRunsBesideIt(t *testing.T) {
+	s := script{sms: [3][]uint32{{1}, {1}, {2, 3}}}
+	mode, gemm := epperfv1.Mode_MODE_COMBINE, epperfv1.Pass_METER_GEMM
+	err := measure.Rank{
+		Plan: &epperfv1.Plan{Device: epperfv1.Device_DEVICE_CUDA, Cases: []*epperfv1.Case{{Mode: mode, Sms: 1, Passes: timed(mode, 20,
+			&epperfv1.Pass{Kind: epperfv1.Pass_KIND_METER, Meter: gemm, Count: 11},
+			&epperfv1.Pass{Kind: epperfv1.Pass_KIND_METER, Meter: gemm, Operation: mode, Count: 11, Captured: 20},
+			&epperfv1.Pass{Kind: epperfv1.Pass_KIND_BESIDE, Meter: gemm, Operation: mode, Count: 20},
+		)}}},
+		Group:           &s,
+		Sink:            &s,
+		Open:            func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
+		Multiprocessors: 3,
+	}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(strings.Join(s.steps, "\n"), "samples 20 of pass 0\n")
+	want := strings.Join([]string{
+		"meet timing", "run meter gemm unspecified x11", "meet timed", "samples 11 of pass 1",
+		"poison", "meet timing", "run meter gemm beside combine x11", "meet timed", "look at SMs", "check combine", "samples 11 of pass 2",
+		"poison", "meet timing", "run beside gemm combine x20", "meet timed", "look at SMs", "check combine", "samples 20 of pass 3",
+		"poison", "meet check",
+	}, "\n")
+	if !strings.HasPrefix(after, want) {
+		t.Errorf("after the timed block:\n%s\nwant\n%s", after, want)
+	}
+	if got := s.result.GetSms().GetOfMeterBlock(); len(got) != 2 {
+		t.Errorf("a result says of a meter's blocks %v", got)
+	}
+}

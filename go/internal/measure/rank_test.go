@@ -18,8 +18,8 @@ import (
 type script struct {
 	steps  []string
 	failAt string
-	// Of the blocks of dispatches and of combines.
-	sms    [2][]uint32
+	// Of the blocks of dispatches, of combines and of a meter.
+	sms    [3][]uint32
 	check  *epperfv1.Check
 	result *epperfv1.RankResult
 }
@@ -64,8 +64,8 @@ func named(p *epperfv1.Pass) string {
 	return p.Label() + " " + epperfv1.Name(p.GetOperation())
 }
 
-func (s *script) SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error) {
-	return s.sms[0], s.sms[1], s.step("look at SMs")
+func (s *script) SMsOfBlocks() (ofDispatch, ofCombine, ofMeter []uint32, err error) {
+	return s.sms[0], s.sms[1], s.sms[2], s.step("look at SMs")
 }
 
 func (s *script) Check(p *epperfv1.Pass) (*epperfv1.Check, error) {

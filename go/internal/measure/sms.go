@@ -7,6 +7,6 @@ func (r *caseRun) lookAtSMs() error {
 		return nil
 	}
 	var err error
-	r.sms.OfDispatchBlock, r.sms.OfCombineBlock, err = r.engine.SMsOfBlocks()
+	r.sms.OfDispatchBlock, r.sms.OfCombineBlock, r.sms.OfMeterBlock, err = r.engine.SMsOfBlocks()
 	return err
 }

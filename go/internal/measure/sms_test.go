@@ -32,11 +32,11 @@ func TestAResultSaysHowManyMultiprocessorsThereAre(t *testing.T) {
 }
 
 func TestAResultSaysWhereBlocksRanOnceTheyAreTimed(t *testing.T) {
-	s := script{sms: [2][]uint32{{3, 1, 2}, {0, 7}}}
+	s := script{sms: [3][]uint32{{3, 1, 2}, {0, 7}, {9, 8}}}
 	if err := s.runOnGPU(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := &epperfv1.SmUse{OfGpu: 132, OfDispatchBlock: []uint32{3, 1, 2}, OfCombineBlock: []uint32{0, 7}}
+	want := &epperfv1.SmUse{OfGpu: 132, OfDispatchBlock: []uint32{3, 1, 2}, OfCombineBlock: []uint32{0, 7}, OfMeterBlock: []uint32{9, 8}}
 	if diff := cmp.Diff(want, s.result.GetSms(), protocmp.Transform()); diff != "" {
 		t.Errorf("SMs (-want +got):\n%s", diff)
 	}
@@ -51,7 +51,7 @@ func TestAResultSaysWhereBlocksRanOnceTheyAreTimed(t *testing.T) {
 }
 
 func TestSharedMultiprocessorsAreNoFigure(t *testing.T) {
-	s := script{failAt: "look at SMs", sms: [2][]uint32{{3, 3}, nil}}
+	s := script{failAt: "look at SMs", sms: [3][]uint32{{3, 3}}}
 	if err := s.runOnGPU(t.Context()); err == nil || !strings.Contains(err.Error(), "measure: operations: planted") {
 		t.Errorf("Run = %v, want the planted error", err)
 	}

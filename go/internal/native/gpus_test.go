@@ -37,6 +37,8 @@ func TestWhatARankCannotTimeIsRefused(t *testing.T) {
 	}{
 		"graphs of a CPU":           {&epperfv1.Pass{Kind: epperfv1.Pass_KIND_GRAPH, Operation: mode, Count: 1, Captured: 2}, native.KindState},
 		"kernels of a CPU":          {&epperfv1.Pass{Kind: epperfv1.Pass_KIND_KERNELS, Operation: mode, Count: 1}, native.KindState},
+		"a meter on a CPU":          {&epperfv1.Pass{Kind: epperfv1.Pass_KIND_METER, Meter: epperfv1.Pass_METER_GEMM, Count: 1}, native.KindState},
+		"beside a meter on a CPU":   {&epperfv1.Pass{Kind: epperfv1.Pass_KIND_BESIDE, Meter: epperfv1.Pass_METER_GEMM, Operation: mode, Count: 1}, native.KindState},
 		"a kind of a newer program": {&epperfv1.Pass{Kind: 99, Operation: mode, Count: 1}, native.KindInvalid},
 		"a mode of a newer program": {epperfv1.Operations(99, 1), native.KindInvalid},
 		"no mode":                   {epperfv1.Operations(0, 1), native.KindInvalid},
@@ -53,9 +55,9 @@ func TestWhatARankCannotTimeIsRefused(t *testing.T) {
 
 func TestACPUsOperationsRunOnNoMultiprocessors(t *testing.T) {
 	engines := connected(t, smallCase(), time.Second)
-	ofDispatch, ofCombine, err := engines[0].SMsOfBlocks()
-	if err != nil || len(ofDispatch) > 0 || len(ofCombine) > 0 {
-		t.Errorf("SMsOfBlocks = %v, %v, %v; want none", ofDispatch, ofCombine, err)
+	ofDispatch, ofCombine, ofMeter, err := engines[0].SMsOfBlocks()
+	if err != nil || len(ofDispatch) > 0 || len(ofCombine) > 0 || len(ofMeter) > 0 {
+		t.Errorf("SMsOfBlocks = %v, %v, %v, %v; want none", ofDispatch, ofCombine, ofMeter, err)
 	}
 }
 

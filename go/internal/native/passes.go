@@ -50,18 +50,20 @@ func passOf(pass *epperfv1.Pass) C.ep_pass {
 		captured:      C.uint64_t(pass.GetCaptured()),
 		distinct_rows: C.uint32_t(pass.GetDistinctRows()),
 		direction:     C.ep_pass_direction(pass.GetDirection()),
+		meter:         C.ep_pass_meter(pass.GetMeter()),
 	}
 }
 
 // maxBlocks is more than a GPU has multiprocessors, and so than an operation has thread blocks.
 const maxBlocks = 1024
 
-// SMsOfBlocks returns the multiprocessors that the blocks of the last dispatch and of the last
-// combine ran on. Where two of an operation shared one there is an error besides.
-func (e *Engine) SMsOfBlocks() (ofDispatch, ofCombine []uint32, err error) {
+// SMsOfBlocks returns the multiprocessors that the blocks of the last dispatch, of the last combine
+// and of the last meter ran on. Where two of an operation shared one there is an error besides.
+func (e *Engine) SMsOfBlocks() (ofDispatch, ofCombine, ofMeter []uint32, err error) {
 	ofDispatch, errOfDispatch := e.smsOf(C.EP_MODE_DISPATCH)
 	ofCombine, errOfCombine := e.smsOf(C.EP_MODE_COMBINE)
-	return ofDispatch, ofCombine, cmp.Or(errOfDispatch, errOfCombine)
+	ofMeter, errOfMeter := e.smsOf(0)
+	return ofDispatch, ofCombine, ofMeter, cmp.Or(errOfDispatch, errOfCombine, errOfMeter)
 }
 
 func (e *Engine) smsOf(mode C.ep_mode) ([]uint32, error) {

@@ -46,6 +46,8 @@ func amount(value float64, unit table.Unit) string {
 		}
 	case table.BytesPerNanosecond:
 		return digits(value) + " GB/s"
+	case table.FlopPerNanosecond:
+		return digits(value/1e3) + " TFLOP/s"
 	case table.Ratio:
 		return digits(100*value) + " %"
 	case table.Bytes:

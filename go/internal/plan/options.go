@@ -68,6 +68,8 @@ type Options struct {
 	// Detail asks for what is timed besides the timed block: fresh entries, chained pairs, and on
 	// GPUs graphs and kernels.
 	Detail bool
+	// Beside asks for what a meter and operations cost each other: gemm or stream; "" for none.
+	Beside string
 	// Soak asks for checked iterations instead of timed ones: how many, or for how long as 10m; "" for
 	// none.
 	Soak string
@@ -180,6 +182,10 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	meter, err := o.meter(device)
+	if err != nil {
+		return nil, err
+	}
 	runID := o.RunID
 	if runID == "" {
 		runID = newRunID()
@@ -216,7 +222,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),
-			Passes:         o.passes(mode, device),
+			Passes:         append(o.passes(mode, device), o.besidePasses(mode, meter)...),
 		}},
 		Device:         device,
 		NvlinkBackend:  backend,

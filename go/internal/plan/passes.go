@@ -152,7 +152,10 @@ func calibrationPasses(p *epperfv1.Plan, iterations, rows, cached uint32) []*epp
 type passRule struct {
 	// operates: an iteration is operations of tokens; else the pass is of a case without a mode.
 	operates, onGPUs bool
-	// The most of each. Where there may be some captured iterations, there is one at least.
+	// mayRest: of a case with a mode, without operations as well.
+	mayRest bool
+	// The most of each. Where there may be some captured iterations and operations, there is one at
+	// least.
 	count, dropped, captured uint32
 }
 
@@ -165,6 +168,8 @@ var passRules = map[epperfv1.Pass_Kind]passRule{
 	epperfv1.Pass_KIND_COPY:        {count: maxIterations},
 	epperfv1.Pass_KIND_FLAGS:       {count: maxIterations},
 	epperfv1.Pass_KIND_ROUND_TRIPS: {count: maxIterations},
+	epperfv1.Pass_KIND_METER:       {operates: true, onGPUs: true, mayRest: true, count: maxIterations, captured: maxIterations},
+	epperfv1.Pass_KIND_BESIDE:      {operates: true, onGPUs: true, count: maxIterations},
 }
 
 // maxPasses bounds the passes of one case.
@@ -203,10 +208,11 @@ func validatePass(pass *epperfv1.Pass, c *epperfv1.Case, device epperfv1.Device)
 		return err
 	}
 	rule := passRules[pass.GetKind()]
-	if rule.operates == c.Calibrates() || rule.operates != (pass.GetOperation() != epperfv1.Mode_MODE_UNSPECIFIED) {
+	rests := rule.mayRest && pass.GetOperation() == epperfv1.Mode_MODE_UNSPECIFIED
+	if rule.operates == c.Calibrates() || !rests && rule.operates != (pass.GetOperation() != epperfv1.Mode_MODE_UNSPECIFIED) {
 		return &UsageError{"mode", c.ModeName(), "comes with what another mode measures", ""}
 	}
-	if rule.operates {
+	if rule.operates && !rests {
 		if err := known("mode", pass.GetOperation()); err != nil {
 			return err
 		}
@@ -214,17 +220,24 @@ func validatePass(pass *epperfv1.Pass, c *epperfv1.Case, device epperfv1.Device)
 	if rule.onGPUs && device != epperfv1.Device_DEVICE_CUDA {
 		return &UsageError{"device", epperfv1.Name(device), "has no such pass", argument("device", epperfv1.Name(epperfv1.Device_DEVICE_CUDA))}
 	}
+	least, most := min(rule.captured, 1), rule.captured
+	if rests {
+		least, most = 0, 0
+	}
 	for _, field := range []struct {
 		what            string
 		value, min, max uint32
 	}{
 		{"durations", pass.GetCount(), 1, rule.count},
 		{"dropped iterations", pass.GetDropped(), 0, rule.dropped},
-		{"captured iterations", pass.GetCaptured(), min(rule.captured, 1), rule.captured},
+		{"captured iterations", pass.GetCaptured(), least, most},
 	} {
 		if field.value < field.min || field.value > field.max {
 			return &UsageError{field.what, count(field.value), fmt.Sprintf("must be %d to %d", field.min, field.max), ""}
 		}
+	}
+	if err := validateMeter(pass, c); err != nil {
+		return err
 	}
 	return validateCopy(pass, device)
 }

@@ -27,6 +27,7 @@ var unitNames = map[table.Unit]string{
 	table.Nanoseconds:        "μs",
 	table.Bytes:              "bytes",
 	table.BytesPerNanosecond: "GB/s",
+	table.FlopPerNanosecond:  "TFLOP/s",
 }
 
 // plain gives a cell the form of its unit.
@@ -46,6 +47,8 @@ func (r rowText) plain(cell table.Cell) string {
 		return thousands(cell)
 	case table.BytesPerNanosecond:
 		return fmt.Sprintf("%.2f", float(cell))
+	case table.FlopPerNanosecond:
+		return fmt.Sprintf("%.1f", float(cell)/1e3)
 	case table.Ratio:
 		return fmt.Sprintf("%.1f%%", 100*float(cell))
 	default:

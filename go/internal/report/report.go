@@ -53,6 +53,9 @@ func tablesOfCase(s *figures.Summary, c *figures.CaseSummary) []table.Table {
 	if c.Detail != nil {
 		tables = append(tables, detail(s, c))
 	}
+	if c.Beside != nil {
+		tables = append(tables, beside(c))
+	}
 	tables = append(tables, moved(c), checked(c))
 	if c.Soak != nil {
 		tables = append(tables, soaked(c.Soak))

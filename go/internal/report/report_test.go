@@ -79,6 +79,9 @@ func TestScreens(t *testing.T) {
 		"gpus_detail":      {run: detailedOnGPUs(8), passed: true},
 		"gpus_by_expert":   {run: byExpertOnGPUs, passed: true},
 		"shared_gpu":       {run: detailedOnGPUs(1), passed: true},
+		"beside":           {run: func(r *recordtest.Run) { *r = *recordtest.Beside(epperfv1.Mode_MODE_E2E) }, passed: true},
+		"beside_shared":    {run: besideOnSharedSMs, passed: true},
+		"beside_unknown":   {run: besideOnUnknownSMs, passed: true},
 		"calibration":      {run: calibrated, passed: true},
 		"calibration_gpus": {run: calibratedGPUs, passed: true},
 		"lonely":           {run: lonely, passed: true},
@@ -104,6 +107,19 @@ func TestScreens(t *testing.T) {
 			compareGolden(t, name+".txt", strings.ReplaceAll(text, path, "PATH"))
 		})
 	}
+}
+
+func besideOnSharedSMs(r *recordtest.Run) {
+	*r = *recordtest.Beside(epperfv1.Mode_MODE_E2E)
+	r.Results[3].Sms.OfDispatchBlock[5] = 99
+}
+
+func besideOnUnknownSMs(r *recordtest.Run) {
+	*r = *recordtest.Beside(epperfv1.Mode_MODE_E2E)
+	for _, pass := range r.Case().GetPasses()[1:] {
+		pass.Meter = epperfv1.Pass_METER_STREAM
+	}
+	r.Results[3].Sms.OfMeterBlock = nil
 }
 
 func byExpert(r *recordtest.Run) {

@@ -116,6 +116,13 @@ var styles = map[string]style{
 			"calibration": {joins: true, head: ", calibration ", body: "{run})"},
 		},
 	},
+	"beside": {
+		width: 23, decimals: 1,
+		rows: map[string]phrase{
+			"meter":       {body: "{meter} on [{min|unless max}-]{max} multiprocessors||{meter}"},
+			"meter_alone": spreadPhrase, "meter_beside": spreadPhrase, "latency_beside": spreadPhrase,
+		},
+	},
 	"moved": {rows: map[string]phrase{
 		"bytes":   {head: "{label}: "},
 		"network": {body: "UCX {ucx|or of unknown version} (modules: {modules|or none})"},
@@ -254,6 +261,8 @@ var notes = map[string]string{
 	"half_of_time":         "checked in full for at most half of the time",
 	"unfinished":           "{ranks|count rank} did not finish",
 	"shared_gpus":          "ranks share GPUs",
+	"shared_sms":           "blocks shared a multiprocessor",
+	"unknown_sms":          "not all ranks tell where the meter ran",
 	"samples":              "{samples|count sample}",
 	"pairs":                "{pairs|count pair}",
 	"graph":                "{replays|count replay} of {operations|count operation}",

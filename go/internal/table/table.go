@@ -70,6 +70,8 @@ const (
 	Bytes       Unit = "bytes"
 	// BytesPerNanosecond are decimal GB/s.
 	BytesPerNanosecond Unit = "bytes/ns"
+	// FlopPerNanosecond are thousandths of a TFLOP/s.
+	FlopPerNanosecond Unit = "flop/ns"
 	// Ratio is a part of one: 0.5 is one half.
 	Ratio Unit = "ratio"
 )

@@ -25,7 +25,8 @@ func (p *Pass) MovesRows() bool {
 	return p.GetOperation() != Mode_MODE_UNSPECIFIED || p.GetKind() == Pass_KIND_COPY
 }
 
-// Label names a pass in messages: its kind, for copies with direction and how, as "copy get alone".
+// Label names a pass in messages: its kind, for copies with direction and how, as "copy get alone",
+// and with a meter that runs, as "meter gemm" and "beside gemm".
 func (p *Pass) Label() string {
 	words := []string{Name(p.GetKind())}
 	if p.GetKind() == Pass_KIND_COPY {
@@ -35,6 +36,12 @@ func (p *Pass) Label() string {
 		}
 		if p.GetAlone() {
 			words = append(words, "alone")
+		}
+	}
+	if p.GetMeter() != Pass_METER_UNSPECIFIED {
+		words = append(words, Name(p.GetMeter()))
+		if p.GetKind() == Pass_KIND_METER && p.GetOperation() != Mode_MODE_UNSPECIFIED {
+			words = append(words, "beside")
 		}
 	}
 	return strings.Join(words, " ")

@@ -48,6 +48,7 @@ func TestTheCoreSpeaksTheProtosWords(t *testing.T) {
 		"ep_mode":           {enum: epperfv1.Mode(0)},
 		"ep_pass_kind":      {enum: epperfv1.Pass_Kind(0), prefix: "PASS_"},
 		"ep_pass_direction": {enum: epperfv1.Pass_Direction(0), prefix: "PASS_"},
+		"ep_pass_meter":     {enum: epperfv1.Pass_Meter(0), prefix: "PASS_"},
 		"ep_wrong_row_kind": {enum: epperfv1.WrongRow_Kind(0), prefix: "WRONG_ROW_", zero: true},
 	} {
 		want[name] = map[string]int{}

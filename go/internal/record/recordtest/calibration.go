@@ -74,6 +74,30 @@ func DetailedOnGPUs(mode epperfv1.Mode, gpus int) *Run {
 	return run
 }
 
+// Beside is Passed on GPUs of which operations have 24 of 132 multiprocessors, and gemm the others: rank
+// r's took 10 + r microseconds at a time alone, 12 + r beside, and iteration i 1,100 + 10 i + r.
+func Beside(mode epperfv1.Mode) *Run {
+	run := Passed(mode)
+	run.OnGPUs(8)
+	run.Case().Sms = 24
+	meter := epperfv1.Pass_METER_GEMM
+	run.AddPass(&epperfv1.Pass{Kind: epperfv1.Pass_KIND_METER, Meter: meter, Count: 11}, rising(11, 1e4, 0))
+	run.AddPass(&epperfv1.Pass{Kind: epperfv1.Pass_KIND_METER, Meter: meter, Operation: mode, Count: 11, Captured: 100}, rising(11, 12e3, 0))
+	run.AddPass(&epperfv1.Pass{Kind: epperfv1.Pass_KIND_BESIDE, Meter: meter, Operation: mode, Count: 100}, rising(100, 11e5, 1e4))
+	for _, result := range run.Results {
+		result.Sms = &epperfv1.SmUse{OfGpu: 132}
+		for sm := range uint32(132) {
+			if sm < 24 {
+				result.Sms.OfDispatchBlock = append(result.Sms.OfDispatchBlock, sm)
+				result.Sms.OfCombineBlock = append(result.Sms.OfCombineBlock, 23-sm)
+			} else {
+				result.Sms.OfMeterBlock = append(result.Sms.OfMeterBlock, sm)
+			}
+		}
+	}
+	return run
+}
+
 // rising returns durations of a pass that grow by a step, and by a microsecond a rank.
 func rising(count int, first, step uint64) func(rank uint32) []uint64 {
 	return func(rank uint32) []uint64 {

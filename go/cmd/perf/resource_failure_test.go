@@ -39,6 +39,18 @@ func TestMachineRefuses(t *testing.T) {
 			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "nofile=100") },
 			time.Second, 2, `8 ranks need 128 open files and the limit is 100; try ulimit -n 128 or fewer --num-processes`, false,
 		},
+		"processes": {
+			with(small, "--num-processes=8"),
+			func(t *testing.T, p *program) {
+				limittest.Cgroup(t, p.Cmd, "pids", map[string]string{"pids.max": "48"})
+			},
+			time.Second, 2, `8 ranks need 96 processes and threads, and pids.max of cgroup /.* leaves 4\d; raise it`, false,
+		},
+		"processes of its user": {
+			with(small, "--num-processes=8"),
+			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "nproc=40") },
+			time.Second, 2, `8 ranks need 96 processes and threads, and the user's limit \(ulimit -u\) leaves \d+; raise it`, false,
+		},
 		"memory for a rank": {
 			[]string{"--num-processes=2", "--tokens=8192", "--hidden=8192", "--topk=8", "--iters=2", "--warmup=0"},
 			func(t *testing.T, p *program) {
@@ -65,5 +77,15 @@ func TestMachineRefuses(t *testing.T) {
 				t.Logf("%d lines:\n%s", lines, &p.stderr)
 			}
 		})
+	}
+}
+
+// Files that were read lately fill a cgroup's memory, and go where the run needs it.
+func TestCachedFilesLeaveARunItsMemory(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2")...)
+	limittest.Shell(p.Cmd, "dd if=/dev/zero of=big bs=1M count=600 2>/dev/null && cat big >/dev/null")
+	limittest.Cgroup(t, p.Cmd, "memory", map[string]string{"memory.max": "1073741824"})
+	if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
+		t.Errorf("exit code %d: %s", code, &p.stderr)
 	}
 }

@@ -118,7 +118,10 @@ func (r Run) facts() (*epperfv1.Host, error) {
 	if err := preflight.EnoughGPUMemory(r.Plan, gpus); err != nil {
 		return nil, err
 	}
-	if err := preflight.EnoughFiles(r.Plan); err != nil {
+	if err := preflight.EnoughFiles(r.Plan, system); err != nil {
+		return nil, err
+	}
+	if err := preflight.EnoughProcesses(r.Plan, system); err != nil {
 		return nil, err
 	}
 	netDevices, err := r.NICs.OfRanks(r.Plan, gpus, os.DirFS("/sys"), r.Stderr)

@@ -24,6 +24,9 @@ type System struct {
 	Root string
 	// AffinityCPUs is how many CPUs this process may run on.
 	AffinityCPUs int
+	// OpenFiles, UserProcesses, AddressBytes and FileBytes are resource limits of this process;
+	// RLIM_INFINITY is none.
+	OpenFiles, UserProcesses, AddressBytes, FileBytes uint64
 }
 
 // This returns the machine that this process runs on.
@@ -32,7 +35,19 @@ func This() (System, error) {
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return System{}, fmt.Errorf("count usable CPUs: %w", err)
 	}
-	return System{Root: "/", AffinityCPUs: set.Count()}, nil
+	system := System{Root: "/", AffinityCPUs: set.Count()}
+	for resource, to := range map[int]*uint64{
+		unix.RLIMIT_NOFILE: &system.OpenFiles,
+		unix.RLIMIT_NPROC:  &system.UserProcesses,
+		unix.RLIMIT_AS:     &system.AddressBytes,
+		unix.RLIMIT_FSIZE:  &system.FileBytes,
+	} {
+		var err error
+		if *to, err = limit(resource); err != nil {
+			return System{}, fmt.Errorf("read a resource limit: %w", err)
+		}
+	}
+	return system, nil
 }
 
 // Describe returns the facts of a record. Those that the machine does not tell stay empty.

@@ -1,6 +1,7 @@
 package host_test
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,7 +23,7 @@ func machine(t *testing.T, files map[string]string) host.System {
 			t.Fatal(err)
 		}
 	}
-	return host.System{Root: root, AffinityCPUs: 8}
+	return host.System{Root: root, AffinityCPUs: 8, UserProcesses: math.MaxUint64}
 }
 
 func TestUsableCPUsAreTheNarrowestLimit(t *testing.T) {
@@ -78,6 +79,19 @@ func TestAvailableMemoryIsTheNarrowestLimit(t *testing.T) {
 			"proc/self/cgroup":           "0::/a\n",
 			"sys/fs/cgroup/a/memory.max": "1000\n", "sys/fs/cgroup/a/memory.current": "1400\n",
 		}, 0, "the limit of cgroup /a"},
+		"files that can be dropped": {map[string]string{
+			"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "1000\n", "sys/fs/cgroup/a/memory.current": "900\n",
+			"sys/fs/cgroup/a/memory.stat": "anon 100\ninactive_anon 7\ninactive_file 700\nactive_file 100\n",
+		}, 800, "the limit of cgroup /a"},
+		"version 1, files that can be dropped": {map[string]string{
+			"proc/self/cgroup": "2:memory:/b\n", "sys/fs/cgroup/memory/b/memory.limit_in_bytes": "1000\n",
+			"sys/fs/cgroup/memory/b/memory.usage_in_bytes": "900\n",
+			"sys/fs/cgroup/memory/b/memory.stat":           "inactive_file 1\ntotal_inactive_file 700\n",
+		}, 800, "the limit of cgroup /memory/b"},
+		"more dropped than used": {map[string]string{
+			"proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "1000\n", "sys/fs/cgroup/a/memory.current": "900\n",
+			"sys/fs/cgroup/a/memory.stat": "inactive_file 950\n",
+		}, 1000, "the limit of cgroup /a"},
 		"version 1": {map[string]string{
 			"proc/meminfo": meminfo, "proc/self/cgroup": "2:memory:/b\n",
 			"sys/fs/cgroup/memory/b/memory.limit_in_bytes": "900\n", "sys/fs/cgroup/memory/b/memory.usage_in_bytes": "100\n",

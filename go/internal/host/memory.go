@@ -2,6 +2,7 @@ package host
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,14 +19,17 @@ func (s System) AvailableMemory() (MemoryLimit, bool) {
 		limits = append(limits, MemoryLimit{available, "MemAvailable"})
 	}
 	for _, group := range s.Cgroups("memory") {
-		limit, used := s.count(group+"/memory.max"), s.count(group+"/memory.current")
+		limit, used, cache := s.count(group+"/memory.max"), s.count(group+"/memory.current"), "inactive_file"
 		if limit == nil { // version 1, or no limit
+			cache = "total_inactive_file" // of groups below, too
 			limit, used = s.count(group+"/memory.limit_in_bytes"), s.count(group+"/memory.usage_in_bytes")
 		}
 		if limit == nil || used == nil {
 			continue
 		}
-		left := *limit - min(*used, *limit)
+		// Files that nobody used lately are in the way of nobody: the kernel drops them first.
+		dropped := min(s.stat(group+"/memory.stat", cache), *used)
+		left := *limit - min(*used-dropped, *limit)
 		limits = append(limits, MemoryLimit{left, "the limit of cgroup " + strings.TrimPrefix(group, "sys/fs/cgroup")})
 	}
 	if len(limits) == 0 {
@@ -40,4 +44,15 @@ func (s System) AvailableMemory() (MemoryLimit, bool) {
 		}
 		return 0
 	}), true
+}
+
+// stat returns the number that follows a name in a file of "name number" lines; 0 where there is none.
+func (s System) stat(file, name string) uint64 {
+	for line := range strings.Lines(s.text(file)) {
+		if key, value, found := strings.Cut(strings.TrimSpace(line), " "); found && key == name {
+			n, _ := strconv.ParseUint(value, 10, 64)
+			return n
+		}
+	}
+	return 0
 }

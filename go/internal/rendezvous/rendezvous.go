@@ -24,6 +24,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
 	"sync"
@@ -32,6 +33,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 	"go.uber.org/zap"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/grpclog"
 	"google.golang.org/protobuf/proto"
 
 	"github.com/epperf/epperf/go/internal/plan"
@@ -80,6 +82,10 @@ type Member struct {
 	closed sync.Once
 }
 
+// What goes wrong comes back as an error: whatever GRPC_GO_LOG_* say, gRPC prints nothing. It wants to be
+// told before anything else of it runs.
+func init() { grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) }
+
 // Join enters a run: node 0 claims its id, every launcher its place in it. It waits for nobody.
 // A run or place that someone holds already is a *ClaimedError.
 func Join(ctx context.Context, config Config) (*Member, error) {
@@ -94,7 +100,9 @@ func Join(ctx context.Context, config Config) (*Member, error) {
 		DialKeepAliveTimeout: leaseTTL,
 		Logger:               zap.NewNop(), // errors are returned, not logged
 		// Windows of a fixed size: else gRPC sends a ping after each message to learn a better one.
+		// It is inside the cluster, so what HTTPS_PROXY names is not on the way to it.
 		DialOptions: []grpc.DialOption{
+			grpc.WithNoProxy(),
 			grpc.WithStaticStreamWindowSize(windowBytes), grpc.WithStaticConnWindowSize(windowBytes),
 		},
 	})

@@ -136,7 +136,7 @@ func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
 		"not a bool":        {[]string{"--quiet=maybe"}, 2, `--quiet="maybe": no value`},
 		"not a time":        {[]string{"--timeout=soon"}, 2, `--timeout="soon": neither`},
 		"no time":           {[]string{"--wait-timeout=0"}, 2, "--wait-timeout=0s: must be"},
-		"negative seed":     {[]string{"--seed=-1"}, 2, `--seed="-1": no value`},
+		"negative seed":     {[]string{"--seed=-1"}, 2, `--seed="-1": not a number in decimal digits`},
 		"bad mode":          {[]string{"--mode=both"}, 2, `--mode="both"`},
 		"bad hidden":        {[]string{"--hidden=100"}, 2, "--hidden=100"},
 		"no ranks":          {[]string{"--num-processes=0"}, 2, "--num-processes=0"},

@@ -36,7 +36,7 @@ func summarizeBeside(s *CaseSummary, c *epperfv1.Case, ranks []record.RankRecord
 	}
 	meter := c.Pass(beside).GetMeter()
 	summary := &BesideSummary{Meter: epperfv1.Name(meter)}
-	summary.addSMs(ranks)
+	summary.addSMs(c.GetMode(), ranks)
 	if s.LatencyNS == nil || !summary.Apart || summary.MinSMs == 0 {
 		return summary
 	}
@@ -52,7 +52,8 @@ func summarizeBeside(s *CaseSummary, c *epperfv1.Case, ranks []record.RankRecord
 	return summary
 }
 
-func (s *BesideSummary) addSMs(ranks []record.RankRecord) {
+// addSMs looks at the operations of the mode: others ran last before there was a meter.
+func (s *BesideSummary) addSMs(mode epperfv1.Mode, ranks []record.RankRecord) {
 	s.Apart = true
 	for i, rank := range ranks {
 		sms := rank.Result.GetSms()
@@ -62,7 +63,14 @@ func (s *BesideSummary) addSMs(ranks []record.RankRecord) {
 		}
 		s.MinSMs, s.MaxSMs = min(s.MinSMs, len(ofMeter)), max(s.MaxSMs, len(ofMeter))
 		seen := map[uint32]bool{}
-		for _, sm := range slices.Concat(sms.GetOfDispatchBlock(), sms.GetOfCombineBlock()) {
+		operations := slices.Concat(sms.GetOfDispatchBlock(), sms.GetOfCombineBlock())
+		switch mode {
+		case epperfv1.Mode_MODE_DISPATCH:
+			operations = sms.GetOfDispatchBlock()
+		case epperfv1.Mode_MODE_COMBINE:
+			operations = sms.GetOfCombineBlock()
+		}
+		for _, sm := range operations {
 			seen[sm] = true // a combine may have those of a dispatch: they never run at once
 		}
 		for _, sm := range ofMeter {

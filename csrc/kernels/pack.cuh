@@ -61,13 +61,22 @@ struct PackedPiece<Dtype::kBf16, kUnits> {
   }
 };
 
-// `magnitude` is the largest of the group.
-inline GroupScale ScaleOf(uint32_t magnitude) {
+// `magnitude` is the largest of the group, and no more than kMostQuickMagnitude.
+inline constexpr uint32_t kMostQuickMagnitude = 0x7E00;
+static_assert(Bf16ToFloat(kMostQuickMagnitude) == kMostQuickAmax);
+inline float AmaxOf(uint32_t magnitude) {
   const float largest = Bf16ToFloat(static_cast<Bf16>(magnitude));
-  const float amax = largest > kMinAmax ? largest : kMinAmax;
-  if (amax > kMostQuickAmax) return {kE4m3Max / amax, amax / kE4m3Max};
+  return largest > kMinAmax ? largest : kMinAmax;
+}
+inline GroupScale QuickScaleOf(uint32_t magnitude) {
+  const float amax = AmaxOf(magnitude);
   return QuickScale(amax, ptx::Reciprocal(amax),
                     [](float x, float y, float z) { return __fmaf_rn(x, y, z); });
+}
+// Of any magnitude.
+inline GroupScale SlowScaleOf(uint32_t magnitude) {
+  const float amax = AmaxOf(magnitude);
+  return {kE4m3Max / amax, amax / kE4m3Max};
 }
 
 // Bits of the larger |channel| of a pair's two, without NaNs: the slow way, for groups with one.
@@ -103,16 +112,6 @@ inline uint32_t FiniteMagnitude(const ptx::Vector& a, const ptx::Vector& b) {
   }
   return largest;
 }
-// The largest of the eight lanes that share a scale.
-inline uint32_t GroupMagnitude(uint32_t magnitude) {
-#pragma unroll
-  for (uint32_t step = 1; step < kChannelsPerScale / 16; step *= 2) {
-    const uint32_t other = __shfl_xor_sync(0xFFFFFFFF, magnitude, step);
-    magnitude = magnitude > other ? magnitude : other;
-  }
-  return magnitude;
-}
-
 // Four codes of two pairs of channels.
 inline uint32_t Codes(const uint32_t* pairs, float multiplier) {
   const auto two = [&](uint32_t pair) {
@@ -145,7 +144,6 @@ struct PackedPiece<Dtype::kFp8, kUnits> {
   }
   static EP_INLINE PackedPiece Pack(const Channels& channels, Piece piece, uint32_t lane) {
     PackedPiece packed;
-    packed.finite = true;
     packed.piece = piece;
     packed.scale = 0;
     // All at once, without a branch: what is beyond the piece is 0.
@@ -162,16 +160,37 @@ struct PackedPiece<Dtype::kFp8, kUnits> {
         magnitude[u] = FiniteMagnitude(channels.vector[2 * u], channels.vector[2 * u + 1]);
       }
     }
+    // The largest of the eight lanes that share a scale. Units are taken together, step by step: one
+    // after the other, each step would wait for the one before.
+#pragma unroll
+    for (uint32_t step = 1; step < kChannelsPerScale / 16; step *= 2) {
+#pragma unroll
+      for (uint32_t u = 0; u < kUnits; ++u) {
+        const uint32_t other = __shfl_xor_sync(0xFFFFFFFF, magnitude[u], step);
+        magnitude[u] = magnitude[u] > other ? magnitude[u] : other;
+      }
+    }
+    uint32_t most = 0;
+    GroupScale group[kUnits];
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      most = magnitude[u] > most ? magnitude[u] : most;
+      group[u] = QuickScaleOf(magnitude[u]);
+    }
+    packed.finite = most != kBf16Infinity;
+    if (__any_sync(0xFFFFFFFF, most > kMostQuickMagnitude)) {
+#pragma unroll
+      for (uint32_t u = 0; u < kUnits; ++u) {
+        if (magnitude[u] > kMostQuickMagnitude) group[u] = SlowScaleOf(magnitude[u]);
+      }
+    }
 #pragma unroll
     for (uint32_t u = 0; u < kUnits; ++u) {
       const ptx::Vector& a = channels.vector[2 * u];
       const ptx::Vector& b = channels.vector[2 * u + 1];
-      magnitude[u] = GroupMagnitude(magnitude[u]);
-      packed.finite &= magnitude[u] != kBf16Infinity;
-      const GroupScale group = ScaleOf(magnitude[u]);
-      packed.codes[u] = {Codes(a.word, group.multiplier), Codes(a.word + 2, group.multiplier),
-                         Codes(b.word, group.multiplier), Codes(b.word + 2, group.multiplier)};
-      const float mine = __shfl_sync(0xFFFFFFFF, group.scale, lane % 4 * 8);
+      packed.codes[u] = {Codes(a.word, group[u].multiplier), Codes(a.word + 2, group[u].multiplier),
+                         Codes(b.word, group[u].multiplier), Codes(b.word + 2, group[u].multiplier)};
+      const float mine = __shfl_sync(0xFFFFFFFF, group[u].scale, lane % 4 * 8);
       if (lane / 4 == u) packed.scale = mine;
     }
     return packed;

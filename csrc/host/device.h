@@ -151,6 +151,15 @@ class HostDevice {
   void StoreRelease(uint64_t* word, uint64_t value) {
     std::atomic_ref<uint64_t>(*word).store(value, std::memory_order_release);
   }
+  // What csrc/protocol/post.h asks besides.
+  bool AddLast(uint32_t* counter, uint32_t of) {
+    std::atomic_ref<uint32_t> added(*counter);
+    if (added.fetch_add(1, std::memory_order_acq_rel) + 1 != of) return false;
+    added.store(0, std::memory_order_relaxed);
+    return true;
+  }
+  void StoreForHost(uint64_t* word, uint64_t value) { StoreRelease(word, value); }
+  void RaiseOwn(uint64_t* word, uint64_t value) { StoreRelease(word, value); }
   // The word is never written through this reference; atomic_ref has no const form in C++20.
   uint64_t LoadAcquire(const uint64_t* flag) {
     return std::atomic_ref<uint64_t>(*const_cast<uint64_t*>(flag)).load(std::memory_order_acquire);

@@ -56,7 +56,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   // Where the counts are out, the places are found before rows move. Then rows are laid out while
   // others leave, and those that stay here need no bank. Else counts and rows are under way
   // together.
-  const bool lands_own = plan.CountsAreOut();
+  const bool lands_own = dispatch::LandsOwn<Device>(plan);
   dispatch::Pusher<Device, Plan> pusher(device, step, plan);
   dispatch::Receiver<Device> receiver(device, step, !lands_own);
   Waiting waiting = {Op::kDispatch, epoch};
@@ -76,7 +76,7 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
   for (bool last = false; !last;) {
     const bool first = pusher.IsBeforeFirst();
     last = !pusher.NextWindow(device) || together;
-    if (first && !lands_own && device.Worker() == 0) {
+    if (first && !plan.CountsAreOut() && device.Worker() == 0) {
       TellCounts(device, context, epoch, plan);
     }
     if (lands_own ? first : last) {
@@ -85,8 +85,9 @@ bool Dispatch(Device& device, const RankContext& context, const DispatchInput& i
     if (!good) continue;
     if constexpr (Device::kSignals) {
       if (IsSignalCrew(device)) {
-        // Where all find the places after they have pushed, none must wait for a fence before.
-        if (last || lands_own) {
+        // Where all find the places after they have pushed, none must wait for a fence before; but
+        // a message that has the counts waits for all that is announced.
+        if (last || lands_own || kIsPosting<Device>) {
           good = signals.Serve(device, waiting, pusher.ChunksUpToWindow(), last);
         }
         continue;

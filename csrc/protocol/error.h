@@ -25,6 +25,13 @@ enum class ErrorKind : uint32_t {
   kNetwork = 6,
 };
 
+// What a proxy tells the rank's workers by a word of the host's; 0 where all is well.
+constexpr uint64_t MakeStop(ErrorKind kind, uint32_t peer) {
+  return uint64_t{static_cast<uint32_t>(kind)} << 32 | peer;
+}
+constexpr ErrorKind StopKind(uint64_t stop) { return static_cast<ErrorKind>(stop >> 32); }
+constexpr uint32_t StopPeer(uint64_t stop) { return static_cast<uint32_t>(stop); }
+
 // Filled once, by the worker that fails first. Other workers stop when they see it claimed, and
 // later operations return at once.
 struct ErrorRecord {

@@ -6,7 +6,7 @@
 //
 //   +--------+-------------+---------+---------------------------------------------------------+
 //   | header | dispatch    | combine | pair areas, R of                                        |
-//   | 4 KiB  | words       | words   | B x { counts | metas | scales | rows | partials }       |
+//   | 4 KiB  | words       | words   | B x { counts | metas | scales | rows | partials | … }   |
 //   |        |             |         |       |        |       | (FP8)  |      |                |
 //   |        | B R         | B R     |       | 1      | T     | T      | T    | T P            |
 //   |        | x 8 (1 + K) | x 8 K   |       | x 2 L  | x 8 + | x 4 H  | x H, | x 2 H          |
@@ -16,13 +16,16 @@
 // A pair area is what one peer writes: how many selections it has for each local expert, its rows,
 // once each, whatever the number of experts here; and the partial sums that its experts made of
 // this rank's rows, [slot][P]: one a row, or where nothing is summed there one a selection, of
-// which P are the most. It is all that two ranks need to share, besides their words, and lies at
-// any address, so its offsets count from its own begin. Words [bank][peer] are that peer's alone,
-// too. Those of an entry begin on a 128-byte line of their own, so that peers never share one.
+// which P are the most; and behind them room for its words (…), where those come with a
+// message (csrc/protocol/post.h). It is all that two ranks need to share, besides their words, and
+// lies at any address, so its offsets count from its own begin. Words [bank][peer] are that peer's
+// alone, too. Those of an entry begin on a 128-byte line of their own, so that peers never share
+// one.
 #ifndef CSRC_PROTOCOL_LAYOUT_H_
 #define CSRC_PROTOCOL_LAYOUT_H_
 
 #include "csrc/protocol/epoch.h"
+#include "csrc/protocol/error.h"
 #include "csrc/protocol/meta.h"
 #include "csrc/protocol/shape.h"
 #include "csrc/protocol/std.h"
@@ -60,7 +63,9 @@ class Layout {
                    : 0},
         row_{EndOf(scale_, tokens_), Stride(row_bytes_, kVectorBytes)},
         partial_{EndOf(row_, tokens_), 2 * shape.hidden},
-        bank_bytes_(EndOf(partial_, tokens_ * partials_per_row_)),
+        posted_dispatch_{EndOf(partial_, tokens_ * partials_per_row_), dispatch_word_.stride},
+        posted_combine_{EndOf(posted_dispatch_, 1), combine_word_.stride},
+        bank_bytes_(EndOf(posted_combine_, 1)),
         pairs_(EndOf(combine_word_, Pairs())) {}
 
   // How many rows a source sends in all.
@@ -75,6 +80,15 @@ class Layout {
   constexpr uint64_t SumWord(uint32_t bank, uint32_t expert_rank, uint32_t chunk) const {
     return At(combine_word_, Pair(bank, expert_rank)) + kWordBytes * chunk;
   }
+  // The words of an operation that one rank raises for another: counts first, then chunk by chunk.
+  constexpr uint32_t Words(Op op) const {
+    return (tokens_ + chunk_tokens_ - 1) / chunk_tokens_ + (op == Op::kDispatch ? 1 : 0);
+  }
+  // Where they stand, `peer`'s.
+  constexpr uint64_t WordsOf(Op op, uint32_t bank, uint32_t peer) const {
+    return op == Op::kDispatch ? CountsWord(bank, peer) : SumWord(bank, peer, 0);
+  }
+
   // Where what `peer` writes lies in a region.
   constexpr uint64_t PairArea(uint32_t peer) const { return pairs_ + peer * PairBytes(); }
   constexpr uint64_t PairBytes() const { return kBanks * bank_bytes_; }
@@ -91,6 +105,11 @@ class Layout {
   // BF16 [hidden]. `slot` is this rank's row's at the peer, `i` below Shape::PartialsPerRow().
   constexpr uint64_t Partial(uint32_t bank, uint32_t slot, uint32_t i = 0) const {
     return In(bank, partial_, slot * partials_per_row_ + i);
+  }
+
+  // Where words travel that come with a message, until they are raised.
+  constexpr uint64_t PostedWords(Op op, uint32_t bank) const {
+    return In(bank, op == Op::kDispatch ? posted_dispatch_ : posted_combine_, 0);
   }
 
   constexpr uint64_t MetaStride() const { return meta_.stride; }
@@ -159,6 +178,8 @@ class Layout {
   Section scale_;
   Section row_;
   Section partial_;
+  Section posted_dispatch_;
+  Section posted_combine_;
   uint64_t bank_bytes_;
   uint64_t pairs_;  // where their areas begin
 };

@@ -24,6 +24,11 @@ struct Message {
   constexpr uint64_t Value() const {
     return chunk == kCounts ? MakeFlag(epoch, slots.end) : MakeRange(epoch, slots);
   }
+  // Which of the words that a rank raises for another in this operation it is.
+  constexpr uint32_t Index() const {
+    if (op == Op::kCombine) return chunk;
+    return chunk == kCounts ? 0 : 1 + chunk;
+  }
   // Where the word of `sender` stands in the peer's region.
   constexpr uint64_t Offset(const Layout& layout, uint32_t sender) const {
     const uint32_t bank = BankOf(epoch);

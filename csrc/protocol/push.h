@@ -65,6 +65,13 @@ void KeepDestinations(Device& device, const Step& step, uint32_t token, const To
   if (step.context.shape.sum == CombineSum::kExpert) KeepSelections(device, step, token, plan);
 }
 
+// Whether this rank's own rows go to the output at once: where the counts are out. A message has
+// counts and rows together, so with proxied peers nobody can wait for counts before rows leave.
+template <class Device, class Plan>
+bool LandsOwn(const Plan& plan) {
+  return !kIsPosting<Device> && plan.CountsAreOut();
+}
+
 // A crew's share of its worker's chunks, piece by piece.
 template <class Device, class Plan>
 class Pusher {
@@ -156,7 +163,7 @@ class Pusher {
  private:
   static constexpr uint32_t kBeforeFirst = 0xFFFFFFFF;
 
-  bool LandsOwn() const { return plan_.CountsAreOut(); }
+  bool LandsOwn() const { return dispatch::LandsOwn<Device>(plan_); }
   uint32_t ChunkTokens() const { return step_.context.shape.chunk_tokens; }
   uint32_t FirstToken(uint32_t chunk) const { return chunk * ChunkTokens(); }
   uint32_t EndToken(uint32_t chunk) const {

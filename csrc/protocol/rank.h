@@ -24,6 +24,36 @@ struct Tickets {
   uint32_t served;   // have all words that they await
 };
 
+// What workers have announced of an operation to a peer that is not mapped; zero between
+// operations.
+struct Gathered {
+  uint32_t words;
+  uint32_t rows;
+};
+
+// Words between a rank's workers and its proxy, [operation, bank, peer] and of the host's memory
+// but for what is gathered: csrc/protocol/post.h.
+struct Post {
+  uint32_t ranks = 0;
+  uint64_t* bells = nullptr;
+  uint64_t* mail = nullptr;
+  const uint64_t* stop = nullptr;  // one
+  Gathered* gathered = nullptr;    // [operation, peer]
+
+  constexpr static uint32_t Words(uint32_t ranks) { return 2 * kBanks * ranks; }
+
+  uint64_t* Bell(Op op, uint32_t bank, uint32_t peer) const { return bells + At(op, bank, peer); }
+  uint64_t* Mail(Op op, uint32_t bank, uint32_t peer) const { return mail + At(op, bank, peer); }
+  Gathered* GatheredFor(Op op, uint32_t peer) const {
+    return gathered + (op == Op::kCombine ? ranks : 0) + peer;
+  }
+
+ private:
+  uint32_t At(Op op, uint32_t bank, uint32_t peer) const {
+    return ((op == Op::kCombine ? kBanks : 0) + bank) * ranks + peer;
+  }
+};
+
 // Everything points to memory of the engine, which outlives all operations.
 struct RankContext {
   Shape shape;
@@ -38,6 +68,11 @@ struct RankContext {
   uint8_t* region;
   // This rank's pair area at every rank, itself included.
   uint8_t* there[kMaxRanks];
+  // A bit each: whose area that is only an image of, which a proxy sends.
+  uint32_t proxied[kMaxRanks / 32] = {};
+  Post post = {};
+
+  bool IsProxied(uint32_t peer) const { return proxied[peer / 32] >> peer % 32 & 1; }
 
   // What this rank writes for `peer`, and what the peer writes for it: in a pair area.
   template <class T>

@@ -57,12 +57,17 @@ EP_INLINE Sight SeeWord(Device& device, const RankContext& context, const Waitin
   return sight;
 }
 
+// Whether a device reaches peers by messages: csrc/protocol/post.h.
+template <class Device>
+inline constexpr bool kIsPosting = requires { Device::kPosts; };
+
 // After so many looks in vain at `peer`'s word, whether a crew must give up, with the reason
 // recorded; all its lanes ask, and the first one's word counts.
 template <class Device>
 EP_INLINE bool GivesUp(Device& device, const RankContext& context, Waiting& waiting,
                        uint32_t misses, uint32_t peer, uint64_t seen) {
   device.Relax(misses);
+  if constexpr (kIsPosting<Device>) device.TakeMail(context, waiting);
   if (misses % Device::kPollsPerLook != Device::kPollsPerLook - 1) return false;
   bool stop = device.Failed(context.error->claimed);
   if (!stop && device.Lane() == 0) {
@@ -71,8 +76,16 @@ EP_INLINE bool GivesUp(Device& device, const RankContext& context, Waiting& wait
     const uint64_t waited_ns = now_ns - waiting.since_ns;
     ErrorKind kind = waited_ns > context.wait_timeout_ns ? ErrorKind::kTimeout : ErrorKind::kNone;
     if (AsksTheHost(device) && device.Aborted()) kind = ErrorKind::kAborted;
-    stop = kind != ErrorKind::kNone;
-    if (stop) {
+    if constexpr (kIsPosting<Device>) {
+      const uint64_t failure = AsksTheHost(device) ? device.LoadAcquire(context.post.stop) : 0;
+      if (failure != 0) {
+        Fail(device, context,
+             {StopKind(failure), waiting.op, waiting.epoch, StopPeer(failure), 0, waited_ns, 0});
+        stop = true;
+      }
+    }
+    if (kind != ErrorKind::kNone) {
+      stop = true;
       Fail(device, context, {kind, waiting.op, waiting.epoch, peer, seen, waited_ns, 0});
     }
   }

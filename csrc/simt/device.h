@@ -293,6 +293,21 @@ class SimtDevice {
     return *flag;
   }
 
+  // What csrc/protocol/post.h asks besides.
+  bool AddLast(uint32_t* counter, uint32_t of) {
+    if (lane_.AddAcquireRelease(counter, 1) + 1 != of) return false;
+    *counter = 0;
+    return true;
+  }
+  void StoreForHost(uint64_t* word, uint64_t value) {
+    Release();
+    *word = value;
+  }
+  void RaiseOwn(uint64_t* word, uint64_t value) {
+    Release();
+    *word = value;
+  }
+
   // A nanosecond a step.
   uint64_t NowNs() const { return lane_.Steps(); }
   bool Aborted() { return host_->IsAskedBy(Worker(), Crew()); }

@@ -23,6 +23,7 @@
 #include "csrc/reference/fp8.h"
 #include "csrc/simt/device.h"
 #include "csrc/simt/machine.h"
+#include "csrc/simt/post_network_test_util.h"
 
 namespace ep::simt {
 
@@ -37,6 +38,8 @@ struct SimtConfig {
   Epoch before = 0;
   // Bounds an operation's waits; by default far above what any right run takes.
   uint64_t timeout_steps = 10'000'000;
+  // Between ranks that do not map each other; their bodies' device posts.
+  PostNetwork::Options network = {.net = Net::kNone};
 };
 
 // What the kernels run. Tests put a faulty device, plan or step in its place.
@@ -81,8 +84,9 @@ class SimtWorld {
   explicit SimtWorld(const SimtConfig& config)
       : config_(config),
         machine_(config.world.shape.ranks *
-                 std::max(config.dispatch_blocks, config.combine_blocks) * (config.crews + 1) *
-                 kCrewLanes) {
+                     std::max(config.dispatch_blocks, config.combine_blocks) * (config.crews + 1) *
+                     kCrewLanes +
+                 (config.network.net == Net::kNone ? 0 : config.world.shape.ranks * kCrewLanes)) {
     const Shape& shape = config.world.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     reference::Routing routing = RandomRouting(config.world);
@@ -94,6 +98,10 @@ class SimtWorld {
             ranks_[peer].region.data() + rank.context.layout.PairArea(rank.context.rank);
       }
     }
+    if (config.network.net == Net::kNone) return;
+    std::deque<RankContext*> contexts;
+    for (Rank& rank : ranks_) contexts.push_back(&rank.context);
+    network_.emplace(config.network, std::move(contexts));
   }
 
   // Every rank's kernels: D for a dispatch, C for a combine, of the last dispatch.
@@ -106,6 +114,11 @@ class SimtWorld {
         if (kernel == 'D') EnqueueDispatch(&rank);
         if (kernel == 'C') EnqueueCombine(&rank);
       }
+      if (network_) EnqueueEnd(rank);
+    }
+    if (network_) {
+      network_->Reset(seed);
+      network_->Enqueue(&machine_, death);
     }
     outcome_.machine = machine_.Run(seed, death);
     if (!outcome_.machine.ok()) outcome_.text = outcome_.machine.text();
@@ -124,6 +137,8 @@ class SimtWorld {
   // What every rank's host is like when a run begins, and a rank's as it ended.
   Host host;
   const Host& HostOf(uint32_t rank) const { return ranks_[rank].host; }
+  // Of a world that has one.
+  PostNetwork& network() { return *network_; }
 
  private:
   struct Rank {
@@ -252,6 +267,12 @@ class SimtWorld {
                       }});
   }
 
+  // The rank needs no proxy any more.
+  void EnqueueEnd(const Rank& rank) {
+    machine_.Enqueue(
+        {rank.context.rank, 1, 1, 16, [](Lane&) {}, [] {}, [this] { network_->RankIsThrough(); }});
+  }
+
   kernels::BlockShape Block() const {
     return {.crews = config_.crews,
             .held_units = SimtDevice::kHeldChannels / SimtDevice::kUnitChannels,
@@ -295,6 +316,7 @@ class SimtWorld {
   const SimtConfig config_;
   std::deque<Rank> ranks_;
   Machine machine_;
+  std::optional<PostNetwork> network_;
   Outcome outcome_;
 };
 

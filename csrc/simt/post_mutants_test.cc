@@ -1,0 +1,179 @@
+// The schedules bite between ranks that do not map each other, too: planted faults of bells, mail,
+// messages and their network are found.
+//
+// Faults of the reading side of memory are not: a load here always reads what is in memory.
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <iostream>
+
+#include "csrc/protocol/post.h"
+#include "csrc/simt/mutants_test_util.h"
+
+namespace ep::simt {
+namespace {
+
+using Posting = PostDevice<SimtDevice>;
+
+SimtConfig Apart(SimtConfig config = kThreeRanks, bool needs_flush = false) {
+  config.network = {.net = Net::kAll, .needs_flush = needs_flush};
+  return config;
+}
+
+// ---- Bells.
+
+// A base device whose bells and counters have weaker orders.
+class RingsWithoutRelease : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  void Release() {}  // what is announced is ordered by bells alone
+  void StoreForHost(uint64_t* word, uint64_t value) { *word = value; }
+};
+
+TEST(PostMutants, ABellIsRungWithoutRelease) {
+  ExpectHarm(FindFromTheFirst<PostDevice<RingsWithoutRelease>>(kDispatches, Apart()));
+}
+
+// Who adds last does not know what the others have done.
+class AddsRelaxed : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  void Release() {}
+  bool AddLast(uint32_t* counter, uint32_t of) {
+    if (lane().AddRelaxed(counter, 1) + 1 != of) return false;
+    *counter = 0;
+    return true;
+  }
+};
+
+TEST(PostMutants, WordsAreGatheredWithoutOrder) {
+  ExpectHarm(FindFromTheFirst<PostDevice<AddsRelaxed>>(kDispatches, Apart()));
+}
+
+// The bell is rung when a word is still to come.
+class RingsEarly : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  bool AddLast(uint32_t* counter, uint32_t of) {
+    const uint32_t count = lane().AddAcquireRelease(counter, 1) + 1;
+    if (count == of) *counter = 0;
+    return count + 1 == of;
+  }
+};
+
+TEST(PostMutants, ABellIsRungBeforeTheLastWord) {
+  EXPECT_FALSE(FindFromTheFirst<PostDevice<RingsEarly>>(kDispatches, Apart()).good());
+}
+
+class RingsTheOtherBank : public Posting {
+ public:
+  using Posting::Posting;
+  void RaiseFlag(const RankContext& context, const Message& message) {
+    RankContext other = context;
+    const int64_t shift = BankOf(message.epoch) == 0 ? context.shape.ranks : 0;
+    other.post.bells += shift - (BankOf(message.epoch) == 0 ? 0 : int64_t{context.shape.ranks});
+    Posting::RaiseFlag(other, message);
+  }
+};
+
+TEST(PostMutants, TheBellOfTheOtherBankIsRung) {
+  EXPECT_FALSE(FindFromTheFirst<RingsTheOtherBank>(kDispatches, Apart()).good());
+}
+
+// Who sends no rows rings no bell.
+class SilentIfEmpty : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  void StoreForHost(uint64_t* word, uint64_t value) {
+    if (FlagRows(value) > 0) SimtDevice::StoreForHost(word, value);
+  }
+};
+
+TEST(PostMutants, AMessageWithoutRowsIsNotSent) {
+  EXPECT_FALSE(
+      FindFromTheFirst<PostDevice<SilentIfEmpty>>(kDispatches, Apart(TokensOf({6, 0, 6}))).good());
+}
+
+// A bell has the rows of one message less.
+class CountsTooFew : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  void StoreForHost(uint64_t* word, uint64_t value) {
+    SimtDevice::StoreForHost(word, FlagRows(value) > 0 ? value - 1 : value);
+  }
+};
+
+TEST(PostMutants, ARowIsLeftOut) {
+  ExpectHarm(FindFromTheFirst<PostDevice<CountsTooFew>>(kDispatches, Apart()));
+}
+
+// ---- Mail.
+
+// From the third epoch on rank 1 takes none.
+class Rank1TakesNone : public Posting {
+ public:
+  using Posting::Posting;
+  void TakeMail(const RankContext& context, const Waiting& waiting) {
+    if (waiting.epoch < 3 || context.rank != 1) Posting::TakeMail(context, waiting);
+  }
+};
+
+TEST(PostMutants, NobodyTakesMail) {
+  ExpectTimeout(FindFromTheFirst<Rank1TakesNone>(kDispatches, Apart()), 1);
+}
+
+// ---- The network and the proxy.
+
+Outcome WithFaults(const char* kernels, const SimtConfig& config,
+                   const PostNetwork::Faults& faults) {
+  SimtWorld<Bodies<Posting>> world(config);
+  world.network().faults = faults;
+  for (const uint64_t seed : Seeds(1, kSeeds)) {
+    const Outcome outcome = world.Run(seed, kernels);
+    if (outcome.good()) continue;
+    std::cout << "seed " << seed << ": " << outcome.text << "\n";
+    return outcome;
+  }
+  ADD_FAILURE() << "not found in " << kSeeds << " schedules";
+  return {};
+}
+
+TEST(PostMutants, MailComesBeforeTheFlush) {
+  ExpectHarm(WithFaults(kDispatches, Apart(kThreeRanks, true), {.forgets_to_flush = true}));
+  ExpectHarm(WithFaults(kCombines, Apart(kThreeRanks, true), {.forgets_to_flush = true}));
+}
+
+TEST(PostMutants, MailComesWhenAMessageIsPosted) {
+  ExpectHarm(WithFaults(kDispatches, Apart(), {.tells_before_it_moves = true}));
+  ExpectHarm(WithFaults(kCombines, Apart(), {.op = Op::kCombine, .tells_before_it_moves = true}));
+}
+
+TEST(PostMutants, AnExtentIsLeftOut) {
+  // Words, counts, descriptions, scales, rows; words, partial sums.
+  for (int extent = 0; extent < 5; ++extent) {
+    EXPECT_FALSE(WithFaults("DD", Apart(), {.leaves_out = extent}).good()) << extent;
+  }
+  for (int extent = 0; extent < 2; ++extent) {
+    EXPECT_FALSE(WithFaults("DCC", Apart(), {.op = Op::kCombine, .leaves_out = extent}).good())
+        << extent;
+  }
+}
+
+// Its mail is left in the other bank, where the epoch is right and the words are not.
+TEST(PostMutants, AMessageSaysAnotherEpoch) {
+  EXPECT_FALSE(
+      WithFaults("DDDD", Apart(),
+                 {.says_instead = [](Notice* notice) { notice->flag += uint64_t{1} << 32; }})
+          .good());
+}
+
+TEST(PostMutants, AMessageSaysAnotherSender) {
+  const Outcome outcome =
+      WithFaults("DDDD", Apart(), {.says_instead = [](Notice* notice) { notice->sender ^= 1; }});
+  bool network = false;
+  for (const ErrorRecord& error : outcome.errors) network |= error.kind == ErrorKind::kNetwork;
+  EXPECT_TRUE(network) << outcome.text;
+}
+
+}  // namespace
+}  // namespace ep::simt

@@ -88,6 +88,9 @@ typedef struct ep_gpu {
   uint32_t driver_version;  // of CUDA that the driver knows, as 13000
 } ep_gpu;
 
+// Bit n: signal n was ignored when this program was loaded, as nohup does with SIGHUP.
+uint64_t ep_ignored_signals(void);
+
 // Counts this host's GPUs. EP_SYSTEM: none can be used, and *count is 0.
 ep_status ep_count_gpus(uint32_t* count, ep_failure* failure);
 

@@ -41,6 +41,9 @@ func calibrate(c *cli.Context) error {
 	if c.String("output") == "" {
 		return command.Usagef("--output: a folder is missing")
 	}
+	if err := refuseCopiesHere(os.Getenv); err != nil {
+		return err
+	}
 	// What counts GPUs is the same as of a run.
 	counted := preflight.CountGPUs(plan.Options{Device: c.String("device")})
 	p, err := plan.NewCalibration(plan.CalibrationOptions{

@@ -13,7 +13,9 @@ import (
 )
 
 func TestInterruptedRunSaysOneLine(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+	for _, signal := range []syscall.Signal{
+		syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGXCPU,
+	} {
 		t.Run(unix.SignalName(signal), func(t *testing.T) {
 			p := newProgram(t, endless...)
 			p.until(t, "timing")

@@ -54,7 +54,7 @@ func TestRankFails(t *testing.T) {
 		how    string
 	}{
 		{"is killed", syscall.SIGKILL, time.Second, `killed by signal 9 \(SIGKILL\)`},
-		{"exits", syscall.SIGQUIT, time.Second, `exited with status 2`}, // Go's way with this signal
+		{"exits", syscall.SIGABRT, time.Second, `exited with status 2`}, // Go's way with this signal
 		// --wait-timeout, and the grace after which it is killed
 		{"is stopped", syscall.SIGSTOP, 2700 * time.Millisecond, `stopped by a signal or a debugger`},
 	} {

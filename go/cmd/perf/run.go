@@ -20,6 +20,9 @@ func run(c *cli.Context) error {
 	if c.String("output") == "" {
 		return command.Usagef("--output: a folder is missing")
 	}
+	if err := refuseCopies(c, os.Getenv); err != nil {
+		return err
+	}
 	party, err := partyOf(c)
 	if err != nil {
 		return err

@@ -253,3 +253,28 @@ func TestRecordSaysWhereAndWhat(t *testing.T) {
 		t.Errorf("device %v", header.GetPlan().GetDevice())
 	}
 }
+
+func TestACopyOfSeveralSaysWhatToStartInstead(t *testing.T) {
+	for variable, once := range map[string]string{
+		"SLURM_NTASKS=2":         "srun --ntasks=1",
+		"SLURM_STEP_NUM_TASKS=2": "srun --ntasks=1",
+		"OMPI_COMM_WORLD_SIZE=2": "mpirun -np 1",
+		"PMI_SIZE=2":             "mpiexec -n 1",
+		"WORLD_SIZE=2":           "perf without torchrun",
+	} {
+		for _, arguments := range [][]string{with(small, "--num-processes=2"), {"calibrate"}} {
+			p := newProgram(t, arguments...)
+			p.Env = append(p.Env, variable)
+			code := p.run(t)
+			text := p.stderr.String()
+			if code != 2 || strings.Count(text, "\n") != 1 || !strings.Contains(text, variable) || !strings.Contains(text, "start one, "+once+" perf") || p.stdout.Len() > 0 {
+				t.Errorf("%s %q: exit code %d, stderr %q, stdout %q", variable, arguments, code, text, &p.stdout)
+			}
+		}
+	}
+	p := newProgram(t, with(small, "--num-processes=2", "--nnodes=1")...) // a run of its own each
+	p.Env = append(p.Env, "WORLD_SIZE=2")
+	if code := p.run(t); code != 0 {
+		t.Errorf("exit code %d: %s", code, &p.stderr)
+	}
+}

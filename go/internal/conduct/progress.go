@@ -22,15 +22,21 @@ var steps = []struct{ barrier, then string }{
 	{"cleanup", "ending"},
 }
 
-// barWidth is the number of cells of a full bar.
-const barWidth = 30
+const (
+	// barWidth is the number of cells of a full bar, and minBarWidth of one that still says something.
+	barWidth    = 30
+	minBarWidth = 5
+	// usualWidth is that of a terminal which does not tell its own.
+	usualWidth = 80
+)
 
 // A progress shows how far a run is, in one line on a terminal that it keeps redrawing. Elsewhere
 // it only hands on what is written to it.
 type progress struct {
 	mu      sync.Mutex
 	out     io.Writer
-	shown   bool // on a terminal, and not quiet
+	shown   bool       // on a terminal that can, and not quiet
+	width   func() int // columns of the terminal, which change with its window
 	started time.Time
 	step    int
 	stop    chan struct{}
@@ -41,7 +47,8 @@ func newProgress(out io.Writer, quiet bool) *progress {
 	file, ok := out.(*os.File)
 	p := &progress{
 		out:     out,
-		shown:   ok && !quiet && term.IsTerminal(int(file.Fd())),
+		shown:   ok && !quiet && redraws(os.Getenv) && term.IsTerminal(int(file.Fd())),
+		width:   func() int { return widthOf(file) },
 		started: time.Now(),
 		stop:    make(chan struct{}),
 	}
@@ -49,6 +56,21 @@ func newProgress(out io.Writer, quiet bool) *progress {
 		p.done.Go(p.redraw)
 	}
 	return p
+}
+
+// redraws reports whether a terminal, by its environment, can draw a line anew, and somebody looks at
+// it: logs of continuous integration keep every state of the bar.
+func redraws(environment func(string) string) bool {
+	name := environment("TERM")
+	return name != "" && name != "dumb" && environment("CI") == ""
+}
+
+func widthOf(terminal *os.File) int {
+	width, _, err := term.GetSize(int(terminal.Fd()))
+	if err != nil || width <= 0 {
+		return usualWidth
+	}
+	return width
 }
 
 // redraw shows the seconds that pass.
@@ -99,7 +121,7 @@ func (p *progress) close() {
 
 func (p *progress) draw() {
 	if p.shown {
-		fmt.Fprint(p.out, "\r"+bar(p.step, time.Since(p.started))+"\x1b[K")
+		fmt.Fprint(p.out, "\r"+bar(p.step, time.Since(p.started), p.width())+"\x1b[K")
 	}
 }
 
@@ -109,9 +131,15 @@ func (p *progress) clear() {
 	}
 }
 
-// bar is the line at a step.
-func bar(step int, passed time.Duration) string {
-	full := step * barWidth / (len(steps) - 1)
-	return fmt.Sprintf("[%s%s] %s, %d s", strings.Repeat("#", full), strings.Repeat(".", barWidth-full),
-		steps[step].then, int(passed.Seconds()))
+// bar is the line at a step. It leaves the last of the columns free, after which terminals begin a
+// new line: first the bar gives way, then the words.
+func bar(step int, passed time.Duration, columns int) string {
+	words := fmt.Sprintf("%s, %d s", steps[step].then, int(passed.Seconds()))
+	room := max(columns-1, 0)
+	cells := min(barWidth, room-len(words)-len("[] "))
+	if cells < minBarWidth {
+		return words[:min(len(words), room)]
+	}
+	full := step * cells / (len(steps) - 1)
+	return fmt.Sprintf("[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", cells-full), words)
 }

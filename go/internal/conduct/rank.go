@@ -4,9 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/command"
@@ -33,8 +31,7 @@ func Rank(options RankOptions) error {
 	// Its Go does one thing at a time, and the core has threads of its own. With more, Go would wake
 	// a second thread for each message, which takes CPU time from the rank beside it.
 	runtime.GOMAXPROCS(1)
-	// A terminal and some schedulers signal every process; the launcher decides for its ranks.
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM)
+	leaveSignals()
 	conn, err := session.FromFD(session.RankFD)
 	if err != nil {
 		return command.Usagef("rank: perf starts its ranks itself")

@@ -20,7 +20,7 @@ const JanitorName = "janitor"
 // closes the pipe, which the kernel does for one that is killed. It makes the folder itself, so
 // that there is no moment in which nobody would remove it.
 func Clean(launcher io.Reader, out io.Writer) error {
-	signal.Ignore(syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGQUIT, syscall.SIGPIPE)
+	signal.Ignore(append(ending, syscall.SIGPIPE)...)
 	folder, err := os.MkdirTemp("", "epperf-")
 	if err != nil {
 		return fmt.Errorf("make a temporary folder: %w", err)

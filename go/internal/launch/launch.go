@@ -54,7 +54,7 @@ type Config struct {
 	Host     string // this host's name, for messages
 	BuildID  string // of this binary; a rank of another is refused
 	// Args are what makes this binary a rank. It finds its session at session.RankFD, and
-	// ignores SIGINT and SIGTERM, which a terminal or scheduler sends to all: its launcher ends it.
+	// ignores the signals that a terminal or scheduler sends to all: its launcher ends it.
 	Args []string
 	// Env is added to this process's environment.
 	Env []string

@@ -43,6 +43,8 @@ def _unpacked_wheels_impl(rctx):
     offline = ["--no-index", "--find-links=" + folder] if folder else []
     rctx.report_progress("pip download")
     result = rctx.execute(download + offline + ["-d", "wheels"], timeout = 1800)
+    if "No module named pip" in result.stderr:
+        fail("@%s: %s has no pip, which fetches wheels: install it (Debian: apt-get install python3-pip)" % (rctx.name, python))
     if result.return_code:
         fail("@{}: pip download: {}{}\nWithout an index: run\n  {} -d DIR\nwhere one answers, then build with --repo_env=EPPERF_WHEELS=DIR".format(
             rctx.name,

@@ -5,6 +5,11 @@
 # the user and of the checkout, not instead of them.
 make_private_bazel() {
   local debian protos modules stubs
+  # Sandboxes have a /tmp of their own, in which a Bazel that lies below /tmp is missing.
+  case $(readlink -f "$cache") in
+    /tmp/*) die "the private Bazel cannot lie below /tmp, as $cache does: set XDG_CACHE_HOME to another folder" ;;
+  esac
+  need_packages patchelf
   once debian-bazel "$steps"/{debian_bazel.sh,classpath.py} -- "$steps/debian_bazel.sh" "$version"
   debian=$once
 

@@ -29,7 +29,7 @@ def _pinned_go_impl(rctx):
     if result.return_code:
         fail("@%s: make Go's programs executable: %s" % (rctx.name, result.stderr))
     rctx.file("ROOT")
-    rctx.file("BUILD.bazel", 'exports_files(["ROOT"])\n')
+    rctx.file("BUILD.bazel", 'exports_files(["LICENSE", "ROOT"])\n')
 
 _pinned_go = repository_rule(
     implementation = _pinned_go_impl,

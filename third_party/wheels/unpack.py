@@ -1,9 +1,22 @@
-"""Unpacks the files below PREFIX, "" for all, of all wheels in a folder: unpack.py WHEELS PREFIX DEST"""
+"""Unpacks the files below PREFIX, "" for all, of all wheels in a folder: unpack.py WHEELS PREFIX DEST
+
+What a wheel says of itself, METADATA and licences, goes to dist-info/NAME, NAME without version.
+"""
 
 import os
 import shutil
 import sys
 import zipfile
+
+
+def about(path):
+    """Returns where a file goes that says what the wheel is, else None."""
+    folder, *rest = path.split("/")
+    if not folder.endswith(".dist-info") or not rest:
+        return None
+    if rest == ["METADATA"] or "licen" in rest[-1].lower():
+        return "dist-info/%s/%s" % (folder.split("-")[0], rest[-1])
+    return None
 
 
 def main():
@@ -15,9 +28,11 @@ def main():
             for info in wheel.infolist():
                 if info.is_dir() or ".." in info.filename.split("/"):
                     continue
-                path = info.filename.removeprefix(prefix + "/") if prefix else info.filename
-                if prefix and path == info.filename:
-                    continue
+                path = about(info.filename) if prefix else None
+                if not path:
+                    path = info.filename.removeprefix(prefix + "/") if prefix else info.filename
+                    if prefix and path == info.filename:
+                        continue
                 target = os.path.join(dest, path)
                 os.makedirs(os.path.dirname(target) or ".", exist_ok=True)
                 with wheel.open(info) as source, open(target, "wb") as out:

@@ -14,11 +14,16 @@ import (
 	"github.com/epperf/epperf/go/internal/workdir"
 )
 
-// version is MODULE.bazel's; Bazel puts it here.
-var version = "unknown"
+// What Bazel puts here: MODULE.bazel's version, and in --config=release git's commit.
+var version, commit = "unknown", ""
 
-// Version names this state of epperf.
-func Version() string { return version }
+// Version names this state of epperf: 0.1.0, or 0.1.0+COMMIT if git was asked.
+func Version() string {
+	if commit == "" || strings.HasPrefix(commit, "{") { // Bazel's word, which it replaces in --config=release
+		return version
+	}
+	return version + "+" + commit
+}
 
 // Exit codes.
 const (

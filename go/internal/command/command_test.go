@@ -58,7 +58,7 @@ func TestUsageErrorKeepsItsCause(t *testing.T) {
 }
 
 func TestTheVersionIsTheModules(t *testing.T) {
-	if !regexp.MustCompile(`^\d+\.\d+\.\d+$`).MatchString(command.Version()) {
+	if !regexp.MustCompile(`^\d+\.\d+\.\d+(\+[0-9a-f]{12}(\.dirty)?)?$`).MatchString(command.Version()) {
 		t.Errorf("version %q", command.Version())
 	}
 }

@@ -1,11 +1,13 @@
 # shellcheck shell=bash disable=SC2154 # the variables are those of tools/bazelw
-# Programs of Debian packages that the build takes from the machine; sourced by tools/bazelw.
+# Programs of Debian packages that the build, and long tests, take from the machine; sourced by
+# tools/bazelw and tools/long_tests.
 
 missing_packages() { # missing_packages PACKAGE...: prints those whose program is not there
   local package
   for package in "$@"; do
     case $package in
       python3-pip) python3 -c 'import pip' 2> /dev/null || echo "$package" ;;
+      etcd-server) command -v etcd > /dev/null || echo "$package" ;;
       *) command -v "$package" > /dev/null || echo "$package" ;;
     esac
   done

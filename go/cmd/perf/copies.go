@@ -26,7 +26,7 @@ var starters = []starter{
 	{"srun", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE", "srun --ntasks=1", `srun --ntasks-per-node=1 sh -c 'perf --nnodes=$SLURM_NNODES --node-rank=$SLURM_NODEID --etcd-endpoints=HOST:PORT …'`},
 	{"mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "mpirun -np 1", `mpirun --map-by ppr:1:node sh -c 'perf --nnodes=$OMPI_COMM_WORLD_SIZE --node-rank=$OMPI_COMM_WORLD_RANK --etcd-endpoints=HOST:PORT --run-id=NAME …'`},
 	{"mpiexec", "PMI_SIZE", "MPI_LOCALNRANKS", "mpiexec -n 1", `mpiexec -ppn 1 sh -c 'perf --nnodes=$PMI_SIZE --node-rank=$PMI_RANK --etcd-endpoints=HOST:PORT --run-id=NAME …'`},
-	{"torchrun", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "perf without torchrun", `perf --nnodes=HOSTS --node-rank=N --etcd-endpoints=HOST:PORT --run-id=NAME … on each`},
+	{"torchrun", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "env -u WORLD_SIZE", `perf --nnodes=HOSTS --node-rank=N --etcd-endpoints=HOST:PORT --run-id=NAME … on each`},
 }
 
 // refuseCopies returns an error where something started several copies of this program. One that is

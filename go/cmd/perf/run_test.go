@@ -260,7 +260,7 @@ func TestACopyOfSeveralSaysWhatToStartInstead(t *testing.T) {
 		"SLURM_STEP_NUM_TASKS=2": "srun --ntasks=1",
 		"OMPI_COMM_WORLD_SIZE=2": "mpirun -np 1",
 		"PMI_SIZE=2":             "mpiexec -n 1",
-		"WORLD_SIZE=2":           "perf without torchrun",
+		"WORLD_SIZE=2":           "env -u WORLD_SIZE",
 	} {
 		for _, arguments := range [][]string{with(small, "--num-processes=2"), {"calibrate"}} {
 			p := newProgram(t, arguments...)

@@ -31,7 +31,8 @@ func (e *SignalError) Error() string {
 
 // UntilSignal returns a context that ends with a *SignalError at the first of the ending signals that
 // was not ignored when this program started, as SIGHUP is under nohup. A second one does what it does
-// by default: most kill this process, and the kernel its ranks.
+// by default: most kill this process, and the kernel its ranks. Not so SIGHUP, of which the shell and
+// the kernel send one each when a terminal closes.
 //
 // SIGPIPE is none of them: who reads stderr no more does not end a run.
 func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
@@ -48,6 +49,7 @@ func UntilSignal(parent context.Context) (context.Context, context.CancelFunc) {
 	go func() {
 		select {
 		case which := <-signals:
+			signal.Ignore(syscall.SIGHUP)
 			signal.Stop(signals)
 			cancel(&SignalError{which})
 		case <-ctx.Done():

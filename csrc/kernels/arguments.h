@@ -158,7 +158,7 @@ class DispatchMemory {
   static constexpr uint32_t Senders(const Shape& shape, uint32_t workers, const BlockShape& block) {
     const bool packs = shape.dtype == Dtype::kFp8 && shape.quantize == Quantize::kInside;
     const bool many = shape.FansOut() || TokensOf(shape, workers) > 64;
-    const uint32_t of_eleven = packs && many ? 10 : shape.dtype == Dtype::kBf16 ? 7 : 8;
+    const uint32_t of_eleven = packs && many ? 9 : shape.dtype == Dtype::kBf16 ? 7 : 8;
     return (block.crews * of_eleven + 5) / 11;
   }
   static constexpr uint32_t TokensOf(const Shape& shape, uint32_t workers) {

@@ -1,6 +1,7 @@
 package figures
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -75,4 +76,23 @@ func (s Shape) Name() string {
 		}
 	}
 	return strings.Join(strings.Fields(name), "_")
+}
+
+// InOrder returns the indices of cases in the order of who reads them: a sweep measures them shuffled.
+// Those that differ in tokens alone stand together, and tokens rise.
+func InOrder(cases []*epperfv1.Case) []int {
+	shapes := make([]Shape, len(cases))
+	order := make([]int, len(cases))
+	for i, c := range cases {
+		shapes[i], order[i] = ShapeOf(c), i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		a, b := &shapes[i], &shapes[j]
+		return cmp.Or(
+			cmp.Compare(a.Mode, b.Mode), cmp.Compare(a.Hidden, b.Hidden), cmp.Compare(a.ExpertsPerRank, b.ExpertsPerRank),
+			cmp.Compare(a.Topk, b.Topk), cmp.Compare(a.Layout, b.Layout), cmp.Compare(a.Combine, b.Combine),
+			cmp.Compare(a.Dtype, b.Dtype), cmp.Compare(a.Quantize, b.Quantize), cmp.Compare(a.Routing, b.Routing),
+			cmp.Compare(a.SMs, b.SMs), cmp.Compare(a.MaxTokens, b.MaxTokens))
+	})
+	return order
 }

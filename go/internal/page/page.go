@@ -120,8 +120,8 @@ func overview(records []*record.Record, summaries []*figures.Summary) grid {
 		run := &document.Run.Rows[0]
 		id, _ := run.Cell("id")
 		device, _ := run.Cell("device")
-		for i := range document.Cases {
-			c := &document.Cases[i]
+		for _, index := range figures.InOrder(r.Header.GetPlan().GetCases()) {
+			c := &document.Cases[index]
 			ranks, _ := c.Shape.Cell("ranks")
 			line := []string{printable(c.Name), worded(run, id), worded(run, device), worded(&c.Shape, ranks)}
 			for _, of := range overviewCells {

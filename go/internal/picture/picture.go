@@ -99,8 +99,9 @@ func Of(records []*record.Record, summaries []*figures.Summary) Set {
 	var points []point
 	for i, r := range records {
 		summary := summaries[i]
-		for index, c := range r.Header.GetPlan().GetCases() {
-			s := &summary.Cases[index]
+		cases := r.Header.GetPlan().GetCases()
+		for _, index := range figures.InOrder(cases) {
+			c, s := cases[index], &summary.Cases[index]
 			of := caseOf{r, index, s}
 			if s.Slowest != nil && s.Calibration == nil {
 				points = append(points, point{figures.ShapeOf(c), summary.Device, s})

@@ -49,33 +49,38 @@ func runFlags() []cli.Flag {
 	}, partyFlags()...)
 }
 
-// optionsOf reads what runFlags say of the plan.
-func optionsOf(c *cli.Context) plan.Options {
-	return plan.Options{
-		NumProcesses:   decimalOf[int](c, "num-processes"),
-		Mode:           c.String("mode"),
-		Tokens:         c.String("tokens"),
-		Hidden:         decimalOf[int](c, "hidden"),
-		ExpertsPerRank: decimalOf[int](c, "experts-per-rank"),
-		Topk:           decimalOf[int](c, "topk"),
-		NvlinkBackend:  c.String("nvlink-backend"),
-		Device:         c.String("device"),
-		SharedGPU:      c.Bool("shared-gpu"),
-		SMs:            decimalOf[int](c, "sms"),
-		Dtype:          c.String("dtype"),
-		Layout:         c.String("layout"),
-		Combine:        c.String("combine"),
-		Quantize:       c.String("quantize"),
-		Threads:        decimalOf[int](c, "threads"),
-		Routing:        c.String("routing"),
-		Seed:           decimalOf[uint64](c, "seed"),
-		Warmup:         decimalOf[int](c, "warmup"),
-		Iters:          decimalOf[int](c, "iters"),
-		Detail:         c.Bool("detail"),
-		Beside:         c.String("beside"),
-		Soak:           c.String("soak"),
-		SoakCheck:      decimalOf[int](c, "soak-check"),
-		Timeout:        spanOf(c, "timeout"),
-		WaitTimeout:    spanOf(c, "wait-timeout"),
-	}
+// commonOptions reads what a run's case and all cases of a sweep have in common. The rest are defaults.
+func commonOptions(c *cli.Context) plan.Options {
+	o := plan.Defaults()
+	o.NumProcesses = decimalOf[int](c, "num-processes")
+	o.Hidden = decimalOf[int](c, "hidden")
+	o.ExpertsPerRank = decimalOf[int](c, "experts-per-rank")
+	o.Topk = decimalOf[int](c, "topk")
+	o.NvlinkBackend = c.String("nvlink-backend")
+	o.Device = c.String("device")
+	o.SharedGPU = c.Bool("shared-gpu")
+	o.Combine = c.String("combine")
+	o.Quantize = c.String("quantize")
+	o.Threads = decimalOf[int](c, "threads")
+	o.Seed = decimalOf[uint64](c, "seed")
+	o.Warmup = decimalOf[int](c, "warmup")
+	o.Iters = decimalOf[int](c, "iters")
+	o.Detail = c.Bool("detail")
+	o.Beside = c.String("beside")
+	o.Timeout = spanOf(c, "timeout")
+	o.WaitTimeout = spanOf(c, "wait-timeout")
+	return o
+}
+
+// ofOneCase adds what a sweep has lists of, or has not.
+func ofOneCase(c *cli.Context, o plan.Options) plan.Options {
+	o.Mode = c.String("mode")
+	o.Tokens = c.String("tokens")
+	o.SMs = decimalOf[int](c, "sms")
+	o.Dtype = c.String("dtype")
+	o.Layout = c.String("layout")
+	o.Routing = c.String("routing")
+	o.Soak = c.String("soak")
+	o.SoakCheck = decimalOf[int](c, "soak-check")
+	return o
 }

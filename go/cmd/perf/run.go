@@ -10,6 +10,7 @@ import (
 	"github.com/epperf/epperf/go/internal/conduct"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/preflight"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // run is the root command: one case, with this host's part in it.
@@ -17,6 +18,29 @@ func run(c *cli.Context) error {
 	if c.Args().Present() {
 		return command.Usagef("%q is neither a flag nor a command", c.Args().First())
 	}
+	return measure(c, measurement{
+		plan: func(common plan.Options) (*epperfv1.Plan, error) {
+			if err := refuseTimed(c); err != nil {
+				return nil, err
+			}
+			return plan.New(ofOneCase(c, common))
+		},
+		explains: c.Bool("explain"),
+		dump:     c.String(dumpFlag),
+	})
+}
+
+// A measurement is what a run and a sweep have each their own of.
+type measurement struct {
+	// plan plans from the options that all cases have in common.
+	plan func(common plan.Options) (*epperfv1.Plan, error)
+	// explains: only say what would run.
+	explains bool
+	dump     string
+}
+
+// measure does this host's part of a measurement.
+func measure(c *cli.Context, m measurement) error {
 	if c.String("output") == "" {
 		return command.Usagef("--output: a folder is missing")
 	}
@@ -35,16 +59,13 @@ func run(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := refuseTimed(c); err != nil {
-		return err
-	}
-	options := optionsOf(c)
-	options.RunID, options.Nodes = runID, party.Nodes
-	p, err := plan.New(preflight.CountGPUs(options))
+	common := commonOptions(c)
+	common.RunID, common.Nodes = runID, party.Nodes
+	p, err := m.plan(preflight.CountGPUs(common))
 	if err != nil {
 		return err
 	}
-	if c.Bool("explain") {
+	if m.explains {
 		return explain(c.App.Writer, p, party.NodeRank)
 	}
 	limit, err := conduct.LimitFor(p, c.Bool("detail"), c.String("calibration"), c.String("output"))
@@ -62,7 +83,7 @@ func run(c *cli.Context) error {
 		Party:         party,
 		Limit:         limit,
 		Output:        c.String("output"),
-		Dump:          c.String(dumpFlag),
+		Dump:          m.dump,
 		NIXL:          nixl,
 		NICs:          nics,
 		RankArguments: rankArguments,

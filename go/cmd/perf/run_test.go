@@ -262,7 +262,7 @@ func TestACopyOfSeveralSaysWhatToStartInstead(t *testing.T) {
 		"PMI_SIZE=2":             "mpiexec -n 1",
 		"WORLD_SIZE=2":           "env -u WORLD_SIZE",
 	} {
-		for _, arguments := range [][]string{with(small, "--num-processes=2"), {"calibrate"}} {
+		for _, arguments := range [][]string{with(small, "--num-processes=2"), {"calibrate"}, {"sweep"}} {
 			p := newProgram(t, arguments...)
 			p.Env = append(p.Env, variable)
 			code := p.run(t)

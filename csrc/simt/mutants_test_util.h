@@ -119,8 +119,7 @@ struct KnowingBodies : Bodies<D> {
 
 // The first seed that shows the fault, or a failed test.
 template <class Kernels>
-Outcome FirstFound(const char* kernels, const SimtConfig& config) {
-  SimtWorld<Kernels> world(config);
+Outcome FirstFound(SimtWorld<Kernels>& world, const char* kernels) {
   for (const uint64_t seed : Seeds(1, kSeeds)) {
     const Outcome outcome = world.Run(seed, kernels);
     if (outcome.good()) continue;
@@ -129,6 +128,12 @@ Outcome FirstFound(const char* kernels, const SimtConfig& config) {
   }
   ADD_FAILURE() << "not found in " << kSeeds << " schedules";
   return {};
+}
+
+template <class Kernels>
+Outcome FirstFound(const char* kernels, const SimtConfig& config) {
+  SimtWorld<Kernels> world(config);
+  return FirstFound(world, kernels);
 }
 
 // Of counts, which are the same in every epoch of a routing, a fault shows where no epoch was

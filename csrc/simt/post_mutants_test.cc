@@ -128,14 +128,7 @@ Outcome WithFaults(const char* kernels, const SimtConfig& config,
                    const PostNetwork::Faults& faults) {
   SimtWorld<Bodies<Posting>> world(config);
   world.network().faults = faults;
-  for (const uint64_t seed : Seeds(1, kSeeds)) {
-    const Outcome outcome = world.Run(seed, kernels);
-    if (outcome.good()) continue;
-    std::cout << "seed " << seed << ": " << outcome.text << "\n";
-    return outcome;
-  }
-  ADD_FAILURE() << "not found in " << kSeeds << " schedules";
-  return {};
+  return FirstFound(world, kernels);
 }
 
 TEST(PostMutants, MailComesBeforeTheFlush) {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/expect"
-	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
 )
@@ -68,19 +67,15 @@ func show(c *cli.Context) error {
 	}
 }
 
-// showOne prints one record, and notes what is expected of it.
+// showOne prints one record, and notes what is expected of it, if anything is.
 func showOne(c *cli.Context, path string, expectation *report.Expectation) (passed bool, err error) {
-	if expectation == nil {
-		return report.Show(c.App.Writer, path)
-	}
 	kept, err := record.Read(path)
 	if err != nil {
 		return false, err
 	}
-	summary := figures.Summarize(kept)
-	if _, err := c.App.Writer.Write(report.Text(summary)); err != nil {
-		return false, fmt.Errorf("print %s: %w", path, err)
+	passed, err = report.Print(c.App.Writer, kept)
+	if expectation != nil && err == nil {
+		expectation.Results = append(expectation.Results, expectation.Table.Against(kept)...)
 	}
-	expectation.Results = append(expectation.Results, expectation.Table.Against(kept)...)
-	return summary.Passed(), nil
+	return passed, err
 }

@@ -52,7 +52,7 @@ func benchName(name string) string { return strings.ToUpper(name[:1]) + name[1:]
 func benchConfig(document *report.Document) []benchfmt.Config {
 	var config []benchfmt.Config
 	add := func(key string, cell table.Cell, ok bool) {
-		if written := harmless(value(cell)); ok && strings.TrimSpace(written) != "" {
+		if written := table.Printable(value(cell)); ok && strings.TrimSpace(written) != "" {
 			config = append(config, benchfmt.Config{Key: key, Value: []byte(strings.TrimSpace(written)), File: true})
 		}
 	}

@@ -97,7 +97,7 @@ func value(cell table.Cell) string {
 
 // text is harmless for spreadsheets, too: they would take some for formulas.
 func text(of string) string {
-	of = harmless(of)
+	of = table.Printable(of)
 	if strings.ContainsAny(of[:min(1, len(of))], "=+-@") {
 		return "'" + of
 	}

@@ -8,8 +8,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record"
@@ -81,16 +79,6 @@ func number(cell table.Cell) (float64, bool) {
 	default:
 		return 0, false
 	}
-}
-
-// harmless keeps text from a file on its one line and away from a terminal's controls.
-func harmless(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }
 
 // cellName is the name of a cell; a row's only one may have none.

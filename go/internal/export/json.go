@@ -132,11 +132,11 @@ func cellsOf(cells []table.Cell) map[string]any {
 				values[cellName(cell)] = finite
 			}
 		case string:
-			values[cellName(cell)] = harmless(value)
+			values[cellName(cell)] = table.Printable(value)
 		case []string:
 			list := make([]string, len(value))
 			for i, text := range value {
-				list[i] = harmless(text)
+				list[i] = table.Printable(text)
 			}
 			values[cellName(cell)] = list
 		default:

@@ -117,5 +117,5 @@ func shapeLabels(c *report.Case) []*dto.LabelPair {
 }
 
 func label(name, value string) *dto.LabelPair {
-	return &dto.LabelPair{Name: proto.String(name), Value: proto.String(harmless(value))}
+	return &dto.LabelPair{Name: proto.String(name), Value: proto.String(table.Printable(value))}
 }

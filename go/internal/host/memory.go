@@ -1,6 +1,7 @@
 package host
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,15 +36,7 @@ func (s System) AvailableMemory() (MemoryLimit, bool) {
 	if len(limits) == 0 {
 		return MemoryLimit{}, false
 	}
-	return slices.MinFunc(limits, func(a, b MemoryLimit) int {
-		switch {
-		case a.Bytes < b.Bytes:
-			return -1
-		case a.Bytes > b.Bytes:
-			return 1
-		}
-		return 0
-	}), true
+	return slices.MinFunc(limits, func(a, b MemoryLimit) int { return cmp.Compare(a.Bytes, b.Bytes) }), true
 }
 
 // stat returns the number that follows a name in a file of "name number" lines; 0 where there is none.

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/epperf/epperf/go/internal/picture"
+	"github.com/epperf/epperf/go/internal/table"
 )
 
 // A legend says what a colour, a dash or a mark is.
@@ -45,7 +46,7 @@ func drawLines(id string, p *picture.Picture) (template.HTML, []legend) {
 			}
 		}
 		if len(p.Lines.Series) > 1 {
-			legends = append(legends, legend{Class: class, Name: printable(s.Name)})
+			legends = append(legends, legend{Class: class, Name: table.Printable(s.Name)})
 		}
 	}
 	return d.end(), legends

@@ -71,14 +71,14 @@ func Write(w io.Writer, records []*record.Record) error {
 	}
 	for number := range set.Cases {
 		c := &set.Cases[number]
-		part := section{ID: fmt.Sprintf("case-%d", number+1), Run: printable(c.Run), Name: printable(c.Name)}
+		part := section{ID: fmt.Sprintf("case-%d", number+1), Run: table.Printable(c.Run), Name: table.Printable(c.Name)}
 		for i := range c.Pictures {
 			part.Figures = append(part.Figures, draw(part.ID, &c.Pictures[i]))
 		}
 		all.Cases = append(all.Cases, part)
 	}
 	for i, r := range records {
-		all.Records = append(all.Records, screen{printable(r.Path), string(report.Text(summaries[i]))})
+		all.Records = append(all.Records, screen{table.Printable(r.Path), string(report.Text(summaries[i]))})
 	}
 	return page.Execute(w, all)
 }
@@ -123,7 +123,7 @@ func overview(records []*record.Record, summaries []*figures.Summary) grid {
 		for _, index := range figures.InOrder(r.Header.GetPlan().GetCases()) {
 			c := &document.Cases[index]
 			ranks, _ := c.Shape.Cell("ranks")
-			line := []string{printable(c.Name), worded(run, id), worded(run, device), worded(&c.Shape, ranks)}
+			line := []string{table.Printable(c.Name), worded(run, id), worded(run, device), worded(&c.Shape, ranks)}
 			for _, of := range overviewCells {
 				line = append(line, find(c.Tables, of.table, of.row, of.cell))
 			}
@@ -171,7 +171,7 @@ func gridOf(t *table.Table) grid {
 			line[at[cell.Name]] = worded(&t.Rows[i], cell)
 		}
 		if labelled {
-			line = append([]string{printable(t.Rows[i].Label)}, line...)
+			line = append([]string{table.Printable(t.Rows[i].Label)}, line...)
 		}
 		g.Rows = append(g.Rows, line)
 	}

@@ -21,15 +21,6 @@ import (
 
 var update = flag.Bool("update", false, "write goldens anew")
 
-func read(t *testing.T, run *recordtest.Run) *record.Record {
-	t.Helper()
-	kept, err := record.Read(run.Write(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kept
-}
-
 func write(t *testing.T, records ...*record.Record) string {
 	t.Helper()
 	var out bytes.Buffer
@@ -42,7 +33,7 @@ func write(t *testing.T, records ...*record.Record) string {
 func TestGolden(t *testing.T) {
 	small := recordtest.Small()
 	small.Header.Plan.RanksPerHost, small.Header.Hosts[0].UsableCpus = 2, 2
-	kept := read(t, small)
+	kept := small.Read(t)
 	kept.Path = "run.epperf"
 	got, path := write(t, kept), "testdata/small.html"
 	if *update {
@@ -100,7 +91,7 @@ func TestAHostileRecordIsOnlyText(t *testing.T) {
 		result.PathToRank = slices.Repeat([]epperfv1.Path{99}, 8)
 		result.Network = &epperfv1.Network{UcxVersion: attack}
 	}
-	kept := read(t, run)
+	kept := run.Read(t)
 	kept.Path = attack
 	text := write(t, kept)
 	for _, no := range []string{"<script", "<img", "<link", "<iframe", "@import", "url("} {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/epperf/epperf/go/internal/picture"
+	"github.com/epperf/epperf/go/internal/table"
 )
 
 // Where a picture's parts are, in its own units: a phone shows 520 of them in 360 pixels.
@@ -41,7 +42,7 @@ func (d *drawing) end() template.HTML {
 func (d *drawing) put(format string, arguments ...any) { fmt.Fprintf(d, format, arguments...) }
 
 func (d *drawing) text(x, y float64, class, text string) {
-	d.put(`<text x="%.1f" y="%.1f" class="%s">%s</text>`, x, y, class, html.EscapeString(printable(text)))
+	d.put(`<text x="%.1f" y="%.1f" class="%s">%s</text>`, x, y, class, html.EscapeString(table.Printable(text)))
 }
 
 // A scale puts values along an axis.

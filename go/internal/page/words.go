@@ -5,7 +5,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/epperf/epperf/go/internal/table"
 )
@@ -16,9 +15,9 @@ func worded(row *table.Row, cell table.Cell) string {
 	case nil:
 		return "–"
 	case string:
-		return printable(value)
+		return table.Printable(value)
 	case []string:
-		return printable(strings.Join(value, ", "))
+		return table.Printable(strings.Join(value, ", "))
 	case int64:
 		return amount(float64(value), row.UnitOf(cell))
 	case uint64:
@@ -26,7 +25,7 @@ func worded(row *table.Row, cell table.Cell) string {
 	case float64:
 		return amount(value, row.UnitOf(cell))
 	default:
-		return printable(fmt.Sprint(value))
+		return table.Printable(fmt.Sprint(value))
 	}
 }
 
@@ -73,14 +72,4 @@ func digits(value float64) string {
 		return text
 	}
 	return strconv.FormatFloat(value, 'g', 4, 64)
-}
-
-// printable keeps text from a file on its line.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

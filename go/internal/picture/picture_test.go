@@ -16,15 +16,6 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-func read(t *testing.T, run *recordtest.Run) *record.Record {
-	t.Helper()
-	kept, err := record.Read(run.Write(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kept
-}
-
 // named returns a picture of a list.
 func named(t *testing.T, pictures []picture.Picture, name string) picture.Picture {
 	t.Helper()
@@ -52,14 +43,14 @@ func ladder(t *testing.T) (records []*record.Record) {
 				samples.DurationNs[at] += uint64(tokens)*1000 + uint64(i)
 			}
 		}
-		records = append(records, read(t, run))
+		records = append(records, run.Read(t))
 	}
 	for _, sms := range []uint32{16, 64} {
 		run := recordtest.Passed(epperfv1.Mode_MODE_DISPATCH)
 		run.OnGPUs(8)
 		run.Header.Plan.RunId = fmt.Sprint("sms", sms)
 		run.Case().Sms = sms
-		records = append(records, read(t, run))
+		records = append(records, run.Read(t))
 	}
 	return records
 }
@@ -127,7 +118,7 @@ func TestLatencyAgainstMultiprocessors(t *testing.T) {
 
 // A single case is nothing to draw a line of.
 func TestOneCaseHasNoLine(t *testing.T) {
-	if set := of([]*record.Record{read(t, recordtest.Small())}); len(set.Together) > 0 {
+	if set := of([]*record.Record{recordtest.Small().Read(t)}); len(set.Together) > 0 {
 		t.Errorf("%d pictures of all together", len(set.Together))
 	}
 }
@@ -137,7 +128,7 @@ func TestASlowRankIsALine(t *testing.T) {
 	for i := range run.Samples[5].DurationNs {
 		run.Samples[5].DurationNs[i] *= 2
 	}
-	p := named(t, of([]*record.Record{read(t, run)}).Cases[0].Pictures, "heat")
+	p := named(t, of([]*record.Record{run.Read(t)}).Cases[0].Pictures, "heat")
 	if len(p.Matrix.Values) != 8 || len(p.Matrix.Values[0]) != 99 {
 		t.Fatalf("%d ranks, %d iterations", len(p.Matrix.Values), len(p.Matrix.Values[0]))
 	}
@@ -155,7 +146,7 @@ func TestASlowRankIsALine(t *testing.T) {
 }
 
 func TestTheDistributionEndsAtAll(t *testing.T) {
-	p := named(t, of([]*record.Record{read(t, recordtest.Passed(epperfv1.Mode_MODE_E2E))}).Cases[0].Pictures, "distribution")
+	p := named(t, of([]*record.Record{recordtest.Passed(epperfv1.Mode_MODE_E2E).Read(t)}).Cases[0].Pictures, "distribution")
 	s := p.Lines.Series[0]
 	if len(s.X) != 99 || s.Y[98] != 1 || s.X[98] != 1_997_000 || !slices.IsSorted(s.X) || !slices.IsSorted(s.Y) {
 		t.Errorf("%d steps, the last to %v at %v", len(s.X), s.Y[98], s.X[98])
@@ -180,7 +171,7 @@ func TestTraffic(t *testing.T) {
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
 	traffic(run)
 	run.Header.Hosts[0].NetDevicesOfRank = []string{"mlx5_0:1"}
-	pictures := of([]*record.Record{read(t, run)}).Cases[0].Pictures
+	pictures := of([]*record.Record{run.Read(t)}).Cases[0].Pictures
 	pairs := named(t, pictures, "pairs")
 	if pairs.Matrix.Values[2][7] != 8 {
 		t.Errorf("rows from 2 to 7: %v", pairs.Matrix.Values[2][7])
@@ -207,7 +198,7 @@ func TestWhatIsMissingIsLeftOut(t *testing.T) {
 	run.Samples = run.Samples[:7]
 	run.Results[0].Traffic.RowsToRank = slices.Repeat([]uint64{1}, 5000) // more ranks than there are
 	run.Results = run.Results[:7]
-	pictures := of([]*record.Record{read(t, run)}).Cases[0].Pictures
+	pictures := of([]*record.Record{run.Read(t)}).Cases[0].Pictures
 	heat := named(t, pictures, "heat")
 	if !math.IsNaN(heat.Matrix.Values[7][0]) || len(heat.Table.Rows) != 7 {
 		t.Errorf("rank 7 took %v; %d rows", heat.Matrix.Values[7][0], len(heat.Table.Rows))
@@ -233,7 +224,7 @@ func TestManyRanksShareCells(t *testing.T) {
 		run.Samples = append(run.Samples, &epperfv1.Samples{Rank: rank, DurationNs: slices.Repeat([]uint64{ns}, 1000)})
 		run.Results = append(run.Results, &epperfv1.RankResult{Rank: rank, Passed: true})
 	}
-	heat := named(t, of([]*record.Record{read(t, run)}).Cases[0].Pictures, "heat")
+	heat := named(t, of([]*record.Record{run.Read(t)}).Cases[0].Pictures, "heat")
 	if m := heat.Matrix; len(m.Values) != 128 || m.EachRow != 8 || len(m.Values[0]) > 240 || m.Values[777/8][0] != 5000 || m.Values[0][0] != 1000 {
 		t.Errorf("%d by %d cells, rank 777 took %v", len(m.Values), len(m.Values[0]), m.Values[777/8][0])
 	}

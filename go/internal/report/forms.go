@@ -36,9 +36,9 @@ func (r rowText) plain(cell table.Cell) string {
 	case nil:
 		return r.missing()
 	case string:
-		return printable(cmp.Or(enums[value], value))
+		return table.Printable(cmp.Or(enums[value], value))
 	case []string:
-		return printable(strings.Join(value, ", "))
+		return table.Printable(strings.Join(value, ", "))
 	}
 	switch r.row.UnitOf(cell) {
 	case table.Nanoseconds:

@@ -18,9 +18,14 @@ func Show(w io.Writer, path string) (passed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	summary := figures.Summarize(kept)
+	return Print(w, kept)
+}
+
+// Print writes a record's text to w. It reports whether the run passed.
+func Print(w io.Writer, r *record.Record) (passed bool, err error) {
+	summary := figures.Summarize(r)
 	if _, err := w.Write(Text(summary)); err != nil {
-		return false, fmt.Errorf("print %s: %w", path, err)
+		return false, fmt.Errorf("print %s: %w", r.Path, err)
 	}
 	return summary.Passed(), nil
 }

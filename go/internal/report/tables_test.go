@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/epperf/epperf/go/internal/figures"
-	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	"github.com/epperf/epperf/go/internal/report"
 	"github.com/epperf/epperf/go/internal/table"
@@ -14,11 +13,7 @@ import (
 // tablesOf returns the tables of a run.
 func tablesOf(t *testing.T, run *recordtest.Run) []table.Table {
 	t.Helper()
-	kept, err := record.Read(run.Write(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return report.Tables(figures.Summarize(kept))
+	return report.Tables(figures.Summarize(run.Read(t)))
 }
 
 // What other programs read is not what the text rounds, scales and words.

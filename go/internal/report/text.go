@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/epperf/epperf/go/internal/table"
@@ -162,14 +161,4 @@ func (r rowText) value(name, form string) (string, bool) {
 		return number, true
 	}
 	return formed(plain, form), true
-}
-
-// printable keeps text from a file on its one line and away from the terminal's controls.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, text)
 }

@@ -33,23 +33,14 @@ func Rich(t testing.TB) (records []*record.Record) {
 				}
 			}
 		}
-		records = append(records, read(t, run))
+		records = append(records, run.Read(t))
 	}
 	for _, sms := range []uint32{16, 64} {
 		run := recordtest.Passed(epperfv1.Mode_MODE_COMBINE)
 		run.OnGPUs(8)
 		run.Header.Plan.RunId = fmt.Sprint("sms-", sms)
 		run.Case().Sms = sms
-		records = append(records, read(t, run))
+		records = append(records, run.Read(t))
 	}
 	return records
-}
-
-func read(t testing.TB, run *recordtest.Run) *record.Record {
-	t.Helper()
-	kept, err := record.Read(run.Write(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return kept
 }

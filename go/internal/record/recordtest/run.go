@@ -125,6 +125,16 @@ func (r *Run) Write(t testing.TB) string {
 	return path
 }
 
+// Read returns the run as whoever reads its closed record has it.
+func (r *Run) Read(t testing.TB) *record.Record {
+	t.Helper()
+	kept, err := record.Read(r.Write(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
+}
+
 // WritePartial leaves the record as a run does that ends all at once.
 func (r *Run) WritePartial(t testing.TB) string {
 	t.Helper()

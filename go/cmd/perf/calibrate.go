@@ -19,7 +19,7 @@ func calibrateCommand() *cli.Command {
 		Usage:     "measure what this machine can do at best: memory copies and flags between ranks, on GPUs or CPUs",
 		UsageText: "perf calibrate [flags]",
 		Flags: []cli.Flag{
-			&cli.GenericFlag{Name: "num-processes", Value: newDecimal(d.NumProcesses), Usage: "number of ranks on this host, a process each"},
+			&cli.GenericFlag{Name: "num-processes", Value: newDecimal(d.NumProcesses), DefaultText: ranksDefault, Usage: "number of ranks on this host, a process each; auto is one on each of 2 to 8 GPUs, else 8 on CPUs"},
 			&cli.StringFlag{Name: "device", Value: d.Device, Usage: "whose memory: cpu, cuda, or auto for GPUs if this host has any"},
 			&cli.GenericFlag{Name: "hidden", Value: newDecimal(d.Hidden), Usage: "channels of a copied row, two bytes each"},
 			&cli.GenericFlag{Name: "working-set", Value: newDecimal(d.WorkingSetBytes >> 20), Usage: "MiB that a rank reads and writes in one iteration, more than caches hold"},
@@ -45,9 +45,11 @@ func calibrate(c *cli.Context) error {
 		return err
 	}
 	// What counts GPUs is the same as of a run.
-	counted := preflight.CountGPUs(plan.Options{Device: c.String("device")})
+	counted, search := preflight.CountGPUs(plan.Options{
+		Device: c.String("device"), NumProcesses: decimalOf[int](c, "num-processes"), RanksGiven: c.IsSet("num-processes"),
+	})
 	p, err := plan.NewCalibration(plan.CalibrationOptions{
-		NumProcesses:    decimalOf[int](c, "num-processes"),
+		NumProcesses:    counted.NumProcesses,
 		Device:          counted.Device,
 		GPUs:            counted.GPUs,
 		NoGPU:           counted.NoGPU,
@@ -65,6 +67,7 @@ func calibrate(c *cli.Context) error {
 	return conduct.Run{
 		Plan:          p,
 		Party:         conduct.Party{Nodes: 1},
+		GPUs:          search,
 		Output:        c.String("output"),
 		RankArguments: rankArguments,
 		Stdout:        c.App.Writer,

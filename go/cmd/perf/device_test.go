@@ -38,6 +38,17 @@ func TestAMachineWithoutGPUs(t *testing.T) {
 			}
 		})
 	}
+	t.Run("auto, of a user who chose GPUs", func(t *testing.T) {
+		p := newProgram(t, with(small, "--num-processes=2")...)
+		p.Env = append(p.Env, "CUDA_VISIBLE_DEVICES=0,0")
+		const want = "\nGPUs: none is used: count GPUs: "
+		if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), want) || !strings.Contains(p.stdout.String(), "; CUDA_VISIBLE_DEVICES=0,0\n") {
+			t.Errorf("exit code %d, stderr %q; want %q in\n%s", code, &p.stderr, want, &p.stdout)
+		}
+		if search := p.record(t, filepath.Join(p.folder, "epperf-results")).Header.GetHosts()[0].GetGpuSearch(); search.GetNone() == "" || search.GetVisibleDevices() != "0,0" {
+			t.Errorf("the record has %v", search)
+		}
+	})
 	t.Run("auto", func(t *testing.T) {
 		p := newProgram(t, with(small, "--num-processes=2", "--device=auto")...)
 		if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), "\nDevice: cpu (") {

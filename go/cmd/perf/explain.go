@@ -17,7 +17,7 @@ import (
 
 // explain prints what the plan's run would be and take. It starts nothing and keeps nothing, so it
 // also says it of a run that this host cannot hold.
-func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
+func explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuSearch) error {
 	system, err := host.This()
 	if err != nil {
 		return err
@@ -27,7 +27,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int) error {
 		return err
 	}
 	facts := system.Describe()
-	facts.Gpus = gpus
+	facts.Gpus, facts.GpuSearch = gpus, search
 	c := p.GetCases()[0]
 	routing, err := workload.New(c)
 	if err != nil {

@@ -7,12 +7,15 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
+// ranksDefault is what Fitted of package plan comes to.
+const ranksDefault = "auto"
+
 // runFlags are the flags of the root command: the whole plan of one case, where its record goes,
 // and what is shown meanwhile.
 func runFlags() []cli.Flag {
 	d := plan.Defaults()
 	return append([]cli.Flag{
-		&cli.GenericFlag{Name: "num-processes", Value: newDecimal(d.NumProcesses), Usage: "number of ranks on this host, a process each"},
+		&cli.GenericFlag{Name: "num-processes", Value: newDecimal(d.NumProcesses), DefaultText: ranksDefault, Usage: "number of ranks on this host, a process each; auto is one on each of 2 to 8 GPUs, else 8 on CPUs"},
 		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
 		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number per rank: 128,0,64"},
 		&cli.GenericFlag{Name: "hidden", Value: newDecimal(d.Hidden), Usage: "hidden dimension, a multiple of 8"},
@@ -52,7 +55,7 @@ func runFlags() []cli.Flag {
 // commonOptions reads what a run's case and all cases of a sweep have in common. The rest are defaults.
 func commonOptions(c *cli.Context) plan.Options {
 	o := plan.Defaults()
-	o.NumProcesses = decimalOf[int](c, "num-processes")
+	o.NumProcesses, o.RanksGiven = decimalOf[int](c, "num-processes"), c.IsSet("num-processes")
 	o.Hidden = decimalOf[int](c, "hidden")
 	o.ExpertsPerRank = decimalOf[int](c, "experts-per-rank")
 	o.Topk = decimalOf[int](c, "topk")

@@ -61,12 +61,13 @@ func measure(c *cli.Context, m measurement) error {
 	}
 	common := commonOptions(c)
 	common.RunID, common.Nodes = runID, party.Nodes
-	p, err := m.plan(preflight.CountGPUs(common))
+	counted, search := preflight.CountGPUs(common)
+	p, err := m.plan(counted)
 	if err != nil {
 		return err
 	}
 	if m.explains {
-		return explain(c.App.Writer, p, party.NodeRank)
+		return explain(c.App.Writer, p, party.NodeRank, search)
 	}
 	limit, err := conduct.LimitFor(p, c.Bool("detail"), c.String("calibration"), c.String("output"))
 	if err != nil {
@@ -86,6 +87,7 @@ func measure(c *cli.Context, m measurement) error {
 		Dump:          m.dump,
 		NIXL:          nixl,
 		NICs:          nics,
+		GPUs:          search,
 		RankArguments: rankArguments,
 		Stdout:        c.App.Writer,
 		Stderr:        c.App.ErrWriter,

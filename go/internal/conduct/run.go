@@ -29,6 +29,7 @@ type Run struct {
 	Dump   string          // where ranks leave their tensors; may be empty
 	NIXL   native.NIXL
 	NICs   preflight.NICs
+	GPUs   *epperfv1.GpuSearch // what the record says of it; nil where nobody looked for GPUs
 	// RankArguments are what makes this binary a rank with some options.
 	RankArguments func(RankOptions) []string
 	Stdout        io.Writer
@@ -130,5 +131,6 @@ func (r Run) facts() (*epperfv1.Host, error) {
 	}
 	facts := system.Describe()
 	facts.HostId, facts.Gpus, facts.NetDevicesOfRank = r.Party.HostID, gpus, netDevices
+	facts.GpuSearch = r.GPUs
 	return facts, nil
 }

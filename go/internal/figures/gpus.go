@@ -33,6 +33,36 @@ func (s *Summary) addGPUs(header *epperfv1.Header) {
 	s.Oversubscribed = s.SharedGPU
 }
 
+// NoGPUs is why ranks that were to compute on GPUs, if there are any, compute on CPUs.
+type NoGPUs struct {
+	// Alone: there is one GPU, which has nobody to send to. All below is empty then.
+	Alone bool
+	// Reason is the driver's, or CUDA's.
+	Reason string
+	// InSys is how many GPUs of NVIDIA /sys has.
+	InSys int
+	// VisibleDevices is CUDA_VISIBLE_DEVICES; nil if it was not set.
+	VisibleDevices *string
+}
+
+// noGPUs returns that of the first host which has a GPU, or a driver, or a user who chose GPUs. Where
+// there is nothing of all this, ranks on CPUs surprise nobody.
+func noGPUs(header *epperfv1.Header) *NoGPUs {
+	if onGPUs(header.GetPlan()) {
+		return nil
+	}
+	for _, described := range header.GetHosts() {
+		search := described.GetGpuSearch()
+		switch {
+		case search.GetUsable() > 0:
+			return &NoGPUs{Alone: true}
+		case search.GetNone() != "" && (!search.GetNoDriver() || search.GetInSys() > 0 || search.VisibleDevices != nil):
+			return &NoGPUs{Reason: search.GetNone(), InSys: int(search.GetInSys()), VisibleDevices: search.VisibleDevices}
+		}
+	}
+	return nil
+}
+
 // slowing are the bits of GpuState.throttle_reasons that mean more than a setting or an idle GPU.
 var slowing = []struct {
 	bits uint64

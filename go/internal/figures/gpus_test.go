@@ -44,6 +44,34 @@ func TestGPUsAreCountedOnce(t *testing.T) {
 	}
 }
 
+func TestRanksOnCPUsSayWhyWhereSomebodyHopedForGPUs(t *testing.T) {
+	const none = "count GPUs: none"
+	for name, test := range map[string]struct {
+		search *epperfv1.GpuSearch
+		onGPUs bool
+		want   *figures.NoGPUs
+	}{
+		"nobody looked":             {nil, false, nil},
+		"nothing of GPUs":           {&epperfv1.GpuSearch{None: none, NoDriver: true}, false, nil},
+		"no driver of a GPU":        {&epperfv1.GpuSearch{None: none, NoDriver: true, InSys: 2}, false, &figures.NoGPUs{Reason: none, InSys: 2}},
+		"a driver that fails":       {&epperfv1.GpuSearch{None: none}, false, &figures.NoGPUs{Reason: none}},
+		"a choice that fits no GPU": {&epperfv1.GpuSearch{None: none, NoDriver: true, VisibleDevices: new("0,0")}, false, &figures.NoGPUs{Reason: none, VisibleDevices: new("0,0")}},
+		"one":                       {&epperfv1.GpuSearch{Usable: 1, InSys: 1}, false, &figures.NoGPUs{Alone: true}},
+		"all used":                  {&epperfv1.GpuSearch{Usable: 8, InSys: 8}, true, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+			if test.onGPUs {
+				run.OnGPUs(8)
+			}
+			run.Header.Hosts[0].GpuSearch = test.search
+			if diff := cmp.Diff(test.want, summarize(t, run).NoGPUs); diff != "" {
+				t.Errorf("NoGPUs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
 func twoLaunchers(h *epperfv1.Header) {
 	h.Plan.RanksPerHost, h.Plan.SharedGpu, h.Hosts[0].BootId = 4, false, "boot"
 	h.Hosts = append(h.Hosts, proto.CloneOf(h.Hosts[0]))

@@ -52,6 +52,8 @@ type Summary struct {
 	// Oversubscribed: some host has more workers than CPUs, or ranks share a GPU, so durations say
 	// more of a scheduler than of what it ran.
 	Oversubscribed bool
+	// NoGPUs says why ranks are on CPUs though a GPU was looked for and hoped for; nil where none was.
+	NoGPUs *NoGPUs
 	// PartOfNode is which launcher's part of a run the record is; nil if it is the whole.
 	PartOfNode *int
 	Cases      []CaseSummary
@@ -163,6 +165,7 @@ func Summarize(r *record.Record) *Summary {
 	s.Threads = max(1, int(plan.GetThreadsPerRank()))
 	s.addHosts(r.Header)
 	s.addGPUs(r.Header)
+	s.NoGPUs = noGPUs(r.Header)
 	for index := range plan.GetCases() {
 		s.Cases = append(s.Cases, summarizeCase(r, index, s.SharedGPU))
 	}

@@ -28,6 +28,8 @@ const (
 type Error struct {
 	Kind Kind
 	Text string
+	// NoDriver: this host has no driver of GPUs, or one that is too old.
+	NoDriver bool
 }
 
 func (e *Error) Error() string { return e.Text }

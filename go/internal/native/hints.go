@@ -30,5 +30,5 @@ var _ [C.EP_HINTS]string = hints
 
 // errorOf returns what the core says of a failure, and what to try.
 func errorOf(status C.ep_status, text *C.char, hint C.ep_hint) *Error {
-	return &Error{Kind: Kind(status), Text: C.GoString(text) + hints[hint]}
+	return &Error{Kind: Kind(status), Text: C.GoString(text) + hints[hint], NoDriver: hint == C.EP_HINT_INSTALL_DRIVER}
 }

@@ -30,6 +30,20 @@ func (e *NoGPUError) Error() string {
 // AsksForGPUs reports whether New wants to know how many GPUs there are.
 func (o Options) AsksForGPUs() bool { return o.Device != epperfv1.Name(epperfv1.Device_DEVICE_CPU) }
 
+// Fitted returns the options with as many ranks as this host has GPUs, up to as many as without any,
+// where the user does not say how many. A single GPU with no other launcher's would have nobody to send
+// to: its host's ranks are on CPUs, unless the user asks for GPUs.
+func (o Options) Fitted() Options {
+	switch {
+	case o.RanksGiven || o.SharedGPU || o.GPUs == 0 || !o.AsksForGPUs():
+	case o.GPUs > 1 || o.Nodes > 1:
+		o.NumProcesses = min(o.GPUs, o.NumProcesses)
+	case o.Device == automatic:
+		o.Device = epperfv1.Name(epperfv1.Device_DEVICE_CPU)
+	}
+	return o
+}
+
 // device returns what ranks compute on, whether this host can or not.
 func (o Options) device() (epperfv1.Device, error) {
 	const cpu, cuda = epperfv1.Device_DEVICE_CPU, epperfv1.Device_DEVICE_CUDA

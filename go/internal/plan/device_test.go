@@ -68,6 +68,41 @@ func TestTheDeviceFollowsFromFlagAndGPUs(t *testing.T) {
 	}
 }
 
+func TestRanksAreAsManyAsThereAreGPUsUnlessToldOtherwise(t *testing.T) {
+	const cpu, cuda = epperfv1.Device_DEVICE_CPU, epperfv1.Device_DEVICE_CUDA
+	for name, test := range map[string]struct {
+		change    func(*plan.Options)
+		wantRanks int // of this host; 0: refused
+		want      epperfv1.Device
+	}{
+		"none":              {func(*plan.Options) {}, 8, cpu},
+		"one":               {func(o *plan.Options) { o.GPUs = 1 }, 8, cpu},
+		"two":               {func(o *plan.Options) { o.GPUs = 2 }, 2, cuda},
+		"seven":             {func(o *plan.Options) { o.GPUs = 7 }, 7, cuda},
+		"eight":             {func(o *plan.Options) { o.GPUs = 8 }, 8, cuda},
+		"sixteen":           {func(o *plan.Options) { o.GPUs = 16 }, 8, cuda},
+		"two, for CPUs":     {func(o *plan.Options) { o.GPUs, o.Device = 2, "cpu" }, 8, cpu},
+		"two, given":        {func(o *plan.Options) { o.GPUs, o.RanksGiven = 2, true }, 0, 0},
+		"two, fewer given":  {func(o *plan.Options) { o.GPUs, o.RanksGiven, o.NumProcesses = 2, true, 1 }, 1, cuda},
+		"two, shared":       {func(o *plan.Options) { o.GPUs, o.SharedGPU = 2, true }, 8, cuda},
+		"one, given":        {func(o *plan.Options) { o.GPUs, o.RanksGiven = 1, true }, 0, 0},
+		"one, for GPUs":     {func(o *plan.Options) { o.GPUs, o.Device = 1, "cuda" }, 0, 0},
+		"one, and launcher": {func(o *plan.Options) { o.GPUs, o.Nodes = 1, 2 }, 1, cuda},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := plan.Defaults()
+			test.change(&o)
+			p, err := plan.New(o.Fitted())
+			if (err != nil) != (test.wantRanks == 0) {
+				t.Fatalf("New: %v", err)
+			}
+			if int(p.GetRanksPerHost()) != test.wantRanks || p.GetDevice() != test.want {
+				t.Errorf("%d ranks on %v; want %d on %v", p.GetRanksPerHost(), p.GetDevice(), test.wantRanks, test.want)
+			}
+		})
+	}
+}
+
 // A user who mends what no host can run then learns what this one has not.
 func TestUsageComesBeforeWhatTheHostHas(t *testing.T) {
 	o := plan.Defaults()

@@ -18,8 +18,10 @@ import (
 // Options holds one field for each flag that shapes a run. Its values are as typed: New checks
 // them.
 type Options struct {
-	// NumProcesses is the number of ranks that each host starts.
+	// NumProcesses is the number of ranks that each host starts. RanksGiven: the user says so, and
+	// Fitted leaves it.
 	NumProcesses int
+	RanksGiven   bool
 	// Nodes is the number of hosts, or 0 for one.
 	Nodes int
 	// Mode is what one iteration holds: dispatch, combine or e2e.

@@ -34,6 +34,10 @@ func sameRun(entries []*epperfv1.HostEntry) error {
 				named(first), devices(first), named(entry), devices(entry))
 		}
 		if !bytes.Equal(entry.GetPlanSha256(), first.GetPlanSha256()) {
+			if here, there := len(first.GetHost().GetGpus()), len(entry.GetHost().GetGpus()); here != there {
+				return fmt.Errorf("%s has ranks on %d GPUs and %s on %d: give all launchers the same --num-processes",
+					named(first), here, named(entry), there)
+			}
 			return fmt.Errorf("%s was given other flags than %s: start all launchers with the same, but for --node-rank, --output and --dump",
 				named(entry), named(first))
 		}

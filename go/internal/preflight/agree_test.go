@@ -29,11 +29,18 @@ func TestLaunchersAgreeAndReachEachOther(t *testing.T) {
 			func(e *epperfv1.HostEntry) { e.PlanSha256, e.Host.Gpus = []byte{2}, []*epperfv1.Gpu{{Uuid: "GPU-1"}} },
 			[]string{"node 0 (node-a) computes on CPUs and node 1 (node-b) on GPUs", "the same --device"},
 		},
+		"other numbers of GPUs": {
+			func(e *epperfv1.HostEntry) { e.PlanSha256, e.Host.Gpus = []byte{2}, []*epperfv1.Gpu{{Uuid: "GPU-1"}} },
+			[]string{"node 0 (node-a) has ranks on 2 GPUs and node 1 (node-b) on 1", "the same --num-processes"},
+		},
 		"other flags":  {func(e *epperfv1.HostEntry) { e.PlanSha256 = []byte{2} }, []string{"node 1 (node-b) was given other flags"}},
 		"another host": {func(e *epperfv1.HostEntry) { e.Host.BootId = "other" }, []string{"node 0 (node-a)", "node 1 (node-b)", "two hosts", "--nnodes=1"}},
 		"another id":   {func(e *epperfv1.HostEntry) { e.Host.HostId = "hv2" }, []string{"node 1 (node-b, host id hv2)"}},
 	} {
 		entries := []*epperfv1.HostEntry{entry(0, nil), entry(1, test.change)}
+		if name == "other numbers of GPUs" {
+			entries[0].Host.Gpus = []*epperfv1.Gpu{{Uuid: "GPU-2"}, {Uuid: "GPU-3"}}
+		}
 		err := Agree(p, entries)
 		if (err != nil) != (test.want != nil) {
 			t.Errorf("%s: %v", name, err)

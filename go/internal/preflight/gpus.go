@@ -1,30 +1,51 @@
 package preflight
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/topology"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// CountGPUs tells the options what this host has, unless they do without.
-func CountGPUs(o plan.Options) plan.Options {
+// CountGPUs tells the options what this host has, unless they do without, and fits its ranks to that. It
+// also returns what a record says of the search; nil where nobody searched.
+func CountGPUs(o plan.Options) (plan.Options, *epperfv1.GpuSearch) {
 	if !o.AsksForGPUs() {
-		return o
+		return o, nil
 	}
 	gpus, err := native.CountGPUs()
 	if err == nil && o.SMs > 0 {
 		o.Multiprocessors, err = fewestMultiprocessors(min(gpus, o.NumProcesses))
 	}
 	if err != nil {
-		o.NoGPU = err.Error()
-		return o
+		gpus, o.NoGPU = 0, err.Error()
 	}
 	o.GPUs = gpus
-	return o
+	return o.Fitted(), searched(gpus, err, os.DirFS("/sys"), os.LookupEnv)
+}
+
+// searched returns what a search for GPUs came to, with what explains that it found none.
+func searched(usable int, none error, sys fs.FS, lookup func(string) (string, bool)) *epperfv1.GpuSearch {
+	search := &epperfv1.GpuSearch{Usable: uint32(usable)}
+	if none != nil {
+		search.None = none.Error()
+	}
+	var failed *native.Error
+	search.NoDriver = errors.As(none, &failed) && failed.NoDriver
+	if inSys, err := topology.GPUsOf(sys); err == nil { // else it does not tell
+		search.InSys = uint32(len(inSys))
+	}
+	if visible, set := lookup("CUDA_VISIBLE_DEVICES"); set {
+		search.VisibleDevices = &visible
+	}
+	return search
 }
 
 // fewestMultiprocessors returns what each of the first GPUs has at least.

@@ -4,8 +4,13 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
+
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/topology/topologytest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -30,11 +35,47 @@ func TestAGPUHoldsItsRanksOrTheSumIsTold(t *testing.T) {
 func TestGPUsAreNotCountedForCPUs(t *testing.T) {
 	o := plan.Defaults()
 	o.Device = "cpu"
-	if o = CountGPUs(o); o.GPUs != 0 || o.NoGPU != "" {
-		t.Errorf("%d GPUs, %q", o.GPUs, o.NoGPU)
+	if o, search := CountGPUs(o); o.GPUs != 0 || o.NoGPU != "" || search != nil {
+		t.Errorf("%d GPUs, %q, %v", o.GPUs, o.NoGPU, search)
 	}
 	o.Device = "auto"
-	if o = CountGPUs(o); (o.GPUs == 0) != (o.NoGPU != "") {
-		t.Errorf("%d GPUs, %q", o.GPUs, o.NoGPU)
+	if o, search := CountGPUs(o); (o.GPUs == 0) != (o.NoGPU != "") || search.GetNone() != o.NoGPU || int(search.GetUsable()) != o.GPUs {
+		t.Errorf("%d GPUs, %q, %v", o.GPUs, o.NoGPU, search)
+	}
+}
+
+func TestASearchThatFindsNoGPUSaysWhy(t *testing.T) {
+	sys := topologytest.New()
+	sys.GPU("pci0000:16/0000:17:00.0", 0)
+	sys.GPU("pci0000:16/0000:18:00.0", 0)
+	set := func(value string) func(string) (string, bool) {
+		return func(name string) (string, bool) { return value, name == "CUDA_VISIBLE_DEVICES" }
+	}
+	unset := func(string) (string, bool) { return "", false }
+	for name, test := range map[string]struct {
+		usable int
+		none   error
+		sys    topologytest.Sys
+		lookup func(string) (string, bool)
+		want   *epperfv1.GpuSearch
+	}{
+		"no driver, no GPU": {
+			0, &native.Error{Text: "count GPUs: insufficient", NoDriver: true}, topologytest.New(), unset,
+			&epperfv1.GpuSearch{None: "count GPUs: insufficient", NoDriver: true},
+		},
+		"a GPU named twice": {
+			0, &native.Error{Text: "count GPUs: no device"}, sys, set("0,0"),
+			&epperfv1.GpuSearch{None: "count GPUs: no device", InSys: 2, VisibleDevices: new("0,0")},
+		},
+		"all of two": {2, nil, sys, unset, &epperfv1.GpuSearch{Usable: 2, InSys: 2}},
+		"none asked for": {
+			0, &native.Error{Text: "count GPUs: no device"}, sys, set(""),
+			&epperfv1.GpuSearch{None: "count GPUs: no device", InSys: 2, VisibleDevices: new("")},
+		},
+	} {
+		got := searched(test.usable, test.none, test.sys, test.lookup)
+		if diff := cmp.Diff(test.want, got, protocmp.Transform()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }

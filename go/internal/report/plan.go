@@ -65,7 +65,7 @@ func placement(s *figures.Summary, c *figures.CaseSummary) []table.Row {
 		if s.Oversubscribed {
 			row.Notes = notSpeed
 		}
-		return []table.Row{row}
+		return append([]table.Row{row}, noGPUs(s.NoGPUs, c)...)
 	case s.SharedGPU:
 		row := table.Row{Name: "shared_gpus", Label: "GPUs", Cells: ranks, Notes: notSpeed}
 		if gpus > 0 {
@@ -82,6 +82,28 @@ func placement(s *figures.Summary, c *figures.CaseSummary) []table.Row {
 		}})
 	}
 	return append(rows, table.Row{Name: "hosts", Label: "Hosts", Cells: []table.Cell{hosts}})
+}
+
+// noGPUs says why ranks are not on GPUs; no row where nobody asks.
+func noGPUs(why *figures.NoGPUs, c *figures.CaseSummary) []table.Row {
+	if why == nil {
+		return nil
+	}
+	row := table.Row{Name: "no_gpus", Label: "GPUs", Cells: []table.Cell{table.EnumCell(kind, "unusable"), table.TextCell("reason", why.Reason)}}
+	if why.Alone {
+		row.Cells = []table.Cell{table.EnumCell(kind, "alone")}
+		if c.Calibration == nil {
+			row.Notes = []table.Note{{Name: "may_share"}}
+		}
+		return []table.Row{row}
+	}
+	if why.InSys > 0 {
+		row.Cells = append(row.Cells, table.IntCell("in_sys", why.InSys))
+	}
+	if why.VisibleDevices != nil {
+		row.Cells = append(row.Cells, table.TextCell("visible", *why.VisibleDevices))
+	}
+	return []table.Row{row}
 }
 
 // sms says how many multiprocessors operations may use, and how many GPUs have where that is known.

@@ -68,6 +68,9 @@ func TestScreens(t *testing.T) {
 		"detail":           {run: detailed, passed: true},
 		"no_limit":         {run: withoutLimit, passed: true},
 		"no_limit_two":     {run: withoutLimitOfTwo, passed: true},
+		"no_gpus":          {run: noGPUs, passed: true},
+		"one_gpu":          {run: oneGPU, passed: true},
+		"one_gpu_measured": {run: calibratedBesideOneGPU, passed: true},
 		"gpus":             {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
 		"throttled":        {run: throttledGPUs, passed: true},
 		"two_groups":       {run: twoGroups, passed: true},
@@ -233,6 +236,21 @@ func throttledGPUs(r *recordtest.Run) {
 	r.OnGPUs(8)
 	r.Results[3].GpuAfter = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x04))}
 	r.Results[5].GpuBefore = &epperfv1.GpuState{ThrottleReasons: new(uint64(0x28))}
+}
+
+func noGPUs(r *recordtest.Run) {
+	r.Header.Hosts[0].GpuSearch = &epperfv1.GpuSearch{
+		None: "count GPUs: cudaErrorNoDevice: no CUDA-capable device is detected", InSys: 2, VisibleDevices: new("0,0\x1b[2J"),
+	}
+}
+
+func oneGPU(r *recordtest.Run) {
+	r.Header.Hosts[0].GpuSearch = &epperfv1.GpuSearch{Usable: 1, InSys: 1}
+}
+
+func calibratedBesideOneGPU(r *recordtest.Run) {
+	calibrated(r)
+	oneGPU(r)
 }
 
 func someSMs(r *recordtest.Run) {

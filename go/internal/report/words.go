@@ -63,6 +63,8 @@ var styles = map[string]style{
 			"device":  {body: "{device}[, {dtype|unless fp8} dispatch]"}, // two dtypes never look alike
 			"cpus": {joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {cores|count core}[ of {hosts|unless 1} hosts][: {notes}])" +
 				"|| ({ranks|count rank}[ of {threads|unless 1} threads])"},
+			"no_gpus unusable": {body: "none is used: {reason}[; /sys has {in_sys|count GPU}][; CUDA_VISIBLE_DEVICES={visible}]"},
+			"no_gpus alone":    {body: "one, which has no other to send to, so ranks are on CPUs[; {notes}]"},
 			"shared_gpus": {joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {gpus|count GPU}[ of {hosts|unless 1} hosts]: {notes})" +
 				"|| ({ranks|count rank}[ of {threads|unless 1} threads] on shared GPUs: {notes})"},
 			"gpu":        {joins: true, head: " (", next: ", ", body: "{count} x {name}"},
@@ -261,6 +263,7 @@ var notes = map[string]string{
 	"half_of_time":         "checked in full for at most half of the time",
 	"unfinished":           "{ranks|count rank} did not finish",
 	"shared_gpus":          "ranks share GPUs",
+	"may_share":            "--shared-gpu has all ranks on it, which checks and measures nothing",
 	"shared_sms":           "blocks shared a multiprocessor",
 	"unknown_sms":          "not all ranks tell where the meter ran",
 	"samples":              "{samples|count sample}",

@@ -9,7 +9,7 @@ import (
 
 // A rule is what may lie below a package, as tools/imports/BUILD.bazel says.
 type rule struct {
-	target  string // csrc/engine:cpu
+	target  string // csrc/rank:cpu
 	allowed []string
 }
 

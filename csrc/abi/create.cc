@@ -5,12 +5,12 @@
 #include <string>
 #include <utility>
 
-#include "csrc/engine/chunks.h"
-#include "csrc/engine/cpu.h"
-#include "csrc/engine/cpu_calibrate.h"
-#include "csrc/engine/cuda.h"
-#include "csrc/engine/cuda_calibrate.h"
-#include "csrc/engine/messages.h"
+#include "csrc/rank/chunks.h"
+#include "csrc/rank/cpu_calibrate.h"
+#include "csrc/rank/cpu_engine.h"
+#include "csrc/rank/cuda_calibrate.h"
+#include "csrc/rank/cuda_engine.h"
+#include "csrc/rank/messages.h"
 #include "csrc/region/factory.h"
 
 namespace ep::abi {

@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "csrc/abi/ep.h"
-#include "csrc/engine/calibrate.h"
-#include "csrc/engine/engine.h"
+#include "csrc/rank/calibrate.h"
+#include "csrc/rank/engine.h"
 
 namespace ep::abi {
 

@@ -12,17 +12,17 @@
 #include <vector>
 
 #include "csrc/abi/create.h"
-#include "csrc/engine/allocations.h"
-#include "csrc/engine/chunks.h"
-#include "csrc/engine/cuda_calibrate.h"
-#include "csrc/engine/engine.h"
-#include "csrc/engine/gpus.h"
-#include "csrc/engine/landing.h"
-#include "csrc/engine/messages.h"
-#include "csrc/engine/passes.h"
-#include "csrc/engine/sections.h"
-#include "csrc/engine/tensors.h"
 #include "csrc/kernels/arguments.h"
+#include "csrc/rank/allocations.h"
+#include "csrc/rank/chunks.h"
+#include "csrc/rank/cuda_calibrate.h"
+#include "csrc/rank/engine.h"
+#include "csrc/rank/gpus.h"
+#include "csrc/rank/landing.h"
+#include "csrc/rank/messages.h"
+#include "csrc/rank/passes.h"
+#include "csrc/rank/sections.h"
+#include "csrc/rank/tensors.h"
 #include "csrc/region/factory.h"
 
 struct ep_engine : ep::abi::Rank {

@@ -2,10 +2,10 @@
 //
 // csrc/kernels/arguments.h says how each is launched. All arithmetic and all of the protocol is in
 // csrc/protocol; this file gives them blocks, shared memory and a clock.
+#include "csrc/device/gpu.cuh"
+#include "csrc/device/ptx.cuh"
 #include "csrc/kernels/arguments.h"
-#include "csrc/kernels/device.cuh"
 #include "csrc/kernels/meter.cuh"
-#include "csrc/kernels/ptx.cuh"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #define CSRC_KERNELS_METER_CUH_
 
 #include "csrc/kernels/meter.h"
-#include "csrc/kernels/ptx.cuh"
+#include "csrc/device/ptx.cuh"
 
 namespace ep::kernels {
 

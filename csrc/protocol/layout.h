@@ -17,7 +17,7 @@
 // once each, whatever the number of experts here; and the partial sums that its experts made of
 // this rank's rows, [slot][P]: one a row, or where nothing is summed there one a selection, of
 // which P are the most; and behind them room for its words (…), where those come with a
-// message (csrc/protocol/post.h). It is all that two ranks need to share, besides their words, and
+// message (csrc/device/post.h). It is all that two ranks need to share, besides their words, and
 // lies at any address, so its offsets count from its own begin. Words [bank][peer] are that peer's
 // alone, too. Those of an entry begin on a 128-byte line of their own, so that peers never share
 // one.

@@ -11,7 +11,7 @@
 #include <limits>
 #include <vector>
 
-#include "csrc/reference/fp8.h"
+#include "csrc/check/fp8.h"
 
 namespace ep {
 namespace {
@@ -57,7 +57,7 @@ TEST(E4m3, EncodesEveryBf16AtManyScales) {
 }
 
 TEST(E4m3, EncodesEveryBf16AsMlDtypesDoes) {
-  std::ifstream file("csrc/reference/testdata/ml_dtypes_e4m3fn.bin", std::ios::binary);
+  std::ifstream file("csrc/check/testdata/ml_dtypes_e4m3fn.bin", std::ios::binary);
   const std::vector<char> codes{std::istreambuf_iterator<char>(file), {}};
   ASSERT_EQ(codes.size(), 0x10000u);
   for (uint32_t bits = 0; bits < 0x10000; ++bits) {
@@ -169,9 +169,9 @@ std::vector<T> Take(const std::vector<char>& bytes, size_t* at, size_t count) {
   return values;
 }
 
-// csrc/reference/testdata/ml_dtypes_rows.py wrote the rows and says how.
+// csrc/check/testdata/ml_dtypes_rows.py wrote the rows and says how.
 TEST(RowsOfModels, AreQuantisedAsMlDtypesAndTheReferenceDo) {
-  std::ifstream file("csrc/reference/testdata/ml_dtypes_rows.bin", std::ios::binary);
+  std::ifstream file("csrc/check/testdata/ml_dtypes_rows.bin", std::ios::binary);
   const std::vector<char> bytes{std::istreambuf_iterator<char>(file), {}};
   std::vector<uint32_t> hiddens;
   for (size_t at = 0; at < bytes.size();) {

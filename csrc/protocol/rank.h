@@ -32,7 +32,7 @@ struct Gathered {
 };
 
 // Words between a rank's workers and its proxy, [operation, bank, peer] and of the host's memory
-// but for what is gathered: csrc/protocol/post.h.
+// but for what is gathered: csrc/device/post.h.
 struct Post {
   uint32_t ranks = 0;
   uint64_t* bells = nullptr;

@@ -57,7 +57,7 @@ EP_INLINE Sight SeeWord(Device& device, const RankContext& context, const Waitin
   return sight;
 }
 
-// Whether a device reaches peers by messages: csrc/protocol/post.h.
+// Whether a device reaches peers by messages: csrc/device/post.h.
 template <class Device>
 inline constexpr bool kIsPosting = requires { Device::kPosts; };
 

@@ -1,5 +1,5 @@
 // A rank's proxy: it posts what its workers have rung for, and leaves mail for what has arrived
-// (csrc/protocol/post.h).
+// (csrc/device/post.h).
 //
 // It is one step that somebody repeats: no thread, no clock and no GPU are in it. A step never
 // waits, and both ends must go on stepping while either has something under way.

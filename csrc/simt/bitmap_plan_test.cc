@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "csrc/kernels/arguments.h"
+#include "csrc/device/gpu_memory.h"
+#include "csrc/device/simt.h"
 #include "csrc/protocol/count.h"
 #include "csrc/protocol/dispatch_step.h"
-#include "csrc/simt/device.h"
 #include "csrc/simt/machine.h"
 
 namespace ep::simt {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "csrc/simt/device.h"
+#include "csrc/device/simt.h"
 
 namespace ep::simt {
 namespace {

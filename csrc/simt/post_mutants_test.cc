@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <iostream>
 
-#include "csrc/protocol/post.h"
+#include "csrc/device/post.h"
 #include "csrc/simt/mutants_test_util.h"
 
 namespace ep::simt {

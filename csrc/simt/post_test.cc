@@ -1,6 +1,6 @@
 // Ranks that do not map each other are right under every schedule tried: kernels, proxies and the
 // network between them, each as late as it may be.
-#include "csrc/protocol/post.h"
+#include "csrc/device/post.h"
 
 #include <gtest/gtest.h>
 

@@ -15,13 +15,13 @@
 #include <vector>
 
 #include "csrc/base/mapping.h"
-#include "csrc/engine/check.h"
-#include "csrc/engine/error_text.h"
-#include "csrc/engine/tensors.h"
-#include "csrc/engine/world_test_util.h"
-#include "csrc/kernels/arguments.h"
-#include "csrc/reference/fp8.h"
-#include "csrc/simt/device.h"
+#include "csrc/check/checker.h"
+#include "csrc/check/fp8.h"
+#include "csrc/device/gpu_memory.h"
+#include "csrc/device/simt.h"
+#include "csrc/rank/error_text.h"
+#include "csrc/rank/tensors.h"
+#include "csrc/rank/world_test_util.h"
 #include "csrc/simt/machine.h"
 #include "csrc/simt/post_network_test_util.h"
 

@@ -1,0 +1,175 @@
+#include "csrc/rank/cuda_kernels.h"
+
+#include <algorithm>
+#include <string>
+
+#include "csrc/kernels/image_image.h"
+#include "csrc/region/cuda_status.h"
+
+namespace ep {
+Status CudaKernels::Find(const char* name, cudaKernel_t* kernel) {
+  return CudaStatus(cudaLibraryGetKernel(kernel, library_.get(), name),
+                    std::string("find kernel ") + name);
+}
+
+Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint32_t bytes,
+                                    uint32_t available) {
+  if (bytes > available) {
+    return {Code::kInvalid,
+            std::string(name) + ": the plan of so many experts takes " + std::to_string(bytes) +
+                " bytes of a block's fast memory, the GPU has " + std::to_string(available),
+            EP_HINT_FEWER_EXPERTS};
+  }
+  return CudaStatus(
+      cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
+                           cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
+      std::string("allow ") + std::to_string(bytes) + " bytes of fast memory to " + name);
+}
+
+Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
+                         std::unique_ptr<CudaKernels>* kernels) {
+  if (shape.ranks > kMaxGpuRanks) {
+    return {Code::kInvalid,
+            "plan for " + std::to_string(shape.ranks) + " ranks on a GPU: it can for " +
+                std::to_string(kMaxGpuRanks),
+            EP_HINT_USE_CPUS};
+  }
+  if (shape.Experts() > kMaxGpuExperts) {
+    return {Code::kInvalid,
+            "plan " + std::to_string(shape.Experts()) + " experts on a GPU: it has room for " +
+                std::to_string(kMaxGpuExperts),
+            EP_HINT_FEWER_EXPERTS};
+  }
+  auto made = std::make_unique<CudaKernels>();
+  made->shape_ = shape;
+  int device = 0;
+  cudaDeviceProp properties;
+  EP_TRY(CudaStatus(cudaGetDevice(&device), "ask for the current GPU"));
+  EP_TRY(CudaStatus(cudaGetDeviceProperties(&properties, device), "describe the GPU"));
+  if (properties.major < 9) {
+    return {Code::kInvalid,
+            std::string(properties.name) +
+                ": the kernels need compute capability 9.0 (H100) or newer, it has " +
+                std::to_string(properties.major) + "." + std::to_string(properties.minor),
+            EP_HINT_USE_CPUS};
+  }
+  made->multiprocessors_ = static_cast<uint32_t>(properties.multiProcessorCount);
+  if (sms > made->multiprocessors_) {
+    return {Code::kInvalid,
+            std::to_string(sms) + " multiprocessors are asked for, the GPU has " +
+                std::to_string(made->multiprocessors_),
+            EP_HINT_FEWER_SMS};
+  }
+  // Ranks that share a GPU wait for each other, in different kernels: each has multiprocessors of
+  // its own.
+  made->most_blocks_ = (sms == 0 ? made->multiprocessors_ : sms) / ranks_on_gpu;
+  if (made->most_blocks_ == 0) {
+    return {Code::kInvalid, std::to_string(ranks_on_gpu) + " ranks do not fit on one GPU of " +
+                                std::to_string(made->multiprocessors_) +
+                                " multiprocessors; try fewer"};
+  }
+  EP_TRY(CudaStatus(cudaLibraryLoadData(made->library_.out(), image_begin, nullptr, nullptr, 0,
+                                        nullptr, nullptr, 0),
+                    "load the kernels"));
+  const bool fp8 = shape.dtype == Dtype::kFp8;
+  const bool by_rank = shape.sum == CombineSum::kRank;
+  const auto available = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
+  made->fast_bytes_ = available;
+  // With one worker it has the most chunks.
+  const uint32_t plan_bytes = kernels::DispatchMemory(shape, 1, kernels::kShort).SizeBytes();
+  const uint32_t sum_bytes = kernels::CombineMemory(shape, 1, kernels::kShort).SizeBytes();
+  const struct {
+    const char* name;
+    cudaKernel_t* kernel;
+    uint32_t fast_bytes;
+  } found[] = {
+      {fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16", &made->dispatch_, plan_bytes},
+      {by_rank ? "ep_combine" : "ep_combine_by_expert", &made->combine_, sum_bytes},
+      {fp8 ? "ep_dispatch_fp8_short" : "ep_dispatch_bf16_short", &made->dispatch_short_,
+       plan_bytes},
+      {by_rank ? "ep_combine_short" : "ep_combine_by_expert", &made->combine_short_, sum_bytes},
+      {"ep_count_tiles", &made->count_tiles_, plan_bytes},
+      {"ep_copy", &made->copy_, 0},
+      {"ep_round_trips", &made->round_trips_, 0},
+      {"ep_meter_gemm", &made->meter_gemm_, available},
+      {"ep_meter_stream", &made->meter_stream_, available},
+  };
+  for (const auto& of : found) {
+    EP_TRY(made->Find(of.name, of.kernel));
+    if (of.fast_bytes > 0) {
+      EP_TRY(made->AllowFastMemory(*of.kernel, of.name, of.fast_bytes, available));
+    }
+  }
+  *kernels = std::move(made);
+  return {};
+}
+
+uint32_t CudaKernels::DispatchBlocks() const { return std::min(most_blocks_, shape_.Chunks()); }
+
+uint32_t CudaKernels::CombineBlocks() const {
+  const uint32_t sent = (shape_.ranks - 1) * shape_.Chunks();
+  return std::min(most_blocks_, std::max(sent, shape_.tokens));
+}
+
+Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
+                             cudaStream_t stream) {
+  cudaLaunchAttribute together = {};
+  together.id = cudaLaunchAttributeCooperative;
+  together.val.cooperative = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = {geometry.blocks, 1, 1};
+  config.blockDim = {geometry.threads, 1, 1};
+  config.dynamicSmemBytes = geometry.shared_bytes;
+  config.stream = stream;
+  config.attrs = &together;
+  config.numAttrs = geometry.together ? 1 : 0;
+  void* parameters[] = {const_cast<void*>(arguments)};
+  const cudaError_t error =
+      cudaLaunchKernelExC(&config, reinterpret_cast<const void*>(kernel), parameters);
+  if (error == cudaSuccess) return {};  // without a text that is made for each launch
+  return CudaStatus(error, "launch a kernel of " + std::to_string(geometry.blocks) + " blocks");
+}
+
+Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
+                           cudaStream_t stream) {
+  const uint32_t bytes = arguments.memory.SizeBytes();
+  const kernels::BlockShape& block = kernels::DispatchBlock(shape_, blocks);
+  cudaKernel_t kernel = &block == &kernels::kShort ? dispatch_short_ : dispatch_;
+  return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
+}
+
+Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
+                           cudaStream_t stream) {
+  const uint32_t bytes = arguments.memory.SizeBytes();
+  const kernels::BlockShape& block = kernels::CombineBlock(shape_, blocks);
+  cudaKernel_t kernel = &block == &kernels::kShort ? combine_short_ : combine_;
+  return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
+}
+
+Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {
+  const uint32_t tiles = arguments.memory.tiling().Count(arguments.tokens);
+  const uint32_t blocks = std::min(most_blocks_, tiles);
+  return LaunchAs(count_tiles_,
+                  {blocks, kernels::kCountThreads, arguments.memory.SizeBytes(), false}, &arguments,
+                  stream);
+}
+
+Status CudaKernels::Launch(const kernels::CopyArguments& arguments, cudaStream_t stream) {
+  return LaunchAs(copy_, {2 * multiprocessors_, kernels::kCopyThreads, 0, false}, &arguments,
+                  stream);
+}
+
+Status CudaKernels::Launch(const kernels::RoundTripArguments& arguments, cudaStream_t stream) {
+  return LaunchAs(round_trips_, {1, 32, 0, false}, &arguments, stream);
+}
+
+Status CudaKernels::Launch(const kernels::MeterArguments& arguments, ep_pass_meter meter,
+                           cudaStream_t stream) {
+  static_assert(kernels::kGemmFastBytes <= 200'000, "a GPU with 227 KB a block has room for it");
+  const bool streams = meter == EP_PASS_METER_STREAM;
+  const uint32_t workers = streams ? kernels::kStreamWorkers : kernels::kGemmWorkers;
+  return LaunchAs(streams ? meter_stream_ : meter_gemm_,
+                  {MeterBlocks(), 32 * workers, fast_bytes_, false}, &arguments, stream);
+}
+
+}  // namespace ep

@@ -1,0 +1,77 @@
+// The kernels as a host launches them: loaded from the program's own data, on one GPU.
+#ifndef CSRC_RANK_CUDA_KERNELS_H_
+#define CSRC_RANK_CUDA_KERNELS_H_
+
+#include <cuda_runtime_api.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "csrc/base/status.h"
+#include "csrc/kernels/arguments.h"
+#include "csrc/kernels/meter.h"
+#include "csrc/protocol/shape.h"
+#include "csrc/rank/cuda_memory.h"
+
+namespace ep {
+
+class CudaKernels {
+ public:
+  // Loads them on the current GPU, of which `ranks_on_gpu` ranks have an equal part each.
+  // Operations get at most `sms` multiprocessors, or as many as there are if that is 0.
+  static Status Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
+                     std::unique_ptr<CudaKernels>* kernels);
+
+  // Blocks of an operation, a multiprocessor each: as many as have work.
+  uint32_t DispatchBlocks() const;
+  uint32_t CombineBlocks() const;
+  // Leaves operations so many multiprocessors, no more than before.
+  void Limit(uint32_t sms) { most_blocks_ = sms; }
+  // Blocks of a meter: a multiprocessor each that operations leave.
+  uint32_t MeterBlocks() const { return multiprocessors_ - most_blocks_; }
+  // The most that an operation can have.
+  uint32_t MostBlocks() const { return most_blocks_; }
+
+  // Of so many blocks, for which the arguments' memory is made.
+  Status Launch(const kernels::DispatchArguments& arguments, uint32_t blocks, cudaStream_t stream);
+  Status Launch(const kernels::CombineArguments& arguments, uint32_t blocks, cudaStream_t stream);
+  // A block a tile, as far as there are.
+  Status Launch(const kernels::CountArguments& arguments, cudaStream_t stream);
+  Status Launch(const kernels::CopyArguments& arguments, cudaStream_t stream);
+  Status Launch(const kernels::RoundTripArguments& arguments, cudaStream_t stream);
+  // Of MeterBlocks, each alone on its multiprocessor.
+  Status Launch(const kernels::MeterArguments& arguments, ep_pass_meter meter, cudaStream_t stream);
+
+ private:
+  struct Geometry {
+    uint32_t blocks;
+    uint32_t threads;
+    uint32_t shared_bytes;
+    // All blocks run at once: they wait for each other.
+    bool together;
+  };
+  Status LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
+                  cudaStream_t stream);
+  Status Find(const char* name, cudaKernel_t* kernel);
+  // Lets a kernel have `bytes` of a block's fast memory.
+  Status AllowFastMemory(cudaKernel_t kernel, const char* name, uint32_t bytes, uint32_t available);
+
+  CudaLibrary library_;
+  cudaKernel_t dispatch_ = nullptr;
+  cudaKernel_t combine_ = nullptr;
+  cudaKernel_t dispatch_short_ = nullptr;
+  cudaKernel_t combine_short_ = nullptr;
+  cudaKernel_t count_tiles_ = nullptr;
+  cudaKernel_t copy_ = nullptr;
+  cudaKernel_t round_trips_ = nullptr;
+  cudaKernel_t meter_gemm_ = nullptr;
+  cudaKernel_t meter_stream_ = nullptr;
+  Shape shape_ = {};
+  uint32_t multiprocessors_ = 0;
+  uint32_t fast_bytes_ = 0;  // all that a block can have
+  uint32_t most_blocks_ = 0;
+};
+
+}  // namespace ep
+
+#endif  // CSRC_RANK_CUDA_KERNELS_H_

@@ -45,8 +45,11 @@ type NoGPUs struct {
 	VisibleDevices *string
 }
 
+// noDevices are what CUDA_VISIBLE_DEVICES says where no GPU is to be used.
+var noDevices = []string{"", "-1", "NoDevFiles"}
+
 // noGPUs returns that of the first host which has a GPU, or a driver, or a user who chose GPUs. Where
-// there is nothing of all this, ranks on CPUs surprise nobody.
+// there is nothing of all this, or the user chose none, ranks on CPUs surprise nobody.
 func noGPUs(header *epperfv1.Header) *NoGPUs {
 	if onGPUs(header.GetPlan()) {
 		return nil
@@ -56,7 +59,8 @@ func noGPUs(header *epperfv1.Header) *NoGPUs {
 		switch {
 		case search.GetUsable() > 0:
 			return &NoGPUs{Alone: true}
-		case search.GetNone() != "" && (!search.GetNoDriver() || search.GetInSys() > 0 || search.VisibleDevices != nil):
+		case search.GetNone() == "" || search.VisibleDevices != nil && slices.Contains(noDevices, search.GetVisibleDevices()):
+		case !search.GetNoDriver() || search.GetInSys() > 0 || search.VisibleDevices != nil:
 			return &NoGPUs{Reason: search.GetNone(), InSys: int(search.GetInSys()), VisibleDevices: search.VisibleDevices}
 		}
 	}

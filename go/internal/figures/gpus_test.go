@@ -56,6 +56,8 @@ func TestRanksOnCPUsSayWhyWhereSomebodyHopedForGPUs(t *testing.T) {
 		"no driver of a GPU":        {&epperfv1.GpuSearch{None: none, NoDriver: true, InSys: 2}, false, &figures.NoGPUs{Reason: none, InSys: 2}},
 		"a driver that fails":       {&epperfv1.GpuSearch{None: none}, false, &figures.NoGPUs{Reason: none}},
 		"a choice that fits no GPU": {&epperfv1.GpuSearch{None: none, NoDriver: true, VisibleDevices: new("0,0")}, false, &figures.NoGPUs{Reason: none, VisibleDevices: new("0,0")}},
+		"a choice of none":          {&epperfv1.GpuSearch{None: none, InSys: 2, VisibleDevices: new("")}, false, nil},
+		"another choice of none":    {&epperfv1.GpuSearch{None: none, InSys: 2, VisibleDevices: new("-1")}, false, nil},
 		"one":                       {&epperfv1.GpuSearch{Usable: 1, InSys: 1}, false, &figures.NoGPUs{Alone: true}},
 		"all used":                  {&epperfv1.GpuSearch{Usable: 8, InSys: 8}, true, nil},
 	} {

@@ -90,6 +90,24 @@ func TestDocumentsLeadToEachOther(t *testing.T) {
 	}
 }
 
+// The files of both services call what the repository has, and the same.
+func TestCIServicesRunTheSameCommands(t *testing.T) {
+	command := regexp.MustCompile(`(?m)(?:\.ci/run|tools/long_tests|tools/bazelw \w.*)$`)
+	ours := []string{".ci/run", "tools/long_tests", "tools/bazelw build --config=release //release"}
+	for _, service := range []string{"../.github/workflows/ci.yml", "../.gitlab-ci.yml"} {
+		text, err := os.ReadFile(service)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(ours, command.FindAllString(string(text), -1)); diff != "" {
+			t.Errorf("%s runs other commands (-wanted +found):\n%s", service, diff)
+		}
+		if !strings.Contains(string(text), "EPPERF_BAZEL: public") {
+			t.Errorf("%s does not say EPPERF_BAZEL: public", service)
+		}
+	}
+}
+
 // The table of GPUs and NICs is of a machine that no test has: of a mock, by a test beside it.
 func TestTheTopologyShownIsTheMocks(t *testing.T) {
 	text, err := os.ReadFile("operations.md")

@@ -100,10 +100,12 @@ def _cuda_image_impl(ctx):
     ctx.actions.write(header, _HEADER.format(label = ctx.label, name = name))
     assembly = ctx.actions.declare_file(name + "_image.s")
     ctx.actions.write(assembly, _ASSEMBLY.format(name = name, path = fatbin.path))
+    architectures = ctx.actions.declare_file(name + "_architectures.txt")
+    ctx.actions.write(architectures, "\n".join(ctx.attr.architectures) + "\n")
     return [
         DefaultInfo(files = depset([fatbin])),
         CudaImageInfo(cubins = {arch: file for arch, file in images.items() if arch.startswith("sm_")}),
-        OutputGroupInfo(**{arch: depset([file]) for arch, file in images.items()}),
+        OutputGroupInfo(architectures = depset([architectures]), **{arch: depset([file]) for arch, file in images.items()}),
         _link(ctx, header, assembly, fatbin),
     ]
 

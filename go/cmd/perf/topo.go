@@ -1,9 +1,11 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -11,6 +13,30 @@ import (
 	"github.com/epperf/epperf/go/internal/topology"
 	"github.com/epperf/epperf/go/internal/topology/nvml"
 )
+
+// architectures are those of the device code in this program, a line each: //csrc/kernels:image.
+//
+//go:embed architectures.txt
+var architectures string
+
+// everRun are those that a GPU has run: docs/results says which.
+var everRun = map[string]bool{"sm_90a": true}
+
+// kernels returns a line that says what GPUs the device code is for.
+func kernels() string {
+	var all []string
+	for _, name := range strings.Fields(architectures) {
+		says := name
+		if strings.HasPrefix(name, "compute_") {
+			says += " (PTX, which the driver compiles for others)"
+		}
+		if !everRun[name] {
+			says += ", never run yet"
+		}
+		all = append(all, says)
+	}
+	return "Kernels: " + strings.Join(all, "; ") + "\n"
+}
 
 func topoCommand() *cli.Command {
 	return &cli.Command{
@@ -44,7 +70,7 @@ func topo(c *cli.Context) error {
 	if err != nil {
 		return fmt.Errorf("topo: %w", err)
 	}
-	text := []byte(host.Text(nicsPerGPU))
+	text := []byte(strings.TrimPrefix(host.Text(nicsPerGPU)+"\n"+kernels(), "\n"))
 	if format == "json" {
 		if text, err = host.JSON(nicsPerGPU); err != nil {
 			return fmt.Errorf("topo: %w", err)

@@ -82,6 +82,10 @@ func TestTopoIsHeldAgainstATable(t *testing.T) {
 	if code := first.run(t); code != 0 {
 		t.Fatalf("exit code %d, stderr:\n%s", code, &first.stderr)
 	}
+	const kernels = "\nKernels: sm_90a; sm_100a, never run yet; compute_90 (PTX, which the driver compiles for others), never run yet\n"
+	if !strings.HasSuffix(first.stdout.String(), "\n"+kernels) {
+		t.Errorf("stdout does not end with %q:\n%s", kernels, &first.stdout)
+	}
 	for name, test := range map[string]struct {
 		table string
 		code  int

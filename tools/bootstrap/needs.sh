@@ -8,6 +8,8 @@ missing_packages() { # missing_packages PACKAGE...: prints those whose program i
     case $package in
       python3-pip) python3 -c 'import pip' 2> /dev/null || echo "$package" ;;
       etcd-server) command -v etcd > /dev/null || echo "$package" ;;
+      iproute2) command -v ip > /dev/null || echo "$package" ;;
+      slurm-wlm) command -v slurmctld > /dev/null || echo "$package" ;;
       *) command -v "$package" > /dev/null || echo "$package" ;;
     esac
   done

@@ -28,6 +28,7 @@ func calibrateCommand() *cli.Command {
 			&cli.GenericFlag{Name: "wait-timeout", Value: newSpan(d.WaitTimeout), Usage: "limit for every wait for a peer's flag"},
 			&cli.StringFlag{Name: "output", Value: "epperf-results", Usage: "folder for the record"},
 			&cli.BoolFlag{Name: "quiet", Usage: "no progress bar"},
+			startedBy(),
 		},
 		OnUsageError: command.OnUsageError,
 		Action:       calibrate,
@@ -41,7 +42,7 @@ func calibrate(c *cli.Context) error {
 	if c.String("output") == "" {
 		return command.Usagef("--output: a folder is missing")
 	}
-	if err := refuseCopiesHere(os.Getenv); err != nil {
+	if err := refuseCopiesHere(c, os.Getenv); err != nil {
 		return err
 	}
 	// What counts GPUs is the same as of a run.

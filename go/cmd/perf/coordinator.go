@@ -17,7 +17,7 @@ func coordinatorCommand() *cli.Command {
 		Name:            "coordinator",
 		Usage:           "run an etcd server where launchers meet, until a signal ends it",
 		UsageText:       "perf coordinator [flags]",
-		Description:     "Beyond loopback it listens only with all three TLS files, and to clients with a certificate.",
+		Description:     "Beyond loopback it listens only with certificates, and to clients with a certificate.",
 		HideHelpCommand: true,
 		OnUsageError:    command.OnUsageError,
 		Flags: append([]cli.Flag{
@@ -33,10 +33,12 @@ func coordinate(c *cli.Context) error {
 		return command.Usagef("coordinator: %q: takes no arguments", c.Args().First())
 	}
 	config := embedded.Config{Listen: c.String("listen")}
-	for flag, file := range map[string]*string{"etcd-ca": &config.CAFile, "etcd-cert": &config.CertFile, "etcd-key": &config.KeyFile} {
-		if name := c.String(flag); name != "" {
-			*file = name
-		}
+	files, err := filesOf(c)
+	if err != nil {
+		return err
+	}
+	if files != nil {
+		config.CAFile, config.CertFile, config.KeyFile = files.CA, files.ServerCert, files.ServerKey
 	}
 	if err := config.Check(); err != nil {
 		return command.Usagef("coordinator: %w", err)
@@ -48,7 +50,7 @@ func coordinate(c *cli.Context) error {
 
 // serve lasts until ctx ends or the server does.
 func serve(ctx context.Context, c *cli.Context, config embedded.Config) (err error) {
-	workspace, err := conduct.NewWorkspace()
+	workspace, err := conduct.NewWorkspace("")
 	if err != nil {
 		return fmt.Errorf("coordinator: %w", err)
 	}

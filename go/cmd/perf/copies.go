@@ -1,80 +1,131 @@
 package main
 
 import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/starter"
 )
 
-// This file refuses to be one of several copies that something else started: each would start all
-// ranks, and they would compete for the host in silence.
+// This file makes copies of this program that something else started the launchers of one run.
 
-// A starter is what starts a program several times, and the variables by which it says how often.
-type starter struct {
-	name string
-	// all and local count its copies, in all and on this host.
-	all, local string
-	// once is how it starts one, and nodes one per host, each with its --nnodes and --node-rank.
-	once, nodes string
+const startedByFlag = "started-by"
+
+func startedBy() cli.Flag {
+	return &cli.StringFlag{Name: startedByFlag, Value: starter.Automatic, Usage: "what started this copy and says of how many: " +
+		strings.Join(starter.Names(), ", ") + ", none, or auto for the innermost"}
 }
 
-var starters = []starter{
-	{"srun", "SLURM_STEP_NUM_TASKS", "SLURM_STEP_TASKS_PER_NODE", "srun --ntasks=1", `srun --ntasks-per-node=1 sh -c 'perf --nnodes=$SLURM_NNODES --node-rank=$SLURM_NODEID --etcd-endpoints=HOST:PORT …'`},
-	{"srun", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE", "srun --ntasks=1", `srun --ntasks-per-node=1 sh -c 'perf --nnodes=$SLURM_NNODES --node-rank=$SLURM_NODEID --etcd-endpoints=HOST:PORT …'`},
-	{"mpirun", "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_SIZE", "mpirun -np 1", `mpirun --map-by ppr:1:node sh -c 'perf --nnodes=$OMPI_COMM_WORLD_SIZE --node-rank=$OMPI_COMM_WORLD_RANK --etcd-endpoints=HOST:PORT --run-id=NAME …'`},
-	{"mpiexec", "PMI_SIZE", "MPI_LOCALNRANKS", "mpiexec -n 1", `mpiexec -ppn 1 sh -c 'perf --nnodes=$PMI_SIZE --node-rank=$PMI_RANK --etcd-endpoints=HOST:PORT --run-id=NAME …'`},
-	{"torchrun", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "env -u WORLD_SIZE", `perf --nnodes=HOSTS --node-rank=N --etcd-endpoints=HOST:PORT --run-id=NAME … on each`},
+// A place is this launcher among all of its run.
+type place struct {
+	nodes, rank int
+	// as is the copy from which that was read; nil if only from flags.
+	as *starter.Copy
 }
 
-// refuseCopies returns an error where something started several copies of this program. One that is
-// told --nnodes knows of the others, or that it is to do without them.
-func refuseCopies(c *cli.Context, environment func(string) string) error {
-	if c.IsSet("nnodes") {
+// placeOf reads it from flags, and what these leave open from what started this program.
+func placeOf(c *cli.Context, environment func(string) string) (place, error) {
+	p := place{nodes: decimalOf[int](c, "nnodes"), rank: decimalOf[int](c, "node-rank")}
+	as, err := starter.Find(environment, c.String(startedByFlag))
+	if err != nil {
+		return p, err
+	}
+	told := c.IsSet("nnodes")
+	switch {
+	case as == nil || as.Size == 1 || told && (p.nodes == 1 || c.IsSet("node-rank")):
+	case !told && as.Size == 0:
+		return p, command.Usagef("%s started copy %d of perf (%s), and nothing says of how many: give all of them --nnodes, or --nnodes=1 if each is to be a run of its own",
+			as.By, as.Rank, strings.Join(as.Said, ", "))
+	case !told:
+		p.nodes, p.as = as.Size, as
+	case as.Size != 0 && as.Size != p.nodes:
+		return p, command.Usagef("--nnodes=%d: %s started %d copies of perf (%s), so which of the launchers is this? give --node-rank, or leave out --nnodes",
+			p.nodes, as.By, as.Size, strings.Join(as.Said, ", "))
+	default:
+		p.as = as
+	}
+	if p.as != nil && !c.IsSet("node-rank") {
+		p.rank = p.as.Rank
+		if p.rank < 0 {
+			return p, command.Usagef("%s started %d copies of perf (%s), and nothing says which of them this is: give each --nnodes=%d and its --node-rank, or --nnodes=1 if each is to be a run of its own",
+				as.By, as.Size, strings.Join(as.Said, ", "), p.nodes)
+		}
+	}
+	if p.nodes < 1 {
+		return p, command.Usagef("--nnodes=%d: there is at least one", p.nodes)
+	}
+	if p.rank < 0 || p.rank >= p.nodes {
+		return p, command.Usagef("--node-rank=%d: of --nnodes=%d launchers, 0 to %d", p.rank, p.nodes, p.nodes-1)
+	}
+	return p, nil
+}
+
+// fitted has this launcher start one rank where each copy stands for one, unless the user says how many.
+func (p place) fitted(o plan.Options) plan.Options {
+	if p.as != nil && p.as.EachARank && !o.RanksGiven {
+		o.NumProcesses, o.RanksGiven = 1, true
+	}
+	return o
+}
+
+// takeGPUs narrows what CUDA shows this process and its ranks to what is this copy's.
+func (p place) takeGPUs(o plan.Options) error {
+	if !o.AsksForGPUs() {
 		return nil
 	}
-	s, copies := copiesOf(environment, func(s starter) string { return s.all })
+	const variable = "CUDA_VISIBLE_DEVICES"
+	var visible []string
+	if list, set := os.LookupEnv(variable); set {
+		visible = strings.Split(list, ",")
+	} else {
+		files, err := filepath.Glob("/dev/nvidia[0-9]*")
+		if err != nil {
+			return err
+		}
+		for number := range files {
+			visible = append(visible, strconv.Itoa(number))
+		}
+	}
+	if own, ok := p.as.GPUs(visible, o.NumProcesses); ok {
+		return os.Setenv(variable, own)
+	}
+	return nil
+}
+
+// say tells, once for all copies, what was read and what was made of it.
+func (p place) say(to io.Writer, processes int, meet string) {
+	if p.as == nil || p.rank > 0 {
+		return
+	}
+	each := "each starts a host's ranks"
+	if p.as.EachARank && processes == 1 {
+		each = "each starts a rank"
+	}
+	fmt.Fprintf(to, "perf: %s started %d copies (%s): %s, --num-processes=%d, and they meet at %s; --%s, --nnodes and --master-addr change that\n",
+		p.as.By, p.nodes, strings.Join(p.as.Said, ", "), each, processes, meet, startedByFlag)
+}
+
+// refuseCopiesHere refuses several copies of what knows one host alone.
+func refuseCopiesHere(c *cli.Context, environment func(string) string) error {
+	as, err := starter.Find(environment, c.String(startedByFlag))
+	if err != nil || as == nil {
+		return err
+	}
+	copies := as.OnHost
+	if copies == 0 {
+		copies = as.Size // as far as it is known
+	}
 	if copies < 2 {
 		return nil
 	}
-	return command.Usagef("%s started %d copies of perf (%s=%d), and each would start all ranks by itself: for one host start one, %s perf --num-processes=%d …; for several, %s; or say --nnodes=1 if each copy is to be a run of its own",
-		s.name, copies, s.all, copies, s.once, copies, s.nodes)
-}
-
-// refuseCopiesHere is refuseCopies of what knows one host alone: one copy on each of several does no harm.
-func refuseCopiesHere(environment func(string) string) error {
-	here := func(s starter) string {
-		if environment(s.local) == "" {
-			return s.all // as far as it is known
-		}
-		return s.local
-	}
-	s, copies := copiesOf(environment, here)
-	if copies < 2 {
-		return nil
-	}
-	return command.Usagef("calibrate: %s started %d copies of perf on this host (%s=%s), and each would start all ranks by itself: start one, %s perf calibrate --num-processes=%d …",
-		s.name, copies, here(s), environment(here(s)), s.once, copies)
-}
-
-// copiesOf returns what started this program several times, and how often by a variable of each.
-func copiesOf(environment func(string) string, variable func(starter) string) (starter, int) {
-	for _, s := range starters {
-		// A script of sbatch, and a shell of salloc, have Slurm's number of tasks and are one process.
-		if s.all == "SLURM_NTASKS" && environment("SLURM_JOB_ID") != "" && (environment("SLURM_STEP_ID") == "" || environment("SLURM_STEP_NUM_TASKS") != "") {
-			continue
-		}
-		if environment(s.all) == "" {
-			continue
-		}
-		// Of a list such as 2(x3),1 the first host's.
-		first, _, _ := strings.Cut(environment(variable(s)), ",")
-		first, _, _ = strings.Cut(first, "(")
-		if copies, err := strconv.Atoi(first); err == nil && copies > 1 {
-			return s, copies
-		}
-	}
-	return starter{}, 0
+	return command.Usagef("calibrate: %s started %d copies of perf on this host (%s), and each would start all ranks by itself: start one, with --num-processes=%d, or say --%s=%s",
+		as.By, copies, strings.Join(as.Said, ", "), copies, startedByFlag, starter.None)
 }

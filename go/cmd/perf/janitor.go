@@ -14,6 +14,6 @@ func janitorCommand() *cli.Command {
 		Usage:    "removes a launcher's temporary folder when the launcher is gone; perf starts it",
 		Hidden:   true,
 		HideHelp: true,
-		Action:   func(*cli.Context) error { return conduct.Clean(os.Stdin, os.Stdout) },
+		Action:   func(c *cli.Context) error { return conduct.Clean(os.Stdin, os.Stdout, c.Args().First()) },
 	}
 }

@@ -1,15 +1,18 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
+	"cmp"
 	"fmt"
+	"hash/fnv"
+	"net"
 	"net/url"
-	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/certs"
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/conduct"
 )
@@ -17,51 +20,128 @@ import (
 // partyFlags are the flags of a run on several hosts.
 func partyFlags() []cli.Flag {
 	return append([]cli.Flag{
-		&cli.GenericFlag{Name: "nnodes", Value: newDecimal(1), Usage: "number of launchers, one a host, each with --num-processes ranks"},
+		&cli.GenericFlag{Name: "nnodes", Value: newDecimal(1), Usage: "number of launchers, one a host, each with --num-processes ranks; srun, mpirun and others say it by themselves"},
 		&cli.GenericFlag{Name: "node-rank", Value: newDecimal(0), Usage: "which of them this one is, from 0; node 0 prints"},
+		startedBy(),
 		&cli.StringFlag{Name: "run-id", Usage: "name of the run, the same for all launchers; a scheduler's job and step name it by themselves"},
 		&cli.StringFlag{Name: "host-id", Usage: "tells hosts of one kernel apart, such as network namespaces"},
-		&cli.StringFlag{Name: "etcd-endpoints", Usage: "where launchers meet, as host:port,host:port; without, an etcd server of this run's own"},
+		&cli.StringFlag{Name: "master-addr", Usage: "where node 0 runs, as host or host:port; it serves there the etcd in which launchers meet"},
+		&cli.StringFlag{Name: "etcd-endpoints", Usage: "another etcd where launchers meet, as host:port,host:port"},
 	}, tlsFlags()...)
 }
 
 // tlsFlags name the files with which clients and servers of etcd know each other.
 func tlsFlags() []cli.Flag {
 	return []cli.Flag{
+		&cli.StringFlag{Name: "certs", Usage: "folder that perf certs made, for all that --etcd-ca, --etcd-cert and --etcd-key name"},
 		&cli.StringFlag{Name: "etcd-ca", Usage: "file with the certificate authority of etcd"},
 		&cli.StringFlag{Name: "etcd-cert", Usage: "file with this side's certificate"},
 		&cli.StringFlag{Name: "etcd-key", Usage: "file with its key"},
 	}
 }
 
-// partyOf reads partyFlags.
-func partyOf(c *cli.Context) (conduct.Party, error) {
-	p := conduct.Party{Nodes: decimalOf[int](c, "nnodes"), NodeRank: decimalOf[int](c, "node-rank"), HostID: c.String("host-id")}
-	if p.Nodes < 1 {
-		return p, command.Usagef("--nnodes=%d: there is at least one", p.Nodes)
+// filesOf reads tlsFlags; nil if there is none. What --etcd-cert names is for both sides.
+func filesOf(c *cli.Context) (*certs.Files, error) {
+	ca, cert, key := c.String("etcd-ca"), c.String("etcd-cert"), c.String("etcd-key")
+	folder := c.String("certs")
+	switch {
+	case folder != "" && ca+cert+key != "":
+		return nil, command.Usagef("--etcd-ca, --etcd-cert and --etcd-key: --certs has them")
+	case folder != "":
+		files := certs.In(folder)
+		return &files, nil
+	case (cert == "") != (key == ""):
+		return nil, command.Usagef("--etcd-cert and --etcd-key: one needs the other")
+	case ca+cert == "":
+		return nil, nil
 	}
-	if p.NodeRank < 0 || p.NodeRank >= p.Nodes {
-		return p, command.Usagef("--node-rank=%d: of --nnodes=%d launchers, 0 to %d", p.NodeRank, p.Nodes, p.Nodes-1)
-	}
+	return &certs.Files{CA: ca, ServerCert: cert, ServerKey: key, ClientCert: cert, ClientKey: key}, nil
+}
+
+// partyOf reads partyFlags, for this launcher of a run.
+func partyOf(c *cli.Context, at place, runID string) (conduct.Party, error) {
+	p := conduct.Party{Nodes: at.nodes, NodeRank: at.rank, HostID: c.String("host-id")}
 	endpoints, secure, err := parseEndpoints(c.String("etcd-endpoints"))
 	if err != nil {
 		return p, err
 	}
-	p.Endpoints = endpoints
-	ca, cert, key := c.String("etcd-ca"), c.String("etcd-cert"), c.String("etcd-key")
+	files, err := filesOf(c)
+	if err != nil {
+		return p, err
+	}
 	if len(endpoints) == 0 {
-		if ca+cert+key != "" {
-			return p, command.Usagef("--etcd-ca, --etcd-cert and --etcd-key: of which etcd? --etcd-endpoints is missing")
+		return masteredBy(c, p, at, files, runID)
+	}
+	if c.IsSet("master-addr") {
+		return p, command.Usagef("--master-addr and --etcd-endpoints: launchers meet in one of them")
+	}
+	p.Endpoints = endpoints
+	if files == nil && secure {
+		files = &certs.Files{}
+	}
+	if files != nil {
+		if p.TLS, err = certs.Client(files.CA, files.ClientCert, files.ClientKey); err != nil {
+			return p, fmt.Errorf("--etcd-endpoints: %w", err)
 		}
-		if p.Nodes > 1 {
-			return p, command.Usagef("--nnodes=%d: launchers meet in an etcd; start one with perf coordinator and give it as --etcd-endpoints", p.Nodes)
+	}
+	return p, nil
+}
+
+// masteredBy adds where node 0 serves, of several launchers that have no other etcd.
+func masteredBy(c *cli.Context, p conduct.Party, at place, files *certs.Files, runID string) (conduct.Party, error) {
+	host, port, err := parseMaster(c.String("master-addr"))
+	if err != nil {
+		return p, err
+	}
+	if p.Nodes == 1 {
+		if files != nil {
+			return p, command.Usagef("--certs, --etcd-ca, --etcd-cert and --etcd-key: of which etcd? --etcd-endpoints is missing")
 		}
 		return p, nil
 	}
-	if secure || ca+cert+key != "" {
-		p.TLS, err = clientTLS(ca, cert, key)
+	if host == "" && at.as != nil {
+		host = at.as.First
+		if at.as.OneHost {
+			host = "127.0.0.1"
+		}
+		if at.as.Port > 0 {
+			port = strconv.Itoa(at.as.Port)
+		}
 	}
-	return p, err
+	if host == "" {
+		return p, command.Usagef("--nnodes=%d: launchers meet in an etcd; give all of them --master-addr=HOST, the host of node 0, which serves one there, or --etcd-endpoints of another", p.Nodes)
+	}
+	if files != nil && (files.CA == "" || files.ServerCert == "") {
+		return p, command.Usagef("--master-addr: node 0 needs all of --etcd-ca, --etcd-cert and --etcd-key, or --certs, or none of them")
+	}
+	p.Master = &conduct.Master{
+		Host: host, Port: cmp.Or(port, portOf(runID)), Certificates: files,
+		Own: filepath.Join(c.String("output"), ".epperf-certs-"+runID),
+	}
+	return p, nil
+}
+
+// parseMaster splits host or host:port.
+func parseMaster(text string) (host, port string, err error) {
+	if text == "" || net.ParseIP(text) != nil {
+		return text, "", nil
+	}
+	if !strings.Contains(text, ":") {
+		return text, "", nil
+	}
+	host, port, err = net.SplitHostPort(text)
+	if number, wrong := strconv.ParseUint(port, 10, 16); err != nil || host == "" || wrong != nil || number == 0 {
+		return "", "", command.Usagef("--master-addr=%s: neither host nor host:port, such as 10.0.0.1 or node-a:2379", text)
+	}
+	return host, port, nil
+}
+
+// portOf returns the port of a run's own etcd, which all launchers find alike: below those that systems give
+// to clients, and for most runs another.
+func portOf(runID string) string {
+	sum := fnv.New32a()
+	sum.Write([]byte(runID))
+	return strconv.Itoa(20_000 + int(sum.Sum32()%10_000))
 }
 
 // parseEndpoints splits a list and reports whether it asks for TLS by its schemes.
@@ -90,45 +170,21 @@ func parseEndpoints(list string) (endpoints []string, secure bool, err error) {
 	return endpoints, secure, nil
 }
 
-// clientTLS reads a client's TLS files; without an authority, the system's own are trusted.
-func clientTLS(ca, cert, key string) (*tls.Config, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if (cert == "") != (key == "") {
-		return nil, command.Usagef("--etcd-cert and --etcd-key: one needs the other")
-	}
-	if ca != "" {
-		text, err := os.ReadFile(ca)
-		if err != nil {
-			return nil, fmt.Errorf("read --etcd-ca: %w", err)
-		}
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("read --etcd-ca: %s: no certificate in it", ca)
-		}
-	}
-	if cert != "" {
-		pair, err := tls.LoadX509KeyPair(cert, key)
-		if err != nil {
-			return nil, fmt.Errorf("read --etcd-cert and --etcd-key: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
-	}
-	return config, nil
-}
-
-// runIDOf names the run: as the user says, else as the scheduler does. "" leaves it to the plan to
-// make one, which is good where nobody else has to know it.
-func runIDOf(nodes int, typed string, environment func(string) string) (string, error) {
+// runIDOf names the run: as the user says, else as what started the copies does, else as the scheduler. ""
+// leaves it to the plan to make one, which is good where nobody else has to know it.
+func runIDOf(c *cli.Context, at place, environment func(string) string) (string, error) {
 	job, step := environment("SLURM_JOB_ID"), environment("SLURM_STEP_ID")
-	switch {
+	switch typed := c.String("run-id"); {
 	case typed != "":
 		return typed, nil
+	case at.as != nil && at.as.RunID != "":
+		return at.as.RunID, nil
 	case job != "" && step != "":
 		return job + "." + step, nil
 	case job != "":
 		return job, nil
-	case nodes > 1:
-		return "", command.Usagef("--nnodes=%d: the launchers need a common --run-id; outside of a scheduler give all of them the same", nodes)
+	case at.nodes > 1:
+		return "", command.Usagef("--nnodes=%d: the launchers need a common --run-id; outside of a scheduler give all of them the same", at.nodes)
 	}
 	return "", nil
 }

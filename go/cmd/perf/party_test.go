@@ -40,24 +40,3 @@ func TestEndpoints(t *testing.T) {
 		}
 	}
 }
-
-func TestRunIDs(t *testing.T) {
-	for name, test := range map[string]struct {
-		typed, job, step string
-		nodes            int
-		want, wrong      string
-	}{
-		"typed":               {"mine", "7", "0", 2, "mine", ""},
-		"scheduler's step":    {"", "7", "0", 2, "7.0", ""},
-		"scheduler's job":     {"", "7", "", 2, "7", ""},
-		"one launcher":        {"", "", "", 1, "", ""},
-		"nothing in common":   {"", "", "", 2, "", "--run-id"},
-		"a step without job?": {"", "", "3", 2, "", "--run-id"},
-	} {
-		environment := map[string]string{"SLURM_JOB_ID": test.job, "SLURM_STEP_ID": test.step}
-		got, err := runIDOf(test.nodes, test.typed, func(name string) string { return environment[name] })
-		if got != test.want || (err != nil) != (test.wrong != "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
-			t.Errorf("%s: %q, %v", name, got, err)
-		}
-	}
-}

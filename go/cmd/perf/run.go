@@ -44,14 +44,15 @@ func measure(c *cli.Context, m measurement) error {
 	if c.String("output") == "" {
 		return command.Usagef("--output: a folder is missing")
 	}
-	if err := refuseCopies(c, os.Getenv); err != nil {
-		return err
-	}
-	party, err := partyOf(c)
+	at, err := placeOf(c, os.Getenv)
 	if err != nil {
 		return err
 	}
-	runID, err := runIDOf(party.Nodes, c.String("run-id"), os.Getenv)
+	runID, err := runIDOf(c, at, os.Getenv)
+	if err != nil {
+		return err
+	}
+	party, err := partyOf(c, at, runID)
 	if err != nil {
 		return err
 	}
@@ -61,10 +62,18 @@ func measure(c *cli.Context, m measurement) error {
 	}
 	common := commonOptions(c)
 	common.RunID, common.Nodes = runID, party.Nodes
+	common = at.fitted(common)
+	if err := at.takeGPUs(common); err != nil {
+		return err
+	}
 	counted, search := preflight.CountGPUs(common)
+	at.say(c.App.ErrWriter, counted.NumProcesses, party.Meet())
 	p, err := m.plan(counted)
 	if err != nil {
 		return err
+	}
+	if m.explains && at.as != nil && at.rank > 0 {
+		return nil // the first of the copies says it
 	}
 	if m.explains {
 		return explain(c.App.Writer, p, party.NodeRank, search)

@@ -157,13 +157,13 @@ func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
 		"no launchers":      {[]string{"--nnodes=0"}, 2, "--nnodes=0"},
 		"no such node":      {[]string{"--nnodes=2", "--node-rank=2"}, 2, "--node-rank=2"},
 		"too many nodes":    {[]string{"--nnodes=33", "--etcd-endpoints=127.0.0.1:1", "--run-id=r"}, 2, "264 ranks in all, more than 256; try --num-processes=7"},
-		"nowhere to meet":   {[]string{"--nnodes=2", "--run-id=r"}, 2, "perf coordinator"},
+		"nowhere to meet":   {[]string{"--nnodes=2", "--run-id=r"}, 2, "--master-addr=HOST"},
 		"no common name":    {[]string{"--nnodes=2", "--etcd-endpoints=127.0.0.1:1"}, 2, "--run-id"},
 		"bad name":          {[]string{"--run-id=a/b"}, 2, `--run-id="a/b"`},
 		"bad endpoint":      {[]string{"--etcd-endpoints=here"}, 2, "not host:port"},
 		"half a pair":       {[]string{"--etcd-endpoints=127.0.0.1:1", "--etcd-key=k"}, 2, "--etcd-cert and --etcd-key"},
 		"files for no etcd": {[]string{"--etcd-ca=ca"}, 2, "--etcd-endpoints is missing"},
-		"no authority":      {[]string{"--etcd-endpoints=127.0.0.1:1", "--etcd-ca=ca"}, 1, "read --etcd-ca: "},
+		"no authority":      {[]string{"--etcd-endpoints=127.0.0.1:1", "--etcd-ca=ca"}, 1, "--etcd-endpoints: read an authority: "},
 		"etcd for all":      {[]string{"coordinator", "--listen=0.0.0.0:0"}, 2, "beyond loopback only with TLS client authentication"},
 		"etcd, half of TLS": {[]string{"coordinator", "--etcd-ca=ca"}, 2, "three files"},
 		"etcd, no address":  {[]string{"coordinator", "--listen=2379"}, 2, "try 127.0.0.1:2379"},
@@ -251,30 +251,5 @@ func TestRecordSaysWhereAndWhat(t *testing.T) {
 	}
 	if header.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CPU {
 		t.Errorf("device %v", header.GetPlan().GetDevice())
-	}
-}
-
-func TestACopyOfSeveralSaysWhatToStartInstead(t *testing.T) {
-	for variable, once := range map[string]string{
-		"SLURM_NTASKS=2":         "srun --ntasks=1",
-		"SLURM_STEP_NUM_TASKS=2": "srun --ntasks=1",
-		"OMPI_COMM_WORLD_SIZE=2": "mpirun -np 1",
-		"PMI_SIZE=2":             "mpiexec -n 1",
-		"WORLD_SIZE=2":           "env -u WORLD_SIZE",
-	} {
-		for _, arguments := range [][]string{with(small, "--num-processes=2"), {"calibrate"}, {"sweep"}} {
-			p := newProgram(t, arguments...)
-			p.Env = append(p.Env, variable)
-			code := p.run(t)
-			text := p.stderr.String()
-			if code != 2 || strings.Count(text, "\n") != 1 || !strings.Contains(text, variable) || !strings.Contains(text, "start one, "+once+" perf") || p.stdout.Len() > 0 {
-				t.Errorf("%s %q: exit code %d, stderr %q, stdout %q", variable, arguments, code, text, &p.stdout)
-			}
-		}
-	}
-	p := newProgram(t, with(small, "--num-processes=2", "--nnodes=1")...) // a run of its own each
-	p.Env = append(p.Env, "WORLD_SIZE=2")
-	if code := p.run(t); code != 0 {
-		t.Errorf("exit code %d: %s", code, &p.stderr)
 	}
 }

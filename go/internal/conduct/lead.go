@@ -13,8 +13,13 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// leaveTimeout bounds the good-bye to etcd; what it does not remove, the lease does.
-const leaveTimeout = 2 * time.Second
+const (
+	// leaveTimeout bounds the good-bye to etcd; what it does not remove, the lease does.
+	leaveTimeout = 2 * time.Second
+	// lastTimeout bounds how long node 0 serves its etcd to others, all of which have ended their run. After
+	// a failure leaveTimeout does: they have been told.
+	lastTimeout = 10 * time.Second
+)
 
 // lead starts the ranks and, while they start, enters the place where launchers meet; then it
 // leads the ranks through the plan and gathers what they reported. When it returns, nothing that
@@ -52,6 +57,7 @@ type meetingPlace struct {
 	workspace *Workspace
 	server    *embedded.Server
 	member    *rendezvous.Member
+	serves    bool // others, whom it outlives
 }
 
 // enter starts an etcd server unless there is one, and joins the run.
@@ -62,9 +68,23 @@ func (r Run) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, 
 			err = place.close(err)
 		}
 	}()
-	endpoints := r.Party.Endpoints
-	if len(endpoints) == 0 {
-		if place.workspace, err = NewWorkspace(); err != nil {
+	endpoints, speaks := r.Party.Endpoints, r.Party.TLS
+	switch master := r.Party.Master; {
+	case master != nil:
+		endpoints = []string{master.endpoint()}
+		if place.serves = r.Party.NodeRank == 0; place.serves {
+			if place.workspace, err = NewWorkspace(master.Own); err != nil {
+				return nil, err
+			}
+			if place.server, err = master.serve(ctx, r.Plan, place.workspace.Folder); err != nil {
+				return nil, err
+			}
+		}
+		if speaks, err = master.await(ctx, r.Stderr); err != nil {
+			return nil, err
+		}
+	case len(endpoints) == 0:
+		if place.workspace, err = NewWorkspace(""); err != nil {
 			return nil, err
 		}
 		if place.server, err = embedded.Start(ctx, embedded.Config{Folder: place.workspace.Folder}); err != nil {
@@ -74,7 +94,7 @@ func (r Run) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, 
 	}
 	place.member, err = rendezvous.Join(ctx, rendezvous.Config{
 		Endpoints:    endpoints,
-		TLS:          r.Party.TLS,
+		TLS:          speaks,
 		RunID:        r.Plan.GetRunId(),
 		Nodes:        r.Party.Nodes,
 		NodeRank:     r.Party.NodeRank,
@@ -95,6 +115,9 @@ func (r Run) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, 
 // close leaves the run. What goes wrong with that is of interest only if nothing did before:
 // keys end with their lease.
 func (p *meetingPlace) close(failure error) error {
+	if p.member != nil && p.serves {
+		p.outlive(failure)
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
 	defer cancel()
 	var left, cleaned error
@@ -114,4 +137,15 @@ func (p *meetingPlace) close(failure error) error {
 		return fmt.Errorf("clean up: %w", err)
 	}
 	return nil
+}
+
+// outlive waits until those whom this launcher serves have left.
+func (p *meetingPlace) outlive(failure error) {
+	limit := lastTimeout
+	if failure != nil {
+		limit = leaveTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	p.member.BeLast(ctx)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/host"
@@ -46,8 +47,17 @@ type Run struct {
 type Party struct {
 	Nodes, NodeRank int
 	HostID          string
-	Endpoints       []string    // none: an etcd server of our own
+	Endpoints       []string    // none: node 0 serves
 	TLS             *tls.Config // nil: plain text
+	Master          *Master     // where it serves; nil: on any port, for itself alone
+}
+
+// Meet is where launchers meet, in words.
+func (p Party) Meet() string {
+	if p.Master != nil {
+		return p.Master.endpoint()
+	}
+	return strings.Join(p.Endpoints, ",")
 }
 
 // Do makes sure that the run can be made and kept, makes it, and prints its record.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -18,8 +19,9 @@ const JanitorName = "janitor"
 
 // Clean is a janitor's whole life: it makes a folder, says where, and removes it when its launcher
 // closes the pipe, which the kernel does for one that is killed. It makes the folder itself, so
-// that there is no moment in which nobody would remove it.
-func Clean(launcher io.Reader, out io.Writer) error {
+// that there is no moment in which nobody would remove it. What lies at `also`, unless that is "", it removes
+// as well.
+func Clean(launcher io.Reader, out io.Writer, also string) error {
 	signal.Ignore(append(ending, syscall.SIGPIPE)...)
 	folder, err := os.MkdirTemp("", "epperf-")
 	if err != nil {
@@ -27,7 +29,11 @@ func Clean(launcher io.Reader, out io.Writer) error {
 	}
 	fmt.Fprintln(out, folder)
 	_, _ = io.Copy(io.Discard, launcher) // its end is all there is to read
-	return os.RemoveAll(folder)
+	var left error
+	if also != "" {
+		left = os.RemoveAll(also)
+	}
+	return errors.Join(left, os.RemoveAll(folder))
 }
 
 // janitorTimeout bounds how long a janitor takes to begin and to end.
@@ -41,11 +47,21 @@ type Workspace struct {
 }
 
 // NewWorkspace starts a janitor, in a session of its own so that signals for a terminal's or
-// scheduler's group do not reach it.
-func NewWorkspace() (*Workspace, error) {
+// scheduler's group do not reach it. What lies at `also` when it ends is removed with it; "" for nothing.
+func NewWorkspace(also string) (*Workspace, error) {
 	janitor := exec.Command("/proc/self/exe", JanitorName)
 	janitor.Args[0] = os.Args[0]
 	janitor.Dir = "/"
+	if also != "" {
+		path, err := filepath.Abs(also)
+		if err != nil {
+			return nil, fmt.Errorf("start the janitor: %w", err)
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return nil, fmt.Errorf("%s is there: does another run have this --run-id and --output? if not, remove it", path)
+		}
+		janitor.Args = append(janitor.Args, path)
+	}
 	janitor.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	var said strings.Builder
 	janitor.Stderr = &said

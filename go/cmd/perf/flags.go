@@ -1,8 +1,11 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/urfave/cli/v2"
 
+	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/plan"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -14,7 +17,7 @@ const ranksDefault = "auto"
 // and what is shown meanwhile.
 func runFlags() []cli.Flag {
 	d := plan.Defaults()
-	return append([]cli.Flag{
+	return command.InGroups(append([]cli.Flag{
 		&cli.GenericFlag{Name: "num-processes", Value: newDecimal(d.NumProcesses), DefaultText: ranksDefault, Usage: "number of ranks on this host, a process each; auto is one on each of 2 to 8 GPUs, else 8 on CPUs"},
 		&cli.StringFlag{Name: "mode", Value: d.Mode, Usage: "what one iteration is: dispatch, combine or e2e"},
 		&cli.StringFlag{Name: "tokens", Value: d.Tokens, Usage: "tokens on each rank, or one number per rank: 128,0,64"},
@@ -47,9 +50,27 @@ func runFlags() []cli.Flag {
 		&cli.StringFlag{Name: "beside", DefaultText: "none", Usage: "run a meter on the multiprocessors that --sms leaves, gemm or stream, and time what it and operations cost each other"},
 		&cli.StringFlag{Name: "soak", DefaultText: "none", Usage: "check iterations instead of timing them: how many, as 100000, or for how long, as 10m"},
 		&cli.GenericFlag{Name: "soak-check", Value: newDecimal(0), DefaultText: "auto", Usage: "check one in so many of a soak in full; auto is as many as take half of the time"},
+		&cli.GenericFlag{Name: "soak-round", Value: newSpan(d.SoakRound), Usage: "after how long a soak connects anew, with another routing and seed; 0 is never"},
 		&cli.StringFlag{Name: "calibration", DefaultText: "newest", Usage: "record of perf calibrate for --detail; else the newest of this machine in the output folder"},
 		&cli.BoolFlag{Name: "explain", Usage: "print plan, memory and bytes, and run nothing"},
-	}, partyFlags()...)
+		&cli.StringFlag{Name: "expect", Usage: "print what is expected beside it, by a file or the table seed-dfw; exit code 2: not comparable, 3: worse"},
+	}, slices.Concat(launchFlags(), partyFlags())...), groups...)
+}
+
+// groups are how --help shows flags, as README.md does.
+var groups = []command.Group{
+	{Name: "Shape: what is sent", Flags: []string{
+		"tokens", "hidden", "experts-per-rank", "topk", "dtype", "routing", "seed", "layout", "combine", "quantize", "model", planFlag,
+	}},
+	{Name: "Run: what is done with it", Flags: []string{
+		"num-processes", "mode", "warmup", "iters", "device", "shared-gpu", "sms", "threads", "detail", "beside", "calibration", "timeout", "wait-timeout",
+		"soak", "soak-check", "soak-round", "explain", launchesFlag, againstFlag, thresholdFlag, resumeFlag,
+	}},
+	{Name: "Backend: how rows reach other ranks", Flags: []string{"nvlink-backend", nixlRootFlag, "skip-nic-discovery", "nics-per-gpu", "nic-map"}},
+	{Name: "Several hosts", Flags: []string{
+		"nnodes", "node-rank", startedByFlag, "run-id", "host-id", "master-addr", "etcd-endpoints", "certs", "etcd-ca", "etcd-cert", "etcd-key",
+	}},
+	{Name: "Output: what is left", Flags: []string{"output", dumpFlag, "quiet", "expect"}},
 }
 
 // commonOptions reads what a run's case and all cases of a sweep have in common. The rest are defaults.
@@ -85,5 +106,6 @@ func ofOneCase(c *cli.Context, o plan.Options) plan.Options {
 	o.Routing = c.String("routing")
 	o.Soak = c.String("soak")
 	o.SoakCheck = decimalOf[int](c, "soak-check")
+	o.SoakRound = spanOf(c, "soak-round")
 	return o
 }

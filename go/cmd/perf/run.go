@@ -2,14 +2,17 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/conduct"
+	"github.com/epperf/epperf/go/internal/expect"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/preflight"
+	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -37,12 +40,21 @@ type measurement struct {
 	// explains: only say what would run.
 	explains bool
 	dump     string
+	// unfinished, where not nil, finds the record that the plan's run goes on with; nil if none.
+	unfinished func(*epperfv1.Plan) (*record.Unfinished, error)
 }
 
 // measure does this host's part of a measurement.
 func measure(c *cli.Context, m measurement) error {
 	if c.String("output") == "" {
 		return command.Usagef("--output: a folder is missing")
+	}
+	if againstAnother(c) {
+		return launches(c)
+	}
+	expected, err := expectedOf(c)
+	if err != nil {
+		return err
 	}
 	at, err := placeOf(c, os.Getenv)
 	if err != nil {
@@ -78,6 +90,15 @@ func measure(c *cli.Context, m measurement) error {
 	if m.explains {
 		return explain(c.App.Writer, p, party.NodeRank, search)
 	}
+	unfinished, err := m.goingOn(c, p)
+	if err != nil {
+		return err
+	}
+	if unfinished != nil {
+		if p = unfinished.Header.GetPlan(); party.Nodes > 1 {
+			return command.Usagef("sweep: --resume: %s is of one launcher, here are %d", unfinished.Path, party.Nodes)
+		}
+	}
 	limit, err := conduct.LimitFor(p, c.Bool("detail"), c.String("calibration"), c.String("output"))
 	if err != nil {
 		return err
@@ -94,6 +115,8 @@ func measure(c *cli.Context, m measurement) error {
 		Limit:         limit,
 		Output:        c.String("output"),
 		Dump:          m.dump,
+		Unfinished:    unfinished,
+		Expected:      expected,
 		NIXL:          nixl,
 		NICs:          nics,
 		GPUs:          search,
@@ -104,6 +127,34 @@ func measure(c *cli.Context, m measurement) error {
 		Debug:         os.Getenv("EPPERF_DEBUG") != "",
 		GatherBytes:   conduct.MaxGatheredBytes,
 	}.Do(ctx)
+}
+
+// expectedOf reads what is expected of a measurement; nil where nothing is.
+func expectedOf(c *cli.Context) (*expect.Table, error) {
+	name := c.String("expect")
+	switch {
+	case name == "":
+		return nil, nil
+	case c.String("soak") != "":
+		return nil, command.Usagef("--expect: a soak has no figures; leave out --soak")
+	}
+	table, err := expect.Load(name)
+	if err != nil {
+		return nil, command.Usagef("--expect: %w", err)
+	}
+	return table, nil
+}
+
+// goingOn finds the record that a measurement goes on with, and says so.
+func (m measurement) goingOn(c *cli.Context, p *epperfv1.Plan) (*record.Unfinished, error) {
+	if m.unfinished == nil {
+		return nil, nil
+	}
+	u, err := m.unfinished(p)
+	if u != nil {
+		fmt.Fprintf(c.App.ErrWriter, "perf: goes on with %s: %d of %d cases are done\n", u.Path, u.Done, len(u.Header.GetPlan().GetCases()))
+	}
+	return u, err
 }
 
 // refuseTimed refuses flags of what a soak does not do.

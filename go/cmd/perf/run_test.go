@@ -154,6 +154,7 @@ func TestBadArgumentsAreOneLineBeforeAnythingStarts(t *testing.T) {
 		"endless soak":      {[]string{"--soak=forever"}, 2, `--soak="forever": neither a number of epochs nor a time`},
 		"timed soak":        {[]string{"--soak=10", "--iters=5"}, 2, "--iters: a soak times nothing"},
 		"no soak to check":  {[]string{"--soak-check=5"}, 2, "--soak-check=5: there is no soak; try --soak=10m"},
+		"no soak to divide": {[]string{"--soak-round=5s"}, 2, "--soak-round=5s: there is no soak"},
 		"no launchers":      {[]string{"--nnodes=0"}, 2, "--nnodes=0"},
 		"no such node":      {[]string{"--nnodes=2", "--node-rank=2"}, 2, "--node-rank=2"},
 		"too many nodes":    {[]string{"--nnodes=33", "--etcd-endpoints=127.0.0.1:1", "--run-id=r"}, 2, "264 ranks in all, more than 256; try --num-processes=7"},

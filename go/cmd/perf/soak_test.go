@@ -52,6 +52,17 @@ func TestASoakGoesOnForItsTime(t *testing.T) {
 	}
 }
 
+func TestASoakTakesOtherRoutingsAndSeeds(t *testing.T) {
+	p := newProgram(t, with(soaked, "--soak=2s", "--soak-round=1ms")...)
+	if code := p.run(t); code != 0 {
+		t.Fatalf("exit code %d, stderr:\n%s", code, &p.stderr)
+	}
+	soak := figures.Summarize(p.record(t, filepath.Join(p.folder, "epperf-results"))).Cases[0].Soak
+	if soak.Rounds < 2 || soak.Wrong != 0 || soak.Bytes == 0 || !strings.Contains(p.stdout.String(), ", each with its routing and seed; ") {
+		t.Errorf("soaked %+v:\n%s", soak, &p.stdout)
+	}
+}
+
 func TestAnInterruptEndsASoakWithWhatWasChecked(t *testing.T) {
 	p := newProgram(t, with(soaked, "--soak=1h", "--soak-check=1")...)
 	p.until(t, "soaking")

@@ -1,11 +1,15 @@
 package main_test
 
 import (
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/epperf/epperf/go/internal/figures"
+	"github.com/epperf/epperf/go/internal/record"
 )
 
 // One launch of the ranks, one record, all cases right.
@@ -19,8 +23,100 @@ func TestASweepIsOneLaunchAndOneRecord(t *testing.T) {
 	if len(summary.Cases) != 24 || !summary.Passed() {
 		t.Fatalf("%d cases, passed: %t", len(summary.Cases), summary.Passed())
 	}
-	if got := strings.Count(p.stdout.String(), "2/2 ranks passed"); got != 24 {
-		t.Errorf("%d cases are printed", got)
+	if got := strings.Count(p.stdout.String(), "  2/2  "); got != 24 {
+		t.Errorf("%d cases are printed:\n%s", got, &p.stdout)
+	}
+}
+
+const ladderFile = `
+# Rows of two kinds on their way out, of one on their way back.
+ladders { mode: "dispatch" dtype: ["fp8", "bf16"] tokens: ["1", "8"] }
+ladders { mode: "combine" tokens: ["1", "8,0"] }
+`
+
+func TestASweepOfAPlanFile(t *testing.T) {
+	p := newProgram(t, with([]string{"sweep", "--num-processes=2", "--quiet", "--plan=plan.txtpb"}, small[1:]...)...)
+	if err := os.WriteFile(filepath.Join(p.folder, "plan.txtpb"), []byte(ladderFile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code := p.run(t); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &p.stderr)
+	}
+	kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
+	if summary := figures.Summarize(kept); len(summary.Cases) != 6 || !summary.Passed() {
+		t.Errorf("%d cases, passed: %t", len(summary.Cases), summary.Passed())
+	}
+}
+
+// A sweep that is killed in its middle goes on, and measures no case twice.
+func TestAKilledSweepGoesOn(t *testing.T) {
+	arguments := []string{
+		"sweep", "--num-processes=2", "--hidden=128", "--experts-per-rank=2", "--iters=5", "--quiet", "--mode=dispatch,combine", "--tokens=1,2,4,8",
+	}
+	killed := newProgram(t, arguments...)
+	killed.begin(t)
+	for ended := 0; ended < 3; { // in the fourth case three have left their results
+		line, err := killed.lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("after %d cases: %v", ended, err)
+		}
+		if strings.HasPrefix(line, "perf: cleanup after ") {
+			ended++
+		}
+	}
+	killed.passes(t, "connected")
+	own := killed.processes(t)
+	killed.Process.Kill()
+	killed.Wait() // it was killed
+	killed.tidy(t, own, 2*time.Second+busy)
+	partial, err := filepath.Glob(filepath.Join(killed.folder, "epperf-results", "*.partial"))
+	if err != nil || len(partial) != 1 {
+		t.Fatalf("%v, %v are left", partial, err)
+	}
+	u, err := record.OpenUnfinished(partial[0])
+	if err != nil || u.Done != 3 {
+		t.Fatalf("%v are done, %v", u, err)
+	}
+	before, err := record.Read(partial[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.Close()
+	resume := func(arguments ...string) *program {
+		p := newProgram(t, arguments...)
+		p.Dir, p.folder = killed.folder, killed.folder
+		return p
+	}
+	for name, test := range map[string]struct {
+		arguments []string
+		code      int
+		want      string
+	}{
+		"another plan is the record's": {[]string{"sweep", "--resume=" + partial[0], "--tokens=1"}, 2, "--tokens: what a sweep goes on with has its own"},
+		"no record":                    {[]string{"sweep", "--resume=none"}, 1, "no such file"},
+	} {
+		if p := resume(test.arguments...); p.run(t) != test.code || !strings.Contains(p.stderr.String(), test.want) {
+			t.Errorf("%s: %s", name, &p.stderr)
+		}
+	}
+	p := resume(arguments...) // the same again, into the same folder
+	if code := p.run(t); code != 0 {
+		t.Fatalf("exit code %d: %s", code, &p.stderr)
+	}
+	if !strings.Contains(p.stderr.String(), ": 3 of 8 cases are done\n") || !strings.Contains(p.stdout.String(), "Cases: 8 of 8, gone on with after 1 interruption\n") {
+		t.Errorf("stderr %s, stdout:\n%s", &p.stderr, &p.stdout)
+	}
+	kept := p.record(t, filepath.Join(killed.folder, "epperf-results"))
+	for index := range 3 {
+		if !slices.Equal(kept.Rank(index, 1).Pass(0), before.Rank(index, 1).Pass(0)) {
+			t.Errorf("case %d is measured anew", index)
+		}
+	}
+	if !figures.Summarize(kept).Passed() {
+		t.Errorf("the record did not pass: %v", kept.Trailer)
+	}
+	if p := resume("sweep", "--resume="+kept.Path); p.run(t) != 1 || !strings.Contains(p.stderr.String(), "all of its cases came to their end") {
+		t.Errorf("of a whole record: %s", &p.stderr)
 	}
 }
 
@@ -31,11 +127,14 @@ func TestWhatASweepDoesNotTake(t *testing.T) {
 		"--model=gpt-9":                  "not one of deepseek-v3",
 		"--model=mixtral-8x22b --topk=4": "--topk: --model says it",
 		"--device=cpu --sms=24":          "--sms",
+		"--sms=many":                     "no number of multiprocessors",
+		"--plan=none":                    "--plan: open none",
+		"--plan=none --tokens=1":         "--tokens: --plan=none has the ladders",
 		"--layout=flat --combine=expert": "--combine",
 		"more":                           `"more" is no flag`,
 	} {
 		p := newProgram(t, append([]string{"sweep", "--num-processes=2"}, strings.Fields(flags)...)...)
-		if code := p.run(t); code != 2 || !strings.Contains(p.stderr.String(), want) {
+		if code := p.run(t); code != 2 && flags != "--plan=none" || !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("%s: exit code %d, %s", flags, code, &p.stderr)
 		}
 	}

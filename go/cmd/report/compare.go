@@ -1,17 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/compare"
-	"github.com/epperf/epperf/go/internal/record"
+	"github.com/epperf/epperf/go/internal/export"
 	"github.com/epperf/epperf/go/internal/report"
 )
 
@@ -19,10 +16,12 @@ func compareCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "compare",
 		Usage:     "hold launches of two builds against each other; exit code 3 is a regression",
-		UsageText: "report compare [--threshold=3%] [--figure=slowest] OLD... -- NEW...",
+		UsageText: "report compare [--threshold=3%] [--figure=slowest] [--format=json] OLD... -- NEW...",
 		Flags: []cli.Flag{
-			&cli.StringFlag{Name: "threshold", Value: "3%", Usage: "the change that matters"},
+			&cli.StringFlag{Name: "threshold", Value: compare.DefaultThreshold, Usage: "the change that matters"},
 			&cli.StringFlag{Name: "figure", Value: string(compare.Slowest), Usage: "slowest, latency, kernels"},
+			&cli.StringFlag{Name: "format", Value: "text", Usage: "text, json"},
+			&cli.BoolFlag{Name: "schema", Usage: "write the JSON Schema of json, and read no record"},
 			outFlag(),
 		},
 		OnUsageError: command.OnUsageError,
@@ -32,6 +31,16 @@ func compareCommand() *cli.Command {
 
 func compareRecords(c *cli.Context) error {
 	const try = "try report compare OLD... -- NEW..."
+	if c.Bool("schema") {
+		return writeOut(c, func(w io.Writer) error {
+			_, err := w.Write(export.ComparisonSchema)
+			return err
+		})
+	}
+	format := c.String("format")
+	if format != "text" && format != "json" {
+		return command.Usagef("compare: --format=%q: try one of text, json", format)
+	}
 	paths := c.Args().Slice()
 	middle := slices.Index(paths, "--")
 	if middle < 1 || middle == len(paths)-1 {
@@ -42,7 +51,7 @@ func compareRecords(c *cli.Context) error {
 		return command.Usagef("compare: --figure=%q: try one of %v", c.String("figure"), compare.Figures)
 	}
 	var err error
-	if options.Threshold, err = share(c.String("threshold")); err != nil {
+	if options.Threshold, err = compare.ParseThreshold(c.String("threshold")); err != nil {
 		return command.Usagef("compare: --threshold=%q: %w", c.String("threshold"), err)
 	}
 	before, err := launched(paths[:middle], options.Figure)
@@ -58,7 +67,11 @@ func compareRecords(c *cli.Context) error {
 	if err != nil {
 		return command.Usagef("compare: %w; %s", err, try)
 	}
-	if err := writeOut(c, func(w io.Writer) error { return comparison.WriteText(w) }); err != nil {
+	write := comparison.WriteText
+	if format == "json" {
+		write = func(w io.Writer) error { return export.WriteComparison(w, &comparison) }
+	}
+	if err := writeOut(c, write); err != nil {
 		return err
 	}
 	if comparison.Regressed() {
@@ -71,24 +84,9 @@ func compareRecords(c *cli.Context) error {
 func launched(paths []string, figure compare.Figure) (*compare.Launches, error) {
 	side := compare.NewLaunches(figure)
 	for _, path := range paths {
-		kept, err := record.Read(path)
-		if err != nil {
+		if err := side.Read(path); err != nil {
 			return nil, err
 		}
-		side.Add(kept)
 	}
 	return side, nil
-}
-
-// share reads 5% or 0.05.
-func share(text string) (float64, error) {
-	number, percent := strings.CutSuffix(text, "%")
-	value, err := strconv.ParseFloat(number, 64)
-	if percent {
-		value /= 100
-	}
-	if err != nil || !(value > 0 && value < 1) {
-		return 0, fmt.Errorf("a change is more than 0%% and less than 100%%, such as 5%%")
-	}
-	return value, nil
 }

@@ -39,6 +39,9 @@ func TestCompare(t *testing.T) {
 		stdout, stderr string
 	}{
 		"slower by 5 %":         {sides(before, slow), command.Regressed, "slower, a regression: by 3.0% or more", ""},
+		"as JSON":               {append([]string{"--format=json"}, sides(before, slow)...), command.Regressed, `"regressed": true,`, ""},
+		"its schema":            {[]string{"--schema"}, command.OK, "epperf-comparison", ""},
+		"as XML":                {append([]string{"--format=xml"}, sides(before, slow)...), command.Misused, "", `--format="xml": try one of text, json`},
 		"less than is asked of": {append([]string{"--threshold=6%"}, sides(before, slow)...), command.OK, "verdict slower\n", ""},
 		"faster":                {sides(slow, before), command.OK, "verdict faster\n", ""},
 		"the same":              {sides(before, same), command.OK, "verdict same\n", ""},

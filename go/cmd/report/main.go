@@ -22,7 +22,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		Version:   fmt.Sprintf("%s (reads records up to schema version %d)", command.Version(), record.SchemaVersion),
 		Writer:    stdout,
 		ErrWriter: stderr,
-		Commands:  []*cli.Command{showCommand(), compareCommand(), exportCommand(), htmlCommand(), importCommand(), mergeCommand()},
+		Commands:  []*cli.Command{showCommand(), compareCommand(), exportCommand(), htmlCommand(), importCommand(), mergeCommand(), predictCommand()},
 		Action: func(c *cli.Context) error {
 			if c.Args().Present() {
 				return command.Usagef("no command %q", c.Args().First())

@@ -15,10 +15,11 @@ func showCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "print records as perf printed them",
-		UsageText: "report show [--expect=FILE|seed-dfw] FILE...",
-		Flags: []cli.Flag{&cli.StringFlag{
-			Name: "expect", Usage: "print what is expected beside it, by a file or the table seed-dfw; 2: not comparable, 3: worse",
-		}},
+		UsageText: "report show [--cases] [--expect=FILE|seed-dfw] FILE...",
+		Flags: []cli.Flag{
+			&cli.BoolFlag{Name: "cases", Usage: "of a sweep all that there is of each case, and not a row"},
+			&cli.StringFlag{Name: "expect", Usage: "print what is expected beside it, by a file or the table seed-dfw; 2: not comparable, 3: worse"},
+		},
 		OnUsageError: command.OnUsageError,
 		Action:       show,
 	}
@@ -73,7 +74,7 @@ func showOne(c *cli.Context, path string, expectation *report.Expectation) (pass
 	if err != nil {
 		return false, err
 	}
-	passed, err = report.Print(c.App.Writer, kept)
+	passed, err = report.Print(c.App.Writer, kept, c.Bool("cases"))
 	if expectation != nil && err == nil {
 		expectation.Results = append(expectation.Results, expectation.Table.Against(kept)...)
 	}

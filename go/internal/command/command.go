@@ -52,6 +52,8 @@ func Main(name string, do func(args []string, stdout, stderr io.Writer) int) {
 // Run runs an app, prints its error to the app's ErrWriter and returns the exit code.
 func Run(app *cli.App, args []string) int {
 	app.HideHelpCommand = true
+	app.EnableBashCompletion = true
+	app.Commands = append(app.Commands, helpCommands()...)
 	app.OnUsageError = OnUsageError
 	app.ExitErrHandler = func(*cli.Context, error) {} // the exit code is made here
 	err := app.Run(args)

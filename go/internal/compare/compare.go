@@ -4,9 +4,13 @@
 package compare
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"golang.org/x/perf/benchmath"
 
@@ -65,6 +69,22 @@ const (
 	// alpha is how often equal builds may be called different, all cases of a comparison together.
 	alpha = 1 - Confidence
 )
+
+// DefaultThreshold is one as it is typed, for who does not choose.
+const DefaultThreshold = "3%"
+
+// ParseThreshold reads 5% or 0.05, and DefaultThreshold of "".
+func ParseThreshold(text string) (float64, error) {
+	number, percent := strings.CutSuffix(cmp.Or(text, DefaultThreshold), "%")
+	value, err := strconv.ParseFloat(number, 64)
+	if percent {
+		value /= 100
+	}
+	if err != nil || !(value > 0 && value < 1) {
+		return 0, errors.New("a change is more than 0% and less than 100%, such as 5%")
+	}
+	return value, nil
+}
 
 // A Verdict is what can be said of the new side of a case.
 type Verdict string

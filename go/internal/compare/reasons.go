@@ -87,6 +87,16 @@ func NewLaunches(figure Figure) *Launches {
 	return &Launches{figure: figure, by: map[string]*caseSide{}}
 }
 
+// Read adds the record at a path.
+func (all *Launches) Read(path string) error {
+	kept, err := record.Read(path)
+	if err != nil {
+		return err
+	}
+	all.Add(kept)
+	return nil
+}
+
 // Add takes in all cases of a record that are no soak and no calibration. Of the record it keeps no
 // samples: many large ones can be compared one after the other.
 func (all *Launches) Add(r *record.Record) {

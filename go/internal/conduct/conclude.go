@@ -6,6 +6,7 @@ import (
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/record"
 	"github.com/epperf/epperf/go/internal/report"
 )
 
@@ -13,7 +14,7 @@ import (
 // besides what it had checked.
 func (r Run) conclude(kept *outcome, failure error) error {
 	if failure != nil {
-		failure = fmt.Errorf("run %s: %w", plan.CaseName(r.Plan.GetCases()[0]), failure)
+		failure = fmt.Errorf("%s: %w", r.where(kept), failure)
 	}
 	path, err := kept.close(failure)
 	if err != nil && errors.Is(failure, err) {
@@ -24,7 +25,7 @@ func (r Run) conclude(kept *outcome, failure error) error {
 	}
 	var signal *SignalError
 	if errors.As(failure, &signal) {
-		fmt.Fprintf(r.Stderr, "perf: %v; what was measured is in %s\n", signal, path)
+		fmt.Fprintf(r.Stderr, "perf: %v; what was measured is in %s%s\n", signal, path, r.goesOn(path))
 		if soaks(r.Plan) && r.partOf() == nil {
 			if _, err := report.Show(r.Stdout, path); err != nil {
 				return err
@@ -37,14 +38,60 @@ func (r Run) conclude(kept *outcome, failure error) error {
 	}
 	passed, err := report.Show(r.Stdout, path)
 	switch {
+	case failure != nil && err == nil && r.goesOn(path) != "":
+		return fmt.Errorf("%w%s", failure, r.goesOn(path))
 	case failure != nil:
 		return errors.Join(failure, err)
 	case err != nil:
 		return err
 	case !passed:
-		return fmt.Errorf("run %s: %s", plan.CaseName(r.Plan.GetCases()[0]), kept.problem())
+		return fmt.Errorf("%s: %s", r.where(kept), kept.problem())
+	case r.Expected != nil:
+		return r.expect(path)
 	}
 	return nil
+}
+
+// expect prints what is expected beside what was measured.
+func (r Run) expect(path string) error {
+	kept, err := record.Read(path)
+	if err != nil {
+		return err
+	}
+	of := report.Expectation{Table: r.Expected, Results: r.Expected.Against(kept)}
+	fmt.Fprintln(r.Stdout)
+	if err := of.WriteText(r.Stdout); err != nil {
+		return err
+	}
+	switch {
+	case !of.Comparable():
+		return command.Usagef("--expect: nothing is comparable: what differs stands above")
+	case of.Worse():
+		return command.ErrRegressed
+	default:
+		return nil
+	}
+}
+
+// where names the run's case; of a sweep the one that not all ranks had ended.
+func (r Run) where(kept *outcome) string {
+	cases := r.Plan.GetCases()
+	if len(cases) == 1 {
+		return "run " + plan.CaseName(cases[0])
+	}
+	at := kept.ended()
+	if at == len(cases) {
+		return fmt.Sprintf("sweep of %d cases", at)
+	}
+	return fmt.Sprintf("sweep, case %d of %d, %s", at+1, len(cases), plan.CaseName(cases[at]))
+}
+
+// goesOn says how a sweep does; "" of what cannot.
+func (r Run) goesOn(path string) string {
+	if len(r.Plan.GetCases()) == 1 || r.Party.Nodes > 1 {
+		return ""
+	}
+	return "; perf sweep --resume=" + path + " goes on from there"
 }
 
 // partOf is this launcher's node where its record is only a part of the run's.
@@ -66,7 +113,7 @@ func (r Run) concludePart(kept *outcome, path string, failure error) error {
 	fmt.Fprintf(r.Stdout, "Part: %s (node %d, ranks %d-%d; %s)\n",
 		path, r.Party.NodeRank, first, first+int(r.Plan.GetRanksPerHost())-1, whole)
 	if failure == nil && len(kept.failed) > 0 {
-		failure = fmt.Errorf("run %s: %s", plan.CaseName(r.Plan.GetCases()[0]), kept.problem())
+		failure = fmt.Errorf("%s: %s", r.where(kept), kept.problem())
 	}
 	return failure
 }

@@ -30,6 +30,9 @@ func (r Run) lead(ctx context.Context, config launch.Config, facts *epperfv1.Hos
 		bounded, cancel := context.WithTimeout(ctx, time.Duration(r.Plan.GetTimeoutNs()))
 		defer cancel()
 		place, err := r.enter(bounded, facts)
+		if err == nil {
+			config.Met(joinedPoint)
+		}
 		joined <- func() (*meetingPlace, error) { return place, err }
 	}()
 	ranks, startErr := launch.Start(config)

@@ -9,7 +9,6 @@ import (
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
-	"github.com/epperf/epperf/go/internal/preflight"
 	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -58,17 +57,13 @@ func limitFrom(path string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
 // newestLimit returns what the newest calibration in a folder says of this machine with as many
 // ranks as the plan has; nil if there is none. Files that are no such thing are passed over.
 func newestLimit(folder string, p *epperfv1.Plan) (*epperfv1.Limit, error) {
-	system, err := host.This()
-	if err != nil {
-		return nil, err
-	}
 	names, err := filepath.Glob(filepath.Join(escaped(folder), "*-"+epperfv1.Calibrate+"-*.epperf"))
 	if err != nil {
 		return nil, fmt.Errorf("look for calibrations: %w", err)
 	}
 	slices.Sort(names) // they begin with the time
-	this := system.Describe()
-	if this.Gpus, err = preflight.GPUsOf(p); err != nil {
+	this, err := thisHost(p)
+	if err != nil {
 		return nil, err
 	}
 	for _, name := range slices.Backward(names) {

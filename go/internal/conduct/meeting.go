@@ -8,6 +8,13 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
+// Points that a run passes before its first barrier.
+const (
+	joinedPoint = "joined"
+	readyPoint  = "ready"
+	metPoint    = "met"
+)
+
 // A firstMeeting is a rendezvous whose first exchange waits for all launchers and looks at them.
 // By then the ranks run, so that whichever of them ends meanwhile is noticed.
 type firstMeeting struct {
@@ -22,10 +29,11 @@ type firstMeeting struct {
 // Exchange lets the launchers meet, once, and then exchanges.
 func (f *firstMeeting) Exchange(ctx context.Context, name string, blobs [][]byte) ([][]byte, error) {
 	if !f.met {
-		f.ready("ready")
+		f.ready(readyPoint)
 		if err := f.meet(ctx); err != nil {
 			return nil, err
 		}
+		f.ready(metPoint)
 		f.met = true
 	}
 	return f.Member.Exchange(ctx, name, blobs)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/epperf/epperf/go/internal/launch"
 	"github.com/epperf/epperf/go/internal/record"
@@ -18,6 +19,9 @@ type outcome struct {
 	giving bool
 	// apart: samples stay in the records of their launchers.
 	apart bool
+
+	// runs is the case that runs.
+	runs int
 
 	mu       sync.Mutex // launchers meet while ranks may already report that they failed
 	writer   *record.Writer
@@ -64,6 +68,17 @@ func (o *outcome) writeResult(result *epperfv1.RankResult) error {
 	return o.writer.WriteResult(result)
 }
 
+// passed keeps when the run, which began at some time, came to a point; at the barrier that ends a case it
+// goes on with the next.
+func (o *outcome) passed(point string, began time.Time) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.writer.Note(&epperfv1.Moment{Name: point, SinceStartNs: uint64(time.Since(began)), CaseIndex: uint32(o.runs)})
+	if point == lastBarrier {
+		o.runs++
+	}
+}
+
 func (o *outcome) note(result *epperfv1.RankResult) {
 	o.reported[int(result.GetRank())]++
 	if !result.GetPassed() {
@@ -83,6 +98,23 @@ func (o *outcome) take(entry *epperfv1.Entry) error {
 		o.note(kind.Result) // it stays in its part
 	}
 	return nil
+}
+
+// ended returns how many cases, the first of the plan, all ranks ended.
+func (o *outcome) ended() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	cases := o.plan.GetCases()
+	ended := len(cases)
+	for rank := range int(cases[0].GetRanks()) {
+		ended = min(ended, o.reported[rank])
+	}
+	for _, failed := range o.failed { // whose case may have ended in the middle
+		if index := int(failed.GetCaseIndex()); index < ended && failed.GetError() != failed.CheckProblem(cases[index]) {
+			ended = index
+		}
+	}
+	return ended
 }
 
 // close ends the record with what became of the run, and returns where it is.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,8 +20,16 @@ var steps = []struct{ barrier, then string }{
 	{"checked", "warming up"},
 	{"timing", "measuring"},
 	{"timed", "checking"},
-	{"cleanup", "ending"},
+	{lastBarrier, "ending"},
 }
+
+// tells reports whether a barrier is between two parts of a case.
+func tells(barrier string) bool {
+	return slices.Contains([]string{joinedPoint, readyPoint, metPoint}, barrier) || slices.ContainsFunc(steps, func(s struct{ barrier, then string }) bool { return s.barrier == barrier })
+}
+
+// lastBarrier ends a case.
+const lastBarrier = "cleanup"
 
 const (
 	// barWidth is the number of cells of a full bar, and minBarWidth of one that still says something.
@@ -38,18 +47,29 @@ type progress struct {
 	shown   bool       // on a terminal that can, and not quiet
 	width   func() int // columns of the terminal, which change with its window
 	started time.Time
-	step    int
+	at      position
 	stop    chan struct{}
 	done    sync.WaitGroup
 }
 
-func newProgress(out io.Writer, quiet bool) *progress {
+// A position is how far a run is.
+type position struct {
+	step int
+	// The case that runs, of so many, and the first that this run measures.
+	of, cases, first int
+	passed           time.Duration
+	// inCases is how long the cases took that this run has ended.
+	inCases time.Duration
+}
+
+func newProgress(out io.Writer, quiet bool, cases, first int) *progress {
 	file, ok := out.(*os.File)
 	p := &progress{
 		out:     out,
 		shown:   ok && !quiet && redraws(os.Getenv) && term.IsTerminal(int(file.Fd())),
 		width:   func() int { return widthOf(file) },
 		started: time.Now(),
+		at:      position{of: first, cases: cases, first: first},
 		stop:    make(chan struct{}),
 	}
 	if p.shown {
@@ -95,10 +115,13 @@ func (p *progress) met(barrier string) {
 	defer p.mu.Unlock()
 	for i, step := range steps {
 		if step.barrier == barrier {
-			p.step = i
-			p.draw()
+			p.at.step = i
 		}
 	}
+	if barrier == lastBarrier && p.at.of+1 < p.at.cases {
+		p.at.of, p.at.step, p.at.inCases = p.at.of+1, 0, time.Since(p.started)
+	}
+	p.draw()
 }
 
 // Write puts lines above the bar.
@@ -121,7 +144,9 @@ func (p *progress) close() {
 
 func (p *progress) draw() {
 	if p.shown {
-		fmt.Fprint(p.out, "\r"+bar(p.step, time.Since(p.started), p.width())+"\x1b[K")
+		at := p.at
+		at.passed = time.Since(p.started)
+		fmt.Fprint(p.out, "\r"+bar(at, p.width())+"\x1b[K")
 	}
 }
 
@@ -131,15 +156,37 @@ func (p *progress) clear() {
 	}
 }
 
-// bar is the line at a step. It leaves the last of the columns free, after which terminals begin a
+// words say how far a run is; of several cases also which it is, and how long the rest takes at the mean
+// of those that ended. They are in an order that is drawn, so their mean is that of the others.
+func (at position) words() string {
+	words := fmt.Sprintf("%s, %d s", steps[at.step].then, int(at.passed.Seconds()))
+	if at.cases < 2 {
+		return words
+	}
+	words = fmt.Sprintf("case %d of %d, %s", at.of+1, at.cases, words)
+	if ended := at.of - at.first; ended > 0 {
+		each := at.inCases / time.Duration(ended)
+		left := max(0, each*time.Duration(at.cases-at.of)-(at.passed-at.inCases))
+		words += fmt.Sprintf(", about %d s left", int(left.Seconds()+0.5))
+	}
+	return words
+}
+
+// share is how much of the run is over, as a part of one.
+func (at position) share() float64 {
+	inCase := float64(at.step) / float64(len(steps)-1)
+	return (float64(at.of) + inCase) / float64(max(at.cases, 1))
+}
+
+// bar is the line at a position. It leaves the last of the columns free, after which terminals begin a
 // new line: first the bar gives way, then the words.
-func bar(step int, passed time.Duration, columns int) string {
-	words := fmt.Sprintf("%s, %d s", steps[step].then, int(passed.Seconds()))
+func bar(at position, columns int) string {
+	words := at.words()
 	room := max(columns-1, 0)
 	cells := min(barWidth, room-len(words)-len("[] "))
 	if cells < minBarWidth {
 		return words[:min(len(words), room)]
 	}
-	full := step * cells / (len(steps) - 1)
+	full := int(at.share()*float64(cells) + 1e-9)
 	return fmt.Sprintf("[%s%s] %s", strings.Repeat("#", full), strings.Repeat(".", cells-full), words)
 }

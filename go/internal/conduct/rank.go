@@ -70,6 +70,7 @@ func Rank(options RankOptions) error {
 	err = measure.Rank{
 		Plan:  start.GetPlan(),
 		Rank:  int(start.GetRank()),
+		First: int(start.GetFirstCase()),
 		Group: conn,
 		Sink:  conn,
 		Open: func(c *epperfv1.Case) (measure.Engine, error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/epperf/epperf/go/internal/expect"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/launch"
 	"github.com/epperf/epperf/go/internal/native"
@@ -28,9 +29,13 @@ type Run struct {
 	Limit  *epperfv1.Limit // what the run is held against; nil if nothing
 	Output string          // folder of the record
 	Dump   string          // where ranks leave their tensors; may be empty
-	NIXL   native.NIXL
-	NICs   preflight.NICs
-	GPUs   *epperfv1.GpuSearch // what the record says of it; nil where nobody looked for GPUs
+	// Unfinished, where not nil, is the record that the run goes on with; Plan is its plan.
+	Unfinished *record.Unfinished
+	// Expected, where not nil, is held against what was measured.
+	Expected *expect.Table
+	NIXL     native.NIXL
+	NICs     preflight.NICs
+	GPUs     *epperfv1.GpuSearch // what the record says of it; nil where nobody looked for GPUs
 	// RankArguments are what makes this binary a rank with some options.
 	RankArguments func(RankOptions) []string
 	Stdout        io.Writer
@@ -73,38 +78,39 @@ func (r Run) Do(ctx context.Context) error {
 	if err := r.prepareDump(); err != nil {
 		return err
 	}
-	writer, err := record.Create(r.Output, &epperfv1.Header{
-		Plan:          r.Plan,
-		PlanSha256:    plan.Hash(r.Plan),
-		BuildId:       r.buildID,
-		StartedUnixNs: started.UnixNano(),
-		Hosts:         []*epperfv1.Host{facts},
-		PartOfNode:    r.partOf(),
-		Limit:         r.Limit,
-	})
+	writer, done, err := r.writer(started, facts)
 	if err != nil {
 		return err
 	}
 	kept := newOutcome(writer, r.Plan)
 	kept.giving, kept.apart = r.Party.NodeRank > 0, r.partsOnly()
-	progress := newProgress(r.Stderr, r.Quiet)
+	for _, result := range done {
+		kept.note(result)
+	}
+	first := r.firstCase()
+	kept.runs = first
+	progress := newProgress(r.Stderr, r.Quiet, len(r.Plan.GetCases()), first)
 	met := func(barrier string) {
 		progress.met(barrier)
+		if tells(barrier) {
+			kept.passed(barrier, started)
+		}
 		if r.Debug {
 			fmt.Fprintf(progress, "perf: %s after %v\n", barrier, time.Since(started).Round(time.Millisecond))
 		}
 	}
 	failure := r.lead(ctx, launch.Config{
-		Plan:     r.Plan,
-		NodeRank: r.Party.NodeRank,
-		Host:     facts.GetName(),
-		BuildID:  r.buildID,
-		Args:     r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL}),
-		Env:      rankEnvironment(r.Plan),
-		RankEnv:  netDevicesEnvironment(facts.GetNetDevicesOfRank()),
-		Stderr:   progress,
-		Sink:     kept,
-		Met:      met,
+		Plan:      r.Plan,
+		NodeRank:  r.Party.NodeRank,
+		FirstCase: first,
+		Host:      facts.GetName(),
+		BuildID:   r.buildID,
+		Args:      r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL}),
+		Env:       rankEnvironment(r.Plan),
+		RankEnv:   netDevicesEnvironment(facts.GetNetDevicesOfRank()),
+		Stderr:    progress,
+		Sink:      kept,
+		Met:       met,
 	}, facts, kept)
 	progress.close()
 	if failure == nil {
@@ -113,13 +119,39 @@ func (r Run) Do(ctx context.Context) error {
 	return r.conclude(kept, failure)
 }
 
+// writer returns where the record is written, and the results that it has already.
+func (r Run) writer(started time.Time, facts *epperfv1.Host) (w *record.Writer, done []*epperfv1.RankResult, err error) {
+	if r.Unfinished != nil {
+		w, err = r.Unfinished.Continue(started.UnixNano())
+		return w, r.Unfinished.Results, err
+	}
+	w, err = record.Create(r.Output, &epperfv1.Header{
+		Plan:          r.Plan,
+		PlanSha256:    plan.Hash(r.Plan),
+		BuildId:       r.buildID,
+		StartedUnixNs: started.UnixNano(),
+		Hosts:         []*epperfv1.Host{facts},
+		PartOfNode:    r.partOf(),
+		Limit:         r.Limit,
+	})
+	return w, nil, err
+}
+
+// firstCase is the first that was not measured yet.
+func (r Run) firstCase() int {
+	if r.Unfinished == nil {
+		return 0
+	}
+	return r.Unfinished.Done
+}
+
 // facts are what the record says of this host, once it is found to have what the run needs.
 func (r Run) facts() (*epperfv1.Host, error) {
 	system, err := host.This()
 	if err != nil {
 		return nil, err
 	}
-	if err := preflight.EnoughMemory(r.Plan, r.Party.NodeRank, system); err != nil {
+	if err := preflight.EnoughMemory(allRounds(r.Plan), r.Party.NodeRank, system); err != nil {
 		return nil, err
 	}
 	gpus, err := preflight.GPUsOf(r.Plan)
@@ -140,6 +172,9 @@ func (r Run) facts() (*epperfv1.Host, error) {
 		return nil, err
 	}
 	facts := system.Describe()
+	if len(gpus) > 0 {
+		facts.Nearness = nearness()
+	}
 	facts.HostId, facts.Gpus, facts.NetDevicesOfRank = r.Party.HostID, gpus, netDevices
 	facts.GpuSearch = r.GPUs
 	return facts, nil

@@ -16,7 +16,7 @@ import (
 
 // counted are the rows that have no better value, and are of use to who watches a machine.
 var counted = map[string]bool{
-	"moved.bytes": true, "verdict.passed": true, "verdict.calibrated": true, "checked.checked": true, "soaked.soak": true,
+	"moved.bytes": true, "verdict.passed": true, "verdict.calibrated": true, "checked.checked": true, "soaked.soak": true, "soaked.rounds": true,
 }
 
 // metrics are families by name.

@@ -56,7 +56,12 @@ type Summary struct {
 	NoGPUs *NoGPUs
 	// PartOfNode is which launcher's part of a run the record is; nil if it is the whole.
 	PartOfNode *int
-	Cases      []CaseSummary
+	// Resumed is how often the run went on after an interruption.
+	Resumed int
+	// Cases and their Shapes are in the plan's order, and Order is their indices in that of who reads them.
+	Cases  []CaseSummary
+	Shapes []Shape
+	Order  []int
 }
 
 // A GPUKind is GPUs of one name.
@@ -166,7 +171,10 @@ func Summarize(r *record.Record) *Summary {
 	s.addHosts(r.Header)
 	s.addGPUs(r.Header)
 	s.NoGPUs = noGPUs(r.Header)
-	for index := range plan.GetCases() {
+	s.Resumed = len(r.Header.GetResumedUnixNs())
+	s.Order = InOrder(plan.GetCases())
+	for index, c := range plan.GetCases() {
+		s.Shapes = append(s.Shapes, ShapeOf(c))
 		s.Cases = append(s.Cases, summarizeCase(r, index, s.SharedGPU))
 	}
 	return s
@@ -242,7 +250,7 @@ func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
 		}
 	}
 	s.Network = summarizeNetwork(r.Header, ranks)
-	s.Soak = summarizeSoak(c.GetSoak(), ranks)
+	s.Soak = summarizeSoak(c, ranks)
 	if c.Calibrates() {
 		s.Calibration = summarizeCalibration(c, onGPUs(r.Header.GetPlan()), ranks)
 		return s

@@ -40,6 +40,12 @@ func TestOutputsAreRead(t *testing.T) {
 			"9: combine bf16/flat// events by rank rows, NVLink, 24 SMs, 940000 ns, 141.00 GB/s, 0 ranks, ",
 			"10: dispatch fp8/flat//outside kernels by rank rows, RDMA, 24 SMs, 990000 ns, 42.00 GB/s, 0 ranks, ",
 			"10: dispatch fp8/flat//outside kernels by rank rows, NVLink, 24 SMs, 990000 ns, 137.00 GB/s, 0 ranks, ",
+			"12: dispatch bf16/flat// kernels by rank rows, NVLink, 0 SMs, 392000 ns, 802.00 GB/s, 2 ranks, ",
+			"14: dispatch bf16/contig// kernels by rank rows, NVLink, 0 SMs, 448000 ns, 810.00 GB/s, 1 ranks, ",
+			"15: dispatch, cached bf16/flat// kernels by rank rows, NVLink, 0 SMs, 388000 ns, 815.00 GB/s, 1 ranks, ",
+			"16: combine bf16/flat// kernels by rank rows, NVLink, 0 SMs, 400000 ns, 700.00 GB/s, 1 ranks, ",
+			"17: combine bf16/contig// kernels by rank rows, NVLink, 0 SMs, 421500 ns, 650.00 GB/s, 1 ranks, ",
+			"19: dispatch fp8/flat//outside kernels by rank rows, NVLink, 0 SMs, 230000 ns, 700.00 GB/s, 1 ranks, ",
 		},
 		"nixl-ep": {
 			"14: dispatch fp8/expert//inside events by selections, 0 SMs, 38100 ns, 199.00 GB/s, 0 ranks, ranks=8 tokens=128 hidden=7168 experts=288 topk=8",
@@ -55,10 +61,17 @@ func TestOutputsAreRead(t *testing.T) {
 			"4: alltoall, in place float/// host by algbw, 0 SMs, 21000 ns, 49.93 GB/s, 0 ranks, bytes=1048576",
 			"5: alltoall, out of place float/// host by algbw, 0 SMs, 25000 ns, 83.89 GB/s, 0 ranks, bytes=2097152",
 			"5: alltoall, in place float/// host by algbw, 0 SMs, 26000 ns, 80.66 GB/s, 0 ranks, bytes=2097152",
+			"9: alltoall, out of place float/// host by algbw, 0 SMs, 1400000 ns, 23.97 GB/s, 0 ranks, bytes=33554432",
+			"9: alltoall, in place float/// host by algbw, 0 SMs, 1410000 ns, 23.80 GB/s, 0 ranks, bytes=33554432",
+			"10: alltoall, out of place float/// host by algbw, 0 SMs, 570000 ns, 1.84 GB/s, 0 ranks, bytes=1048576",
+			"10: alltoall, in place float/// host by algbw, 0 SMs, 500 ns, 2097.15 GB/s, 0 ranks, bytes=1048576",
+			"11: alltoall, out of place bfloat16/// host by algbw, 0 SMs, 58000 ns, 36.16 GB/s, 0 ranks, bytes=2097152",
+			"11: alltoall, in place bfloat16/// host by algbw, 0 SMs, 57000 ns, 36.79 GB/s, 0 ranks, bytes=2097152",
 		},
 		"nixlbench": {
 			"6: write /// transfer by payload, 0 SMs, 6500 ns, 0.63 GB/s, 0 ranks, block=4096 batch=1",
 			"7: write /// transfer by payload, 0 SMs, 30300 ns, 34.60 GB/s, 0 ranks, block=1048576 batch=1",
+			"10: write /// transfer by payload, 0 SMs, 3100 ns, 2.63 GB/s, 0 ranks, block=8192 batch=64",
 		},
 	} {
 		t.Run(tool, func(t *testing.T) {

@@ -1,10 +1,8 @@
 package foreign
 
 import (
-	"cmp"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -19,88 +17,6 @@ func value(text string, factor float64) *float64 {
 	}
 	parsed *= factor
 	return &parsed
-}
-
-var (
-	lowLatencyBoth = regexp.MustCompile(`^\[rank \d+\] Dispatch \+ combine bandwidth: ` + number + ` GB/s, avg_t=` + number + ` us`)
-	lowLatencyEach = regexp.MustCompile(`^\[rank \d+\] Dispatch bandwidth: ` + number + ` GB/s, avg_t=` + number +
-		` us \| Combine bandwidth: ` + number + ` GB/s, avg_t=` + number + ` us`)
-	normal = regexp.MustCompile(`^\[tuning\] Best (dispatch|combine)(?: \((FP8|BF16)\))?: SMs (\d+),.*?` + number + ` GB/s \((RDMA|NVL)\)` +
-		`(?:, ` + number + ` GB/s \(NVL\))?(?:,.*?t: ` + number + ` us)?`)
-	transmit = regexp.MustCompile(`transmit: ` + number + ` us, notify: `)
-)
-
-// deepEP reads the outputs of DeepEP's tests. Its low-latency test prints a line for each rank: between
-// events for both operations together, of the kernels alone for each. The test of its normal kernels prints
-// the best of those it tried, over NVLink, and over RDMA where there is any.
-func deepEP(all lines) []Figure {
-	low := Figure{Layout: "expert", Combine: "expert", Quantize: "inside", Bytes: Selections}
-	var figures []Figure
-	means := means{}
-	for at, line := range all {
-		if found := lowLatencyBoth.FindStringSubmatch(line); found != nil {
-			both := low
-			both.Operation, both.Dtype, both.Boundary = "e2e", "fp8", Events
-			figures = means.add(figures, both, at, found[2], found[1])
-		}
-		if found := lowLatencyEach.FindStringSubmatch(line); found != nil {
-			each := low
-			each.Operation, each.Dtype, each.Boundary = "dispatch", "fp8", Kernels
-			figures = means.add(figures, each, at, found[2], found[1])
-			each.Operation, each.Dtype, each.Quantize = "combine", "bf16", ""
-			figures = means.add(figures, each, at, found[4], found[3])
-		}
-		if found := normal.FindStringSubmatch(line); found != nil {
-			sms, _ := strconv.Atoi(found[3])
-			of := Figure{
-				Operation: found[1], Dtype: cmp.Or(strings.ToLower(found[2]), "bf16"), Layout: "flat", Boundary: Events, Bytes: RankRows, SMs: sms,
-				Line: at + 1, Bandwidth: value(found[4], 1),
-			}
-			if found[2] == "FP8" {
-				of.Quantize = "outside"
-			}
-			if found[5] == "RDMA" {
-				of.Bytes += ", RDMA"
-			} else {
-				of.Bytes += ", NVLink"
-			}
-			if found[7] != "" {
-				of.LatencyNS = value(found[7], 1e3)
-			}
-			if alone := transmit.FindStringSubmatch(line); alone != nil { // newer ones time kernels, by a profiler
-				of.Boundary, of.LatencyNS = Kernels, value(alone[1], 1e3)
-			}
-			figures = append(figures, of)
-			if found[6] != "" { // the same time, by what crossed NVLink
-				of.Bytes, of.Bandwidth = RankRows+", NVLink", value(found[6], 1)
-				figures = append(figures, of)
-			}
-		}
-	}
-	return figures
-}
-
-// means are where the figures are to which several ranks add.
-type means map[string]int
-
-// add makes a figure the mean of what ranks printed.
-func (m means) add(figures []Figure, of Figure, line int, microseconds, gigabytes string) []Figure {
-	latency, bandwidth := value(microseconds, 1e3), value(gigabytes, 1)
-	if latency == nil || bandwidth == nil {
-		return figures
-	}
-	of.normalize()
-	at, known := m[of.Comparable()]
-	if !known {
-		m[of.Comparable()] = len(figures)
-		of.Line, of.Ranks, of.LatencyNS, of.Bandwidth = line+1, 1, latency, bandwidth
-		return append(figures, of)
-	}
-	sum := &figures[at]
-	sum.Ranks++
-	*sum.LatencyNS += (*latency - *sum.LatencyNS) / float64(sum.Ranks)
-	*sum.Bandwidth += (*bandwidth - *sum.Bandwidth) / float64(sum.Ranks)
-	return figures
 }
 
 var (
@@ -187,7 +103,15 @@ func ncclEP(all lines) []Figure {
 	return figures
 }
 
-var ncclTitle = regexp.MustCompile(`(all_reduce|all_gather|alltoallv?|broadcast|reduce_scatter|reduce|sendrecv|gather|scatter|hypercube)_perf`)
+var (
+	ncclTitle = regexp.MustCompile(`(all_reduce|all_gather|alltoallv?|broadcast|reduce_scatter|reduce|sendrecv|gather|scatter|hypercube)_perf`)
+	// launcherPrefix is what mpirun may put before a line.
+	launcherPrefix = regexp.MustCompile(`^\[\d+(?:,\d+)?\](?:<std(?:out|err)>:)?`)
+)
+
+// placeFields are time, algbw, busbw and the number of wrong values, of out of place and of in place. They end a
+// line; before them there are size, count and type, in some versions also an operator and a root.
+const placeFields = 4
 
 // ncclTests reads the table of an nccl-tests program: a line for each size, out of place and in place.
 func ncclTests(all lines) []Figure {
@@ -197,18 +121,16 @@ func ncclTests(all lines) []Figure {
 		if found := ncclTitle.FindStringSubmatch(line); found != nil {
 			operation = found[1]
 		}
-		fields := strings.Fields(line)
-		if len(fields) < 12 || strings.HasPrefix(fields[0], "#") {
+		fields := strings.Fields(launcherPrefix.ReplaceAllString(line, ""))
+		if len(fields) < 3+2*placeFields || len(fields) > 5+2*placeFields {
 			continue
 		}
 		if _, err := strconv.ParseUint(fields[0], 10, 64); err != nil {
 			continue
 		}
-		for place, first := range map[string]int{"out of place": 5, "in place": 9} {
-			if first+2 >= len(fields) {
-				continue
-			}
-			latency, rate := value(fields[first], 1e3), value(fields[first+1], 1)
+		for i, place := range []string{"out of place", "in place"} {
+			of := fields[len(fields)-(2-i)*placeFields:]
+			latency, rate := value(of[0], 1e3), value(of[1], 1)
 			if latency == nil || rate == nil {
 				continue
 			}
@@ -218,34 +140,45 @@ func ncclTests(all lines) []Figure {
 			})
 		}
 	}
-	return sorted(figures)
+	return figures
 }
 
 var (
 	benchOperation = regexp.MustCompile(`^Op type .*: (READ|WRITE)$`)
-	benchHead      = regexp.MustCompile(`^Block Size \(B\) +Batch Size +B/W \((GB|GiB)/[Ss]ec\) +Avg Lat\. \(us\)`)
+	benchHead      = regexp.MustCompile(`^Block Size \(B\) {2,}Batch Size {2,}`)
+	benchColumn    = regexp.MustCompile(` {2,}`)
+	benchRates     = map[string]float64{"B/W (GB/Sec)": 1, "B/W (GiB/Sec)": 1.073741824}
 )
 
-// nixlBench reads the table of nixlbench: a line for each size of a block and of a batch.
+// nixlBench reads the table of nixlbench: a line for each size of a block and of a batch, in columns that
+// versions have in different orders.
 func nixlBench(all lines) []Figure {
 	var figures []Figure
-	operation, unit := "transfer", 0.0
+	operation, unit, rateAt, latencyAt := "transfer", 0.0, 0, 0
 	for at, line := range all {
 		line = strings.TrimSpace(line)
 		if found := benchOperation.FindStringSubmatch(line); found != nil {
 			operation = strings.ToLower(found[1])
 		}
-		if found := benchHead.FindStringSubmatch(line); found != nil {
-			unit = map[string]float64{"GB": 1, "GiB": 1.073741824}[found[1]]
+		if benchHead.MatchString(line) {
+			unit, latencyAt = 0, 0
+			for column, name := range benchColumn.Split(line, -1) {
+				if factor := benchRates[strings.ReplaceAll(name, "/sec", "/Sec")]; factor > 0 && unit != 1 {
+					unit, rateAt = factor, column
+				}
+				if name == "Avg Lat. (us)" {
+					latencyAt = column
+				}
+			}
 		}
 		fields := strings.Fields(line)
-		if unit == 0 || len(fields) < 4 {
+		if unit == 0 || latencyAt == 0 || len(fields) <= max(rateAt, latencyAt) {
 			continue
 		}
 		if _, err := strconv.ParseUint(fields[0], 10, 64); err != nil {
 			continue
 		}
-		rate, latency := value(fields[2], unit), value(fields[3], 1e3)
+		rate, latency := value(fields[rateAt], unit), value(fields[latencyAt], 1e3)
 		if rate == nil || latency == nil {
 			continue
 		}
@@ -254,13 +187,5 @@ func nixlBench(all lines) []Figure {
 			LatencyNS: latency, Bandwidth: rate,
 		})
 	}
-	return figures
-}
-
-// sorted puts figures in the order of their lines, and of one line by their names.
-func sorted(figures []Figure) []Figure {
-	slices.SortStableFunc(figures, func(a, b Figure) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), -strings.Compare(a.Operation, b.Operation))
-	})
 	return figures
 }

@@ -123,7 +123,7 @@ func (r *Ranks) anyIsEnding() bool {
 }
 
 func (r *Ranks) missingResults(rank *rank) int {
-	return len(r.config.Plan.GetCases()) - rank.results
+	return len(r.config.Plan.GetCases()) - r.config.FirstCase - rank.results
 }
 
 func howEnded(process *exec.Cmd) string {

@@ -51,8 +51,10 @@ type Sink interface {
 type Config struct {
 	Plan     *epperfv1.Plan
 	NodeRank int
-	Host     string // this host's name, for messages
-	BuildID  string // of this binary; a rank of another is refused
+	// FirstCase is where the ranks begin; cases before it were run earlier.
+	FirstCase int
+	Host      string // this host's name, for messages
+	BuildID   string // of this binary; a rank of another is refused
 	// Args are what makes this binary a rank. It finds its session at session.RankFD, and
 	// ignores the signals that a terminal or scheduler sends to all: its launcher ends it.
 	Args []string

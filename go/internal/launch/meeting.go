@@ -21,7 +21,7 @@ func (r *Ranks) received(rank *rank, message *epperfv1.FromRank) {
 	case *epperfv1.FromRank_Hello:
 		if err = session.CheckHello(kind.Hello, r.config.BuildID); err == nil {
 			rank.greeted = true
-			rank.start(r.config.Plan)
+			rank.start(r.config.Plan, r.config.FirstCase)
 		}
 	case *epperfv1.FromRank_Blob:
 		err = r.arrived(rank, meeting{name: kind.Blob.GetName(), exchange: true}, kind.Blob.GetData())

@@ -44,10 +44,10 @@ func (r *rank) send(message func(*session.Peer) error) {
 }
 
 // start answers a Hello.
-func (r *rank) start(plan *epperfv1.Plan) {
+func (r *rank) start(plan *epperfv1.Plan, firstCase int) {
 	r.where = "before its first meeting"
 	r.send(func(peer *session.Peer) error {
-		return peer.Start(&epperfv1.Start{Plan: plan, Rank: uint32(r.number)})
+		return peer.Start(&epperfv1.Start{Plan: plan, Rank: uint32(r.number), FirstCase: uint32(firstCase)})
 	})
 }
 

@@ -15,8 +15,10 @@ const checkedEpochs = 6
 
 // A Rank is one rank's part in a plan and what it works with.
 type Rank struct {
-	Plan  *epperfv1.Plan
-	Rank  int
+	Plan *epperfv1.Plan
+	Rank int
+	// First is the first case that is run; those before it were measured earlier.
+	First int
 	Group Group
 	Sink  Sink
 	// Open makes the engine of one case.
@@ -38,7 +40,10 @@ type Rank struct {
 // When ctx ends, waits inside the engine end too.
 func (r Rank) Run(ctx context.Context) error {
 	for index, c := range r.Plan.GetCases() {
-		run := caseRun{Rank: r, index: uint32(index), of: c, check: &epperfv1.Check{}}
+		if index < r.First {
+			continue
+		}
+		run := caseRun{Rank: r, index: uint32(index), asked: c, of: c, check: &epperfv1.Check{}}
 		if r.Multiprocessors > 0 {
 			run.sms = &epperfv1.SmUse{OfGpu: r.Multiprocessors}
 		}
@@ -57,20 +62,37 @@ func (r Rank) Run(ctx context.Context) error {
 type caseRun struct {
 	Rank
 	index   uint32
-	of      *epperfv1.Case
+	asked   *epperfv1.Case
+	of      *epperfv1.Case // as asked, in a soak as its round has it
 	engine  Engine
 	paths   []epperfv1.Path
 	network *epperfv1.Network
 	traffic *epperfv1.Traffic
 	check   *epperfv1.Check
 	soaked  *epperfv1.SoakCount // nil unless the case is a soak that has begun
+	// Of a soak: when it began, its round, and whether another one follows.
+	soakBegan time.Time
+	round     uint32
+	goesOn    bool
 	// Of this rank's GPU, around the timed block.
 	gpuBefore, gpuAfter *epperfv1.GpuState
 	// Of the blocks of what was timed or soaked last; nil on CPUs.
 	sms *epperfv1.SmUse
 }
 
-func (r *caseRun) run(ctx context.Context) (err error) {
+// run goes through the case; through a soak round by round, each with an engine of its own.
+func (r *caseRun) run(ctx context.Context) error {
+	for {
+		r.goesOn = false
+		if err := r.runOnce(ctx); err != nil || !r.goesOn {
+			return err
+		}
+		r.round++
+		r.of = r.asked.OfRound(r.round)
+	}
+}
+
+func (r *caseRun) runOnce(ctx context.Context) (err error) {
 	r.engine, err = r.Open(r.of)
 	if err != nil {
 		return fmt.Errorf("open engine: %w", err)
@@ -123,7 +145,7 @@ func (r *caseRun) now() time.Time {
 }
 
 func (r *caseRun) dump(context.Context) error {
-	if r.Dump == nil {
+	if r.Dump == nil || r.goesOn {
 		return nil
 	}
 	return r.Dump(r.of, r.engine)

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -10,7 +11,7 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// This file soaks: iterations of the case's mode, one after the other, some of them checked in full.
+// This file soaks, round by round: iterations of the case's mode, one after the other, some of them checked in full.
 // Ranks meet after stretches of about a second to agree on how they go on. What they decide there
 // follows from what all of them said, so that all decide alike.
 
@@ -30,7 +31,7 @@ const (
 // A soaking is what a rank knows of its soak.
 type soaking struct {
 	*caseRun
-	began time.Time
+	began time.Time // this round
 	// unchecked iterations have passed since the last that was checked.
 	unchecked uint64
 	vote      epperfv1.SoakVote
@@ -44,15 +45,19 @@ func (r *caseRun) soak(ctx context.Context) error {
 	if err := r.Group.Barrier(ctx, "soaking"); err != nil {
 		return err
 	}
-	r.soaked = &epperfv1.SoakCount{}
 	s := &soaking{caseRun: r, began: r.now()}
+	if r.soaked == nil {
+		r.soaked, r.soakBegan = &epperfv1.SoakCount{}, s.began
+	}
+	r.soaked.Rounds++
 	for {
 		votes, err := s.meet(ctx)
 		if err != nil {
 			return err
 		}
 		next := nextStretch(r.of.GetSoak(), r.Plan.GetWaitTimeoutNs(), r.soaked.GetEpochs(), s.unchecked, votes)
-		if next.epochs == 0 {
+		r.goesOn = next.epochs > 0 && slices.ContainsFunc(votes, (*epperfv1.SoakVote).GetRoundOver)
+		if next.epochs == 0 || r.goesOn {
 			return r.lookAtSMs()
 		}
 		if err := s.run(next); err != nil {
@@ -67,7 +72,9 @@ func (r *caseRun) soak(ctx context.Context) error {
 // meet tells all ranks what this one took for the last stretch, and returns what each says.
 func (s *soaking) meet(ctx context.Context) ([]*epperfv1.SoakVote, error) {
 	duration := time.Duration(s.of.GetSoak().GetDurationNs())
-	s.vote.Over = s.soaked.GetWrong() > 0 || duration > 0 && s.now().Sub(s.began) >= duration
+	s.vote.Over = s.soaked.GetWrong() > 0 || duration > 0 && s.now().Sub(s.soakBegan) >= duration
+	round := time.Duration(s.of.GetSoak().GetRoundNs())
+	s.vote.RoundOver = round > 0 && s.now().Sub(s.began) >= round
 	blob, err := proto.Marshal(&s.vote)
 	if err != nil {
 		return nil, err
@@ -189,6 +196,9 @@ func (s *soaking) compare() error {
 	s.soaked.Checked++
 	s.soaked.Rows += found.GetRows()
 	s.soaked.Wrong += found.GetWrong()
+	if found.GetWrong() > 0 && s.soaked.WrongRound == nil {
+		s.soaked.WrongRound = &s.round
+	}
 	s.found(found)
 	return nil
 }

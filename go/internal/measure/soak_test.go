@@ -3,6 +3,7 @@ package measure_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,10 @@ type soaked struct {
 	endAt, ran int
 	// wrongAt is the check, counted over the whole run, that finds a wrong row; 0: none.
 	wrongAt, checked int
+	// wrongOf is the routing of which every check finds a wrong row.
+	wrongOf epperfv1.Routing_Kind
+	open    *epperfv1.Case
+	rounds  []string
 }
 
 func (s *soaked) Run(p *epperfv1.Pass) (measure.Block, error) {
@@ -38,7 +43,7 @@ func (s *soaked) Check(p *epperfv1.Pass) (*epperfv1.Check, error) {
 	s.checked++
 	s.ns += 4e6
 	s.check = &epperfv1.Check{Rows: 10}
-	if s.checked == s.wrongAt {
+	if s.checked == s.wrongAt || s.wrongOf != 0 && s.open.GetRouting().GetKind() == s.wrongOf {
 		s.check.Wrong, s.check.First = 1, &epperfv1.WrongRow{Token: 7}
 	}
 	return s.script.Check(p)
@@ -48,14 +53,20 @@ func (s *soaked) soak(t *testing.T, soak *epperfv1.Soak) error {
 	t.Helper()
 	return measure.Rank{
 		Plan: &epperfv1.Plan{
-			Cases:         []*epperfv1.Case{{Mode: epperfv1.Mode_MODE_DISPATCH, Soak: soak}},
+			Cases: []*epperfv1.Case{{
+				Mode: epperfv1.Mode_MODE_DISPATCH, Soak: soak, Seed: 7, Topk: 2, Routing: &epperfv1.Routing{Kind: epperfv1.Routing_KIND_UNIFORM},
+			}},
 			WaitTimeoutNs: 10e9,
 		},
 		Rank:  1,
 		Group: s,
 		Sink:  s,
-		Open:  func(*epperfv1.Case) (measure.Engine, error) { return s, nil },
-		Now:   func() time.Time { return time.Unix(0, s.ns) },
+		Open: func(c *epperfv1.Case) (measure.Engine, error) {
+			s.rounds = append(s.rounds, fmt.Sprint(epperfv1.RoutingName(c.GetRouting()), " ", c.GetSeed()))
+			s.open = c
+			return s, nil
+		},
+		Now: func() time.Time { return time.Unix(0, s.ns) },
 	}.Run(t.Context())
 }
 
@@ -89,7 +100,7 @@ func TestASoakTakesThePlaceOfTheTimedBlock(t *testing.T) {
 	if diff := cmp.Diff(want, s.steps); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
-	s.want(t, &epperfv1.SoakCount{Epochs: 12, Checked: 3, Rows: 30})
+	s.want(t, &epperfv1.SoakCount{Epochs: 12, Checked: 3, Rows: 30, Rounds: 1})
 	if !s.result.GetPassed() || s.result.GetCheck().GetRows() != 150 {
 		t.Errorf("result %v, want 150 rows checked and passed", s.result)
 	}
@@ -132,9 +143,39 @@ func TestWhatWasSoakedBeforeAnInterruptIsReported(t *testing.T) {
 	if err := s.soak(t, &epperfv1.Soak{DurationNs: 3600e9, CheckEvery: 1}); err == nil || !strings.Contains(err.Error(), "told to stop") {
 		t.Fatalf("Run = %v, want the engine's word that it was told to stop", err)
 	}
-	s.want(t, &epperfv1.SoakCount{Epochs: 99, Checked: 99, Rows: 990})
+	s.want(t, &epperfv1.SoakCount{Epochs: 99, Checked: 99, Rows: 990, Rounds: 1})
 	if s.result.GetPassed() {
 		t.Error("a soak passed that was interrupted")
+	}
+}
+
+func TestEachRoundHasItsOwnRoutingAndSeed(t *testing.T) {
+	var s soaked
+	if err := s.soak(t, &epperfv1.Soak{DurationNs: 60e9, RoundNs: 9e9, CheckEvery: 7}); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"uniform 7", "uniform 8", "zipf:1 9", "hot:2 10", "balanced 11", "uniform 12"}
+	if diff := cmp.Diff(want, s.rounds[:min(len(want), len(s.rounds))]); diff != "" || int(s.result.GetSoak().GetRounds()) != len(s.rounds) {
+		t.Errorf("%d rounds (-want +got):\n%s", s.result.GetSoak().GetRounds(), diff)
+	}
+	if !s.result.GetPassed() || s.result.GetSoak().WrongRound != nil {
+		t.Errorf("result %v", s.result)
+	}
+}
+
+// A planted fault that one routing alone brings to light: the soak ends there, and says where.
+func TestTheRoundThatFindsAFaultIsKnown(t *testing.T) {
+	s := soaked{wrongOf: epperfv1.Routing_KIND_HOT}
+	if err := s.soak(t, &epperfv1.Soak{DurationNs: 3600e9, RoundNs: 5e9}); err != nil {
+		t.Fatal(err)
+	}
+	count := s.result.GetSoak()
+	if s.result.GetPassed() || count.WrongRound == nil || count.GetWrongRound() != 3 || count.GetRounds() != 4 {
+		t.Errorf("result %v, want a wrong row in round 3", s.result)
+	}
+	again := s.open.OfRound(0) // as it would be asked for
+	if len(s.rounds) != 4 || again.GetSeed() != 10 || epperfv1.RoutingName(again.GetRouting()) != "hot:2" {
+		t.Errorf("rounds %v", s.rounds)
 	}
 }
 

@@ -15,10 +15,29 @@ type legend struct {
 	Class, Name string
 	// Swatch is a colour of its own, as CSS; "" where the class has one.
 	Swatch template.CSS
+	// Key is a piece of the line itself, in place of the class.
+	Key template.HTML
 }
 
-// colours is how many there are in the style.
-const colours = 6
+// colours and dashes are how many there are in the style: so many times so many series can be told apart.
+const (
+	colours = 6
+	dashes  = 4
+)
+
+// mark draws one of as many shapes as there are dashes.
+func mark(class string, shape int, x, y float64) string {
+	switch shape {
+	case 1:
+		return fmt.Sprintf(`<rect class="mark %s" x="%.1f" y="%.1f" width="6.4" height="6.4"/>`, class, x-3.2, y-3.2)
+	case 2:
+		return fmt.Sprintf(`<path class="mark %s" d="M%.1f %.1fl4.4 7.2h-8.8z"/>`, class, x, y-4.2)
+	case 3:
+		return fmt.Sprintf(`<path class="mark %s" d="M%.1f %.1fl4.6 4.6l-4.6 4.6l-4.6 -4.6z"/>`, class, x, y-4.6)
+	default:
+		return fmt.Sprintf(`<circle class="mark %s" cx="%.1f" cy="%.1f" r="3.5"/>`, class, x, y)
+	}
+}
 
 var kindClass = map[picture.SeriesKind]string{
 	picture.Measured: "measured", picture.Tail: "tail", picture.Bound: "bound", picture.Steps: "measured",
@@ -38,15 +57,19 @@ func drawLines(id string, p *picture.Picture) (template.HTML, []legend) {
 	d.axes(x, y)
 	var legends []legend
 	for _, s := range p.Lines.Series {
-		class := fmt.Sprintf("%s c%d", kindClass[s.Kind], s.Group%colours)
+		shape := s.Group / colours % dashes
+		class := fmt.Sprintf("%s c%d d%d", kindClass[s.Kind], s.Group%colours, shape)
+		marked := s.Kind != picture.Steps && s.Kind != picture.Bound
 		d.put(`<path class="line %s" d="%s"/>`, class, path(s, x, y))
-		if s.Kind != picture.Steps && s.Kind != picture.Bound {
+		key := fmt.Sprintf(`<path class="line %s" d="M1 6H43"/>`, class)
+		if marked {
 			for i := range s.X {
-				d.put(`<circle class="mark %s" cx="%.1f" cy="%.1f" r="3.5"/>`, class, x.at(s.X[i]), y.at(s.Y[i]))
+				d.WriteString(mark(class, shape, x.at(s.X[i]), y.at(s.Y[i])))
 			}
+			key += mark(class, shape, 22, 6)
 		}
 		if len(p.Lines.Series) > 1 {
-			legends = append(legends, legend{Class: class, Name: table.Printable(s.Name)})
+			legends = append(legends, legend{Name: table.Printable(s.Name), Key: template.HTML(`<svg class="key" viewBox="0 0 44 12" aria-hidden="true">` + key + `</svg>`)})
 		}
 	}
 	return d.end(), legends

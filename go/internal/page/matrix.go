@@ -90,10 +90,10 @@ func drawMatrix(id string, p *picture.Picture) (template.HTML, []legend) {
 	d.put(`<rect class="frame" x="%g" y="%g" width="%g" height="%g"/>`, left, top, plotWidth, plotHeight)
 	d.put(`<image class="cells" x="%g" y="%g" width="%g" height="%g" preserveAspectRatio="none" href="data:image/png;base64,%s"/>`,
 		left, top, plotWidth, plotHeight, base64.StdEncoding.EncodeToString(encoded.Bytes()))
-	for _, label := range labels(rows, m.EachRow) {
+	for _, label := range labels(m.Rows, rows, m.EachRow) {
 		d.text(left-6, top+(float64(label.cell)+0.5)*plotHeight/float64(rows)+4, "tick end", label.text)
 	}
-	for _, label := range labels(columns, m.EachColumn) {
+	for _, label := range labels(m.Columns, columns, m.EachColumn) {
 		d.text(left+(float64(label.cell)+0.5)*plotWidth/float64(columns), height-bottom+18, "tick middle", label.text)
 	}
 	d.axisNames(m.Columns.Label, m.Rows.Label)
@@ -107,11 +107,23 @@ type cellLabel struct {
 }
 
 // labels are few enough to be read.
-func labels(cells, each int) []cellLabel {
+func labels(of picture.Axis, cells, each int) []cellLabel {
+	if of.Names != nil {
+		return named(of.Names)
+	}
 	step := max(1, int(roundStep(float64(cells*each)/8)))
 	var all []cellLabel
 	for thing := 0; thing < cells*each; thing += step {
 		all = append(all, cellLabel{thing / each, digits(float64(thing))})
+	}
+	return all
+}
+
+// named are the names of some devices: of so many that there is room.
+func named(names []string) []cellLabel {
+	var all []cellLabel
+	for i := 0; i < len(names); i += max(1, (len(names)+7)/8) {
+		all = append(all, cellLabel{i, names[i]})
 	}
 	return all
 }

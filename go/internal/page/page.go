@@ -31,10 +31,11 @@ type content struct {
 	Overview grid
 	Together []figure
 	Cases    []section
+	Runs     []section
 	Records  []screen
 }
 
-// A section is one case of one record.
+// A section is one case of one record, or a run as a whole.
 type section struct {
 	ID, Run, Name string
 	Figures       []figure
@@ -69,18 +70,23 @@ func Write(w io.Writer, records []*record.Record) error {
 	for i := range set.Together {
 		all.Together = append(all.Together, draw("all", &set.Together[i]))
 	}
-	for number := range set.Cases {
-		c := &set.Cases[number]
-		part := section{ID: fmt.Sprintf("case-%d", number+1), Run: table.Printable(c.Run), Name: table.Printable(c.Name)}
-		for i := range c.Pictures {
-			part.Figures = append(part.Figures, draw(part.ID, &c.Pictures[i]))
-		}
-		all.Cases = append(all.Cases, part)
-	}
+	all.Cases, all.Runs = sections("case", set.Cases), sections("run", set.Runs)
 	for i, r := range records {
 		all.Records = append(all.Records, screen{table.Printable(r.Path), string(report.Text(summaries[i]))})
 	}
 	return page.Execute(w, all)
+}
+
+func sections(kind string, of []picture.CasePictures) (all []section) {
+	for number := range of {
+		c := &of[number]
+		part := section{ID: fmt.Sprintf("%s-%d", kind, number+1), Run: table.Printable(c.Run), Name: table.Printable(c.Name)}
+		for i := range c.Pictures {
+			part.Figures = append(part.Figures, draw(part.ID, &c.Pictures[i]))
+		}
+		all = append(all, part)
+	}
+	return all
 }
 
 func draw(of string, p *picture.Picture) figure {
@@ -90,6 +96,8 @@ func draw(of string, p *picture.Picture) figure {
 	switch {
 	case p.Lines != nil:
 		f.Drawn, f.Legend = drawLines(f.ID, p)
+	case p.Spans != nil:
+		f.Drawn = drawSpans(f.ID, p)
 	case p.Bars != nil:
 		f.Drawn = drawBars(f.ID, p)
 	default:
@@ -120,7 +128,7 @@ func overview(records []*record.Record, summaries []*figures.Summary) grid {
 		run := &document.Run.Rows[0]
 		id, _ := run.Cell("id")
 		device, _ := run.Cell("device")
-		for _, index := range figures.InOrder(r.Header.GetPlan().GetCases()) {
+		for _, index := range summaries[i].Order {
 			c := &document.Cases[index]
 			ranks, _ := c.Shape.Cell("ranks")
 			line := []string{table.Printable(c.Name), worded(run, id), worded(run, device), worded(&c.Shape, ranks)}

@@ -70,7 +70,7 @@ func TestEveryFigureHasMarksATitleAndATable(t *testing.T) {
 			}
 		}
 	}
-	for _, name := range []string{"latency-tokens", "bandwidth-tokens", "latency-sms", "heat", "distribution", "pairs", "experts", "reach"} {
+	for _, name := range []string{"latency-tokens", "bandwidth-tokens", "latency-sms", "heat", "distribution", "pairs", "experts", "reach", "timeline", "nearness-0"} {
 		if !slices.ContainsFunc(figures, func(f []string) bool { return strings.HasSuffix(f[1], "-"+name) }) {
 			t.Errorf("no figure %s", name)
 		}
@@ -80,11 +80,28 @@ func TestEveryFigureHasMarksATitleAndATable(t *testing.T) {
 	}
 }
 
+func TestLinesDifferInColourOrDash(t *testing.T) {
+	text := write(t, pagetest.ManyLines(t)...)
+	looks := map[string]bool{}
+	for _, key := range regexp.MustCompile(`<svg class="key"[^>]*><path class="line ([^"]+)"`).FindAllStringSubmatch(text, -1) {
+		looks[key[1]] = true
+	}
+	if len(looks) != 9 { // twice, of latency and of bandwidth
+		t.Errorf("9 lines look like %d: %v", len(looks), looks)
+	}
+	for _, shape := range []string{`<circle class="mark measured c0 d0`, `<rect class="mark measured c0 d1`} {
+		if !strings.Contains(text, shape) {
+			t.Errorf("no %s", shape)
+		}
+	}
+}
+
 // Whatever a record holds, the page asks for nothing and runs nothing.
 func TestAHostileRecordIsOnlyText(t *testing.T) {
 	const attack = `"><script>alert(1)</script><img src=//evil.example onerror=x>`
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
 	run.Header.Hosts[0].Name, run.Header.Hosts[0].CpuModel = attack, attack
+	run.Header.Hosts[0].Nearness = &epperfv1.Nearness{Devices: []string{attack, attack}, Ways: []string{attack, attack, attack, attack}}
 	run.Results[2].Passed, run.Results[2].Error = false, attack
 	run.Status, run.Error = epperfv1.Trailer_STATUS_FAILED, attack
 	for _, result := range run.Results {

@@ -133,6 +133,12 @@ func (d *drawing) axes(x, y scale) {
 		d.put(`<line class="rule" x1="%.1f" x2="%.1f" y1="%.1f" y2="%.1f"/>`, left, width-right, at, at)
 		d.text(left-6, at+4, "tick end", amount(tick, y.axis.Unit))
 	}
+	d.xTicks(x)
+	d.axisNames(x.axis.Label, y.axis.Label)
+}
+
+// xTicks writes as many values below the axis as have room.
+func (d *drawing) xTicks(x scale) {
 	end := 0.0
 	for _, tick := range x.ticks {
 		at, label := x.at(tick), amount(tick, x.axis.Unit)
@@ -144,7 +150,6 @@ func (d *drawing) axes(x, y scale) {
 		d.text(at, height-bottom+18, "tick middle", label)
 		end = at + half + 4
 	}
-	d.axisNames(x.axis.Label, y.axis.Label)
 }
 
 func (d *drawing) axisNames(x, y string) {

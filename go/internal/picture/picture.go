@@ -8,7 +8,7 @@ import (
 	"github.com/epperf/epperf/go/internal/table"
 )
 
-// A Picture has either Lines, Bars or a Matrix.
+// A Picture has either Lines, Bars, Spans or a Matrix.
 type Picture struct {
 	// Name is what programs know it by, unique among the pictures of a Set.
 	Name  string
@@ -17,6 +17,7 @@ type Picture struct {
 	About  string
 	Lines  *Lines
 	Bars   *Bars
+	Spans  *Spans
 	Matrix *Matrix
 	Table  table.Table
 }
@@ -27,6 +28,8 @@ type Axis struct {
 	Unit  table.Unit
 	// Log: each step is a factor.
 	Log bool
+	// Names are what is along it, where that is not numbered.
+	Names []string
 }
 
 // Lines are series over one axis.
@@ -69,6 +72,18 @@ type Bars struct {
 	Mean float64
 }
 
+// Spans are what was under way from when to when: a lane for each name of Y.
+type Spans struct {
+	X, Y Axis
+	All  []Span
+}
+
+// A Span is in a lane, from one value of X to another.
+type Span struct {
+	Lane     int
+	From, To float64
+}
+
 // A Matrix is a value for each row and column; NaN where there is none.
 type Matrix struct {
 	Rows, Columns, Value Axis
@@ -80,16 +95,17 @@ type Matrix struct {
 	Words []string
 }
 
-// A Set is the pictures of some records: first those of all together, then those of each case.
+// A Set is the pictures of some records: first those of all together, then those of each case, then those
+// of each run, whatever its cases.
 type Set struct {
-	Together []Picture
-	Cases    []CasePictures
+	Together    []Picture
+	Cases, Runs []CasePictures
 }
 
 // CasePictures are those of one case of one record.
 type CasePictures struct {
 	// Run and Name say which.
-	Run, Name string
+	Run, Name string // Name is empty of those of a run
 	Pictures  []Picture
 }
 
@@ -100,7 +116,7 @@ func Of(records []*record.Record, summaries []*figures.Summary) Set {
 	for i, r := range records {
 		summary := summaries[i]
 		cases := r.Header.GetPlan().GetCases()
-		for _, index := range figures.InOrder(cases) {
+		for _, index := range summary.Order {
 			c, s := cases[index], &summary.Cases[index]
 			of := caseOf{r, index, s}
 			if s.Slowest != nil && s.Calibration == nil {
@@ -111,6 +127,11 @@ func Of(records []*record.Record, summaries []*figures.Summary) Set {
 					Run: r.Header.GetPlan().GetRunId(), Name: figures.ShapeOf(c).Name(), Pictures: pictures,
 				})
 			}
+		}
+	}
+	for _, r := range records {
+		if pictures := ofRun(r); len(pictures) > 0 {
+			set.Runs = append(set.Runs, CasePictures{Run: r.Header.GetPlan().GetRunId(), Pictures: pictures})
 		}
 	}
 	set.Together = together(points)

@@ -113,6 +113,10 @@ func shorten(lines []line) {
 	}
 }
 
+// mostWithTails lines have p99 and a floor beside them; of more, these would hide each other, and stand in
+// the table alone.
+const mostWithTails = 6
+
 func latency(name, title string, x Axis, lines []line, at func(point) int) *Picture {
 	if len(lines) == 0 {
 		return nil
@@ -122,6 +126,9 @@ func latency(name, title string, x Axis, lines []line, at func(point) int) *Pict
 		About: "p50 and p99 of the slowest rank of each iteration, of several launches the middle one; the dashed floor is what the machine's limit alone would take.",
 		Lines: &Lines{X: x, Y: Axis{Label: "slowest rank", Unit: table.Nanoseconds, Log: true}},
 		Table: table.Table{Name: name, Title: title},
+	}
+	if len(lines) > mostWithTails {
+		p.About = "p50 of the slowest rank of each iteration, of several launches the middle one; p99 and the floor, what the machine's limit alone would take, are in the table."
 	}
 	for group, l := range lines {
 		p50 := Series{Name: l.name + ": p50", Group: group}
@@ -146,7 +153,7 @@ func latency(name, title string, x Axis, lines []line, at func(point) int) *Pict
 			p.Table.Rows = append(p.Table.Rows, row)
 		}
 		for _, s := range []Series{p50, p99, floor} {
-			if len(s.X) > 0 {
+			if len(s.X) > 0 && (s.Kind == Measured || len(lines) <= mostWithTails) {
 				p.Lines.Series = append(p.Lines.Series, s)
 			}
 		}
@@ -184,7 +191,7 @@ func bandwidth(lines []line, at func(point) int) *Picture {
 			p.Table.Rows = append(p.Table.Rows, row)
 		}
 		for _, s := range []Series{measured, limit} {
-			if len(s.X) > 0 {
+			if len(s.X) > 0 && (s.Kind == Measured || len(lines) <= mostWithTails) {
 				p.Lines.Series = append(p.Lines.Series, s)
 			}
 		}

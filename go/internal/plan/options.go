@@ -78,6 +78,8 @@ type Options struct {
 	// SoakCheck is after how many iterations of a soak one is checked in full at the latest; 0 lets
 	// the ranks choose.
 	SoakCheck int
+	// SoakRound is after how long a soak takes another routing and seed; 0: never.
+	SoakRound time.Duration
 	// Timeout bounds the whole run, but for the duration of a soak.
 	Timeout time.Duration
 	// WaitTimeout bounds every single wait of the data plane.
@@ -108,6 +110,7 @@ func Defaults() Options {
 		Iters:          100,
 		Timeout:        300 * time.Second,
 		WaitTimeout:    10 * time.Second,
+		SoakRound:      usualRound,
 	}
 }
 

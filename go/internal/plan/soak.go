@@ -16,6 +16,8 @@ const (
 	maxSoakEpochs = 100_000_000_000_000
 	// maxSoak bounds the duration of a soak; with --timeout it stays below maxDuration.
 	maxSoak = 28 * 24 * time.Hour
+	// usualRound is how long a round of a soak is, for who does not choose.
+	usualRound = time.Minute
 	// goodSoak is one to suggest.
 	goodSoak = "10m"
 )
@@ -28,7 +30,13 @@ func (o Options) addSoak(p *epperfv1.Plan) error {
 		if o.SoakCheck != 0 {
 			return &UsageError{"soak-check", strconv.Itoa(o.SoakCheck), "there is no soak", argument("soak", goodSoak)}
 		}
+		if o.SoakRound != usualRound {
+			return &UsageError{"soak-round", o.SoakRound.String(), "there is no soak", argument("soak", goodSoak)}
+		}
 		return nil
+	}
+	if o.SoakRound < 0 || o.SoakRound > maxSoak {
+		return &UsageError{"soak-round", o.SoakRound.String(), fmt.Sprintf("must be at most %s; 0 is one round", maxSoak), argument("soak-round", usualRound)}
 	}
 	if o.Detail {
 		return &UsageError{"soak", o.Soak, "nothing is timed in a soak, so there are no details", "without --detail"}
@@ -36,7 +44,7 @@ func (o Options) addSoak(p *epperfv1.Plan) error {
 	if err := soakCheckLimits.check(int64(o.SoakCheck)); err != nil {
 		return err
 	}
-	soak := &epperfv1.Soak{CheckEvery: uint32(coprimeBelow(o.SoakCheck))}
+	soak := &epperfv1.Soak{CheckEvery: uint32(coprimeBelow(o.SoakCheck)), RoundNs: uint64(o.SoakRound)}
 	if epochs, err := strconv.ParseUint(o.Soak, 10, 64); err == nil {
 		soak.Epochs = epochs
 	} else if duration, err := time.ParseDuration(o.Soak); err == nil && duration > 0 {

@@ -29,6 +29,7 @@ func TestSoaksArePlanned(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			options := plan.Defaults()
 			options.Soak, options.SoakCheck = test.soak, test.check
+			test.want.RoundNs = uint64(time.Minute)
 			p, err := plan.New(options)
 			if err != nil {
 				t.Fatal(err)

@@ -26,18 +26,19 @@ func names(p *epperfv1.Plan) (all []string) {
 }
 
 func TestASweepIsAllCombinationsInAnOrderOfItsSeed(t *testing.T) {
-	sweep := plan.Sweep{Base: onTwo(), Modes: "dispatch,combine", Tokens: "1, 8,32", Layouts: "expert,flat"}
-	p, err := plan.NewSweep(sweep)
+	sweep := ladders(t, `mode: ["dispatch", "combine"] tokens: ["1", "8", "32"] layout: ["expert", "flat"]`)
+	base := onTwo()
+	p, err := plan.NewSweep(base, sweep)
 	if err != nil {
 		t.Fatal(err)
 	}
 	got := names(p)
-	again, _ := plan.NewSweep(sweep)
+	again, _ := plan.NewSweep(base, sweep)
 	if !slices.Equal(got, names(again)) {
 		t.Error("the same seed has another order")
 	}
-	sweep.Base.Seed = 2
-	if other, _ := plan.NewSweep(sweep); slices.Equal(got, names(other)) {
+	base.Seed = 2
+	if other, _ := plan.NewSweep(base, sweep); slices.Equal(got, names(other)) {
 		t.Error("another seed has the same order")
 	}
 	given := slices.Sorted(slices.Values(got))
@@ -47,7 +48,7 @@ func TestASweepIsAllCombinationsInAnOrderOfItsSeed(t *testing.T) {
 }
 
 func TestModelsGiveTheShape(t *testing.T) {
-	p, err := plan.NewSweep(plan.Sweep{Base: onTwo(), Models: strings.Join(plan.ModelNames(), ",")})
+	p, err := plan.NewSweep(onTwo(), &epperfv1.Sweep{Ladders: []*epperfv1.Ladders{{Model: plan.ModelNames()}}})
 	if err != nil || len(p.GetCases()) != len(plan.Models) {
 		t.Fatalf("%d cases, %v", len(p.GetCases()), err)
 	}
@@ -60,25 +61,68 @@ func TestModelsGiveTheShape(t *testing.T) {
 	}
 }
 
+// A plan file has several ladders where not all combinations are wanted.
+func TestLaddersAreAddedUp(t *testing.T) {
+	p, err := plan.NewSweep(onTwo(), ladders(t,
+		`mode: "dispatch" dtype: ["fp8", "bf16"] hidden: [512, 1024]`, `mode: "combine" tokens: "8,0" experts_per_rank: 4 topk: [1, 2] quantize: "outside"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := len(p.GetCases()); got != 6 {
+		t.Errorf("%d cases, want 6", got)
+	}
+	for _, c := range p.GetCases() {
+		if c.GetMode() == epperfv1.Mode_MODE_COMBINE &&
+			(!slices.Equal(c.GetTokensOfRank(), []uint32{8, 0}) || c.GetExpertsPerRank() != 4 || c.GetQuantize() != epperfv1.Quantize_QUANTIZE_OUTSIDE) {
+			t.Errorf("case %v", c)
+		}
+	}
+}
+
 func TestWhatNoSweepCanBe(t *testing.T) {
 	three, soak := onTwo(), onTwo()
 	three.NumProcesses, soak.Soak = 3, "10"
 	for name, test := range map[string]struct {
-		sweep plan.Sweep
-		want  string
+		base plan.Options
+		text string
+		want string
 	}{
-		"no such model":     {plan.Sweep{Base: onTwo(), Models: "gpt-9"}, "not one of deepseek-v3"},
-		"a model on three":  {plan.Sweep{Base: three, Models: "mixtral-8x22b"}, "8 experts are not the same number on each of 3 ranks"},
-		"no number of SMs":  {plan.Sweep{Base: onTwo(), SMs: "all"}, "no number"},
-		"a case is wrong":   {plan.Sweep{Base: onTwo(), Tokens: "1,many"}, "case e2e, many tokens"},
-		"a soak":            {plan.Sweep{Base: soak, Tokens: "1,2"}, "a sweep times its cases"},
-		"far too many":      {plan.Sweep{Base: onTwo(), Tokens: strings.Repeat("1,", 5000) + "1"}, "too many combinations"},
-		"nothing in a list": {plan.Sweep{Base: onTwo(), Tokens: "1,,2"}, "neither a number"},
+		"no such model":     {onTwo(), `model: "gpt-9"`, "not one of deepseek-v3"},
+		"a model on three":  {three, `model: "mixtral-8x22b"`, "8 experts are not the same number on each of 3 ranks"},
+		"a model and more":  {onTwo(), `model: "mixtral-8x22b" hidden: 512`, "which have ladders besides"},
+		"too many channels": {onTwo(), `hidden: 4294967288`, "--hidden=2147483647: must be"},
+		"a case is wrong":   {onTwo(), `tokens: ["1", "many"]`, "case e2e, many tokens"},
+		"a soak":            {soak, `tokens: ["1", "2"]`, "a sweep times its cases"},
+		"far too many":      {onTwo(), `tokens: [` + strings.Repeat(`"1", `, 5000) + `"1"]`, "too many combinations"},
+		"nothing in a list": {onTwo(), `tokens: ["1", "", "2"]`, "neither a number"},
+		"a case twice":      {onTwo(), `tokens: ["1", "2", "1"]`, "e2e, 1 tokens, layout expert, fp8: is there twice"},
 	} {
-		_, err := plan.NewSweep(test.sweep)
+		_, err := plan.NewSweep(test.base, ladders(t, test.text))
 		var usage *plan.UsageError
 		if !errors.As(err, &usage) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: error %v; want %q", name, err, test.want)
 		}
 	}
+}
+
+func TestAPlanFileThatIsNone(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                            "it has no ladders",
+		"ladders { modes: \"e2e\" }":  "(line 1:11)",
+		"ladders {\n tokens: \"1\"\n": "unexpected EOF",
+	} {
+		if _, err := plan.ParseSweep([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: error %v; want %q", text, err, want)
+		}
+	}
+}
+
+// ladders are those of texts, each between its braces.
+func ladders(t *testing.T, texts ...string) *epperfv1.Sweep {
+	t.Helper()
+	sweep, err := plan.ParseSweep([]byte("ladders {" + strings.Join(texts, "}\nladders {") + "}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sweep
 }

@@ -135,10 +135,13 @@ func copyParts(folder string, parts []*part) (path string, err error) {
 		return "", err
 	}
 	status, failure := epperfv1.Trailer_STATUS_PASSED, ""
-	for _, p := range parts {
+	for i, p := range parts {
 		trailer, err := p.copyTo(w)
 		if err != nil {
 			return "", errors.Join(err, w.file.Close())
+		}
+		if i == 0 {
+			w.moments = trailer.GetMoments()
 		}
 		switch {
 		case status != epperfv1.Trailer_STATUS_PASSED: // the first says why

@@ -37,6 +37,7 @@ type Writer struct {
 	entries uint64
 	err     error // the first that a write or Close met; nothing is written after it
 	closed  bool
+	moments []*epperfv1.Moment // for the trailer
 }
 
 // file is the part of os.File that a Writer needs.
@@ -65,6 +66,7 @@ func Create(dir string, header *epperfv1.Header) (*Writer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("create record: %w; choose another folder with --output", err)
 	}
+	lockFile(opened) // nobody goes on with a record while it is written
 	w := &Writer{file: opened, path: path}
 	if err := w.writeHeader(header); err != nil {
 		opened.Close()
@@ -144,6 +146,9 @@ func (w *Writer) WriteResult(result *epperfv1.RankResult) error {
 	return w.write(&epperfv1.Entry{Kind: &epperfv1.Entry_Result{Result: result}})
 }
 
+// Note keeps a moment for the trailer.
+func (w *Writer) Note(moment *epperfv1.Moment) { w.moments = append(w.moments, moment) }
+
 // Close writes the trailer, makes sure that everything is on the disk, and gives the file its
 // final name, which it returns. After an error the path is the partial file's, which keeps what
 // was written before.
@@ -152,7 +157,7 @@ func (w *Writer) Close(status epperfv1.Trailer_Status, failure string) (path str
 		return w.Path(), w.err
 	}
 	w.closed = true
-	trailer := &epperfv1.Trailer{Status: status, Error: failure, Entries: w.entries, Crc32C: w.crc}
+	trailer := &epperfv1.Trailer{Status: status, Error: failure, Entries: w.entries, Crc32C: w.crc, Moments: w.moments}
 	w.write(&epperfv1.Entry{Kind: &epperfv1.Entry_Trailer{Trailer: trailer}}) // kept in w.err
 	w.keep(w.file.Sync())
 	w.keep(w.file.Close())

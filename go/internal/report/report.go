@@ -11,20 +11,25 @@ import (
 	"github.com/epperf/epperf/go/internal/table"
 )
 
-// Show reads the record at path and writes its text to w. It reports whether the run passed. After
-// an error nothing was written, or w failed.
+// Show reads the record at path and writes its text to w, of several cases a row for each. It reports
+// whether the run passed. After an error nothing was written, or w failed.
 func Show(w io.Writer, path string) (passed bool, err error) {
 	kept, err := record.Read(path)
 	if err != nil {
 		return false, err
 	}
-	return Print(w, kept)
+	return Print(w, kept, false)
 }
 
-// Print writes a record's text to w. It reports whether the run passed.
-func Print(w io.Writer, r *record.Record) (passed bool, err error) {
+// Print writes a record's text to w. Of several cases that is a row for each, or with inFull all there is.
+// It reports whether the run passed.
+func Print(w io.Writer, r *record.Record, inFull bool) (passed bool, err error) {
 	summary := figures.Summarize(r)
-	if _, err := w.Write(Text(summary)); err != nil {
+	tables := Tables
+	if len(summary.Cases) > 1 && !inFull {
+		tables = Swept
+	}
+	if _, err := w.Write(text(tables(summary))); err != nil {
 		return false, fmt.Errorf("print %s: %w", r.Path, err)
 	}
 	return summary.Passed(), nil
@@ -37,12 +42,10 @@ func Text(s *figures.Summary) []byte { return text(Tables(s)) }
 // and those that follow from it; at the end where the record is.
 func Tables(s *figures.Summary) []table.Table {
 	var tables []table.Table
-	for i := range s.Cases {
+	for _, i := range s.Order {
 		tables = append(tables, tablesOfCase(s, &s.Cases[i])...)
 	}
-	return append(tables, table.Table{Name: "record", Rows: []table.Row{
-		{Name: "record", Label: "Record", Cells: []table.Cell{table.TextCell("", s.Path)}},
-	}})
+	return append(tables, recordTable(s))
 }
 
 // tablesOfCase returns those of one case.
@@ -63,7 +66,7 @@ func tablesOfCase(s *figures.Summary, c *figures.CaseSummary) []table.Table {
 	}
 	tables = append(tables, moved(c), checked(c))
 	if c.Soak != nil {
-		tables = append(tables, soaked(c.Soak))
+		tables = append(tables, soaked(s, c.Soak))
 	}
 	return tables
 }

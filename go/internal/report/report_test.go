@@ -62,6 +62,8 @@ func TestScreens(t *testing.T) {
 		"interrupted":      {run: interrupted},
 		"incomplete":       {run: func(*recordtest.Run) {}, partial: true},
 		"two_cases":        {run: twoCases, passed: true},
+		"sweep":            {run: swept},
+		"sweep_gpus":       {run: sweptOnGPUs, passed: true},
 		"two_hosts":        {run: twoHosts, passed: true},
 		"hostile_text":     {run: hostileText},
 		"routing_file":     {run: routingFile, passed: true},
@@ -90,6 +92,7 @@ func TestScreens(t *testing.T) {
 		"lonely":           {run: lonely, passed: true},
 		"copied_wrong":     {run: copiedWrong},
 		"soak":             {run: func(r *recordtest.Run) { *r = *recordtest.Soaked() }, passed: true},
+		"soak_wrong":       {run: soakWrong},
 		"soak_interrupted": {run: soakInterrupted},
 		"network":          {run: overNetwork, passed: true},
 		"networks":         {run: overNetworks, passed: true},
@@ -369,7 +372,8 @@ func TestShowWritesNothingAboutAFileThatIsNoRecord(t *testing.T) {
 // Goldens do not say which of their many digits a formula made.
 func TestFiguresAreThoseOfTheSummary(t *testing.T) {
 	text := string(report.Text(&figures.Summary{
-		Path: "x.epperf",
+		Path:  "x.epperf",
+		Order: []int{0},
 		Cases: []figures.CaseSummary{{
 			Ranks: 8, Finished: 8,
 			Bandwidth: &figures.Spread{Avg: 42.884, Min: 42.856, Max: 42.895},

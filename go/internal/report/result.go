@@ -100,12 +100,23 @@ func moved(c *figures.CaseSummary) table.Table {
 	return table.Table{Name: "moved", Rows: rows}
 }
 
-// soaked says how far a soak came.
-func soaked(s *figures.SoakSummary) table.Table {
-	return table.Table{Name: "soaked", Rows: []table.Row{{Name: "soak", Label: "Soak", Cells: []table.Cell{
-		table.CountCell("epochs", s.Epochs),
-		table.CountCell("checked", s.Checked),
-		table.CountCell("rows", s.Rows),
-		table.CountCell("wrong", s.Wrong),
-	}}}}
+// soaked says how far a soak came, and how to ask for the round in which something went wrong.
+func soaked(s *figures.Summary, of *figures.SoakSummary) table.Table {
+	rows := []table.Row{{Name: "soak", Label: "Soak", Cells: []table.Cell{
+		table.CountCell("epochs", of.Epochs),
+		table.CountCell("checked", of.Checked),
+		table.CountCell("rows", of.Rows),
+		table.CountCell("wrong", of.Wrong),
+	}}}
+	if of.Rounds > 0 {
+		rows = append(rows, table.Row{Name: "rounds", Label: "Rounds", Cells: []table.Cell{
+			table.IntCell("rounds", of.Rounds), table.CountCell("bytes", of.Bytes).In(table.Bytes),
+		}})
+	}
+	if of.Repeat != nil && (of.Wrong > 0 || s.Ending == figures.Failed) {
+		rows = append(rows, table.Row{Name: "repeat", Label: "Repeat", Cells: []table.Cell{
+			table.CountCell("seed", of.Repeat.Seed), table.TextCell("routing", of.Repeat.Routing),
+		}})
+	}
+	return table.Table{Name: "soaked", Rows: rows}
 }

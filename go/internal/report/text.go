@@ -26,7 +26,11 @@ func text(tables []table.Table) []byte {
 		title := func(string, string) (string, bool) { return t.Title, true }
 		above, _ := fill(look.above, title)
 		all.WriteString(above)
-		look.write(&all, t.Rows)
+		if look.grid {
+			look.writeGrid(&all, t.Rows)
+		} else {
+			look.write(&all, t.Rows)
+		}
 		all.WriteString(look.below)
 	}
 	return []byte(all.String())

@@ -13,6 +13,8 @@ type style struct {
 	above, below string
 	// apart: an empty line keeps the table from what precedes it.
 	apart bool
+	// grid: rows are lines of columns; the rest of the style but decimals says nothing then.
+	grid bool
 	// width is that of labels.
 	width int
 	// decimals are those of microseconds.
@@ -23,6 +25,15 @@ type style struct {
 }
 
 var spreadPhrase = phrase{body: "avg={avg}, min={min}, max={max}"}
+
+var (
+	cpusPhrase = phrase{joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {cores|count core}[ of {hosts|unless 1} hosts][: {notes}])" +
+		"|| ({ranks|count rank}[ of {threads|unless 1} threads])"}
+	sharedPhrase = phrase{joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {gpus|count GPU}[ of {hosts|unless 1} hosts]: {notes})" +
+		"|| ({ranks|count rank}[ of {threads|unless 1} threads] on shared GPUs: {notes})"}
+)
+
+const machineWords = "{nodes|count node} of {each|count rank}, {ranks|count rank}"
 
 const (
 	because = "          "
@@ -59,23 +70,21 @@ var styles = map[string]style{
 			"quantize": {
 				body: "{quantize} (codes and scales are the input)",
 			},
-			"backend": {body: "{backend}[ ({notes})]"},
-			"device":  {body: "{device}[, {dtype|unless fp8} dispatch]"}, // two dtypes never look alike
-			"cpus": {joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {cores|count core}[ of {hosts|unless 1} hosts][: {notes}])" +
-				"|| ({ranks|count rank}[ of {threads|unless 1} threads])"},
+			"backend":          {body: "{backend}[ ({notes})]"},
+			"device":           {body: "{device}[, {dtype|unless fp8} dispatch]"}, // two dtypes never look alike
+			"cpus":             cpusPhrase,
 			"no_gpus unusable": {body: "none is used: {reason}[; /sys has {in_sys|count GPU}][; CUDA_VISIBLE_DEVICES={visible}]"},
 			"no_gpus alone":    {body: "one, which has no other to send to, so ranks are on CPUs[; {notes}]"},
-			"shared_gpus": {joins: true, body: " ({ranks|count rank}[ of {threads|unless 1} threads] on {gpus|count GPU}[ of {hosts|unless 1} hosts]: {notes})" +
-				"|| ({ranks|count rank}[ of {threads|unless 1} threads] on shared GPUs: {notes})"},
-			"gpu":        {joins: true, head: " (", next: ", ", body: "{count} x {name}"},
-			"hosts":      {joins: true, body: "[ of {hosts|unless 1} hosts])"},
-			"sms":        {body: "{sms} of [{gpu_min|unless gpu_max}-]{gpu_max}||{sms}"},
-			"warmup":     {body: "{warmup}"},
-			"iterations": {joins: true, head: ", {label}: ", body: "{iterations} iterations"},
-			"soak":       {body: "soak of [{epochs|,} epochs][{duration|duration}], [one in {check_every|,} checked in full][{notes}]"},
-			"row":        {joins: true, head: ", {label}: ", body: "{row} bytes"},
-			"copied":     {body: "{copied|,} rows"},
-			"cached":     {joins: true, head: ", {label}: ", body: "{cached|,} rows"},
+			"shared_gpus":      sharedPhrase,
+			"gpu":              {joins: true, head: " (", next: ", ", body: "{count} x {name}"},
+			"hosts":            {joins: true, body: "[ of {hosts|unless 1} hosts])"},
+			"sms":              {body: "{sms} of [{gpu_min|unless gpu_max}-]{gpu_max}||{sms}"},
+			"warmup":           {body: "{warmup}"},
+			"iterations":       {joins: true, head: ", {label}: ", body: "{iterations} iterations"},
+			"soak":             {body: "soak of [{epochs|,} epochs][{duration|duration}], [one in {check_every|,} checked in full][{notes}]"},
+			"row":              {joins: true, head: ", {label}: ", body: "{row} bytes"},
+			"copied":           {body: "{copied|,} rows"},
+			"cached":           {joins: true, head: ", {label}: ", body: "{cached|,} rows"},
 		},
 	},
 	"verdict": {
@@ -159,7 +168,9 @@ var styles = map[string]style{
 		"failure unexplained": {head: ofRank, body: "failed without saying why"},
 	}},
 	"soaked": {rows: map[string]phrase{
-		"soak": {body: "{epochs|,} epochs, {checked|,} checked in full, {rows|,} rows, {wrong|,} wrong"},
+		"soak":   {body: "{epochs|,} epochs, {checked|,} checked in full, {rows|,} rows, {wrong|,} wrong"},
+		"rounds": {body: "{rounds}, each with its routing and seed; {bytes} bytes compared"},
+		"repeat": {body: "--seed={seed} --routing={routing} --soak-round=0"},
 	}},
 	"limits": {
 		below: "\n", width: 38, decimals: 2,
@@ -194,6 +205,45 @@ var styles = map[string]style{
 		"bytes":  {head: "{label}: "},
 		"limits": {head: "{label}: ", body: "{wait|duration} for every wait for a peer, {run|duration} for the whole run"},
 	}},
+	"sweep": {
+		above: rule + "\n{title}\n" + rule + "\n",
+		below: rule + "\n\n",
+		apart: true,
+		rows: map[string]phrase{
+			"cases":       {body: "{ended} of {cases}[, gone on with after {resumed|count interruption}]"},
+			"same":        {body: "{same}"},
+			"backend":     {body: "{backend}[ ({notes})]"},
+			"device":      {body: "{device}"},
+			"cpus":        cpusPhrase,
+			"shared_gpus": sharedPhrase,
+			"gpu":         {joins: true, head: " (", next: ", ", body: "{count} x {name}"},
+			"hosts":       {joins: true, body: "[ of {hosts|unless 1} hosts])"},
+		},
+	},
+	"prediction": {
+		above: rule + "\n{title}\n" + rule + "\n", below: "\n",
+		rows: map[string]phrase{
+			"machine":  {body: machineWords},
+			"measured": {body: "{cases|count case}, p50 of the slowest rank[; {left|unless 0} more are of no use here]"},
+			"modelled": {body: "all that follows: {modelled}"},
+			"network":  {head: "{label}: ", body: "{rate} {unit} for each rank, as --network says"},
+		},
+	},
+	"fits":        {grid: true, decimals: 1, below: "\n"},
+	"predictions": {grid: true, decimals: 1},
+	"no_line":     {apart: true, rows: map[string]phrase{"no_line": {head: "No line for ", body: "{label}: {why}"}}},
+	"simulation": {
+		above: rule + "\n{title}\n" + rule + "\n", below: "\n", decimals: 1,
+		rows: map[string]phrase{
+			"machine":  {body: machineWords},
+			"case":     {body: "{case}"},
+			"rates":    {head: "{label}: ", body: "mapped {mapped} {unit} after {mapped_first} μs, network {network} {unit} after {network_first} μs, each way, for each rank"},
+			"modelled": {body: "all that follows, nothing is measured: {modelled}"},
+			"time":     {body: "{all} until the last row is there, {mean} on a rank in the mean"},
+		},
+	},
+	"hot_links": {grid: true, decimals: 1},
+	"cases":     {grid: true, decimals: 1, below: "\n"},
 	"comparison": {
 		above: rule + "\n{title}\n" + rule + "\n",
 		rows: map[string]phrase{
@@ -259,6 +309,8 @@ var styles = map[string]style{
 // notes are the words of notes, with their cells.
 var notes = map[string]string{
 	"rdma_forced":          "RDMA forced",
+	"lowered_clocks":       "clocks of GPUs were lowered",
+	"two_groups":           "two groups of durations",
 	"not_speed":            "checks correctness, not speed",
 	"half_of_time":         "checked in full for at most half of the time",
 	"unfinished":           "{ranks|count rank} did not finish",
@@ -286,4 +338,8 @@ var notes = map[string]string{
 }
 
 // enums are the words that stand for others.
-var enums = map[string]string{"link": "the link"}
+var enums = map[string]string{
+	"link":  "the link",
+	"line":  "a line through them, by the bytes of the rank that sends most; rows of uniform routing, no link that several share",
+	"links": "each rank sends its rows one behind the other, the next rank's first; links in take them as they come",
+}

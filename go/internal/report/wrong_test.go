@@ -118,3 +118,15 @@ func TestTheFirstWrongRowIsDescribed(t *testing.T) {
 		})
 	}
 }
+
+// soakWrong is a soak that found a wrong row in its third round.
+func soakWrong(r *recordtest.Run) {
+	*r = *recordtest.Soaked()
+	for _, result := range r.Results {
+		result.Soak.Rounds = 4
+	}
+	wrong := r.Results[2]
+	wrong.Soak.Wrong, wrong.Soak.WrongRound, wrong.Check.Wrong, wrong.Passed = 1, new(uint32(2)), 1, false
+	wrong.Check.First = &epperfv1.WrongRow{Kind: epperfv1.WrongRow_KIND_COMBINE_ROW, Rank: 2, SourceRank: 2, Token: 5, Got: 0x3f80}
+	r.Status, r.Error = epperfv1.Trailer_STATUS_FAILED, "1 of 8 ranks failed"
+}

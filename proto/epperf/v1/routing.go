@@ -4,6 +4,8 @@ import (
 	"encoding/hex"
 	"strconv"
 	"strings"
+
+	"google.golang.org/protobuf/proto"
 )
 
 // fileDigits of a routing file's SHA-256 tell any two files apart that a reader has in mind.
@@ -24,6 +26,26 @@ func RoutingName(r *Routing) string {
 	}
 	return name
 }
+
+// OfRound returns the case as a round of a soak has it. The first, 0, is as it was asked for; each has its own
+// seed, one more than the one before, and those after the first take their routing from a list in turns.
+func (c *Case) OfRound(round uint32) *Case {
+	if round == 0 {
+		return c
+	}
+	of := proto.CloneOf(c)
+	of.Seed += uint64(round)
+	of.Routing = []*Routing{
+		{Kind: Routing_KIND_UNIFORM},
+		{Kind: Routing_KIND_ZIPF, ZipfExponent: 1},
+		{Kind: Routing_KIND_HOT, HotExperts: c.GetTopk()},
+		{Kind: Routing_KIND_BALANCED},
+	}[(round-1)%RoundRoutings]
+	return of
+}
+
+// RoundRoutings is after how many rounds a routing comes again.
+const RoundRoutings = 4
 
 // RoutingForms returns how each kind of routing is typed, for messages and help.
 func RoutingForms() string {

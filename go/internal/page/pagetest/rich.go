@@ -11,6 +11,35 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
+// moments are those of two cases.
+func moments() (all []*epperfv1.Moment) {
+	at := uint64(0)
+	for _, name := range []string{"joined", "ready", "met", "connected", "checked", "timing", "timed", "cleanup", "connected", "checked", "timing", "timed", "cleanup"} {
+		at += 30_000_000
+		all = append(all, &epperfv1.Moment{Name: name, SinceStartNs: at})
+	}
+	return all
+}
+
+// ManyLines returns records of a ladder of tokens in so many ways that colours alone do not tell them apart.
+func ManyLines(t testing.TB) (records []*record.Record) {
+	t.Helper()
+	for hidden := range uint32(9) {
+		for _, tokens := range []uint32{8, 128} {
+			run := recordtest.Small()
+			run.Header.Plan.RunId = fmt.Sprint("many-", hidden, "-", tokens)
+			run.Case().TokensOfRank, run.Case().Hidden = []uint32{tokens, tokens}, 1024*(hidden+1)
+			for _, samples := range run.Samples {
+				for at := range samples.DurationNs {
+					samples.DurationNs[at] += uint64(tokens) * uint64(hidden+1) * 1000
+				}
+			}
+			records = append(records, run.Read(t))
+		}
+	}
+	return records
+}
+
 // Rich returns records that have every picture: a ladder of tokens and one of multiprocessors, traffic, and a rank that is slow.
 func Rich(t testing.TB) (records []*record.Record) {
 	t.Helper()
@@ -34,6 +63,11 @@ func Rich(t testing.TB) (records []*record.Record) {
 			}
 		}
 		records = append(records, run.Read(t))
+	}
+	records[0].Trailer.Moments = moments()
+	records[0].Header.Hosts[0].Nearness = &epperfv1.Nearness{
+		Devices: []string{"GPU0", "GPU1", "mlx5_0", "mlx5_1"},
+		Ways:    []string{"X", "NV18", "PXB", "SYS", "NV18", "X", "SYS", "PXB", "PXB", "SYS", "X", "SYS", "SYS", "PXB", "SYS", "X"},
 	}
 	for _, sms := range []uint32{16, 64} {
 		run := recordtest.Passed(epperfv1.Mode_MODE_COMBINE)

@@ -3,6 +3,8 @@ package recordtest
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/epperf/epperf/go/internal/record"
@@ -138,7 +140,16 @@ func (r *Run) Read(t testing.TB) *record.Record {
 // WritePartial leaves the record as a run does that ends all at once.
 func (r *Run) WritePartial(t testing.TB) string {
 	t.Helper()
-	return r.create(t).Path()
+	written := r.create(t).Path()
+	content, err := os.ReadFile(written)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := filepath.Join(t.TempDir(), filepath.Base(written)) // which no process has open
+	if err := os.WriteFile(left, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return left
 }
 
 func (r *Run) create(t testing.TB) *record.Writer {

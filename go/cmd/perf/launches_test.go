@@ -1,0 +1,26 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestLaunchesTakeTurns(t *testing.T) {
+	if got := turns(3); !slices.Equal(got, []int{0, 1, 1, 0, 0, 1}) {
+		t.Errorf("turns %v", got)
+	}
+}
+
+func TestALaunchHasTheOtherFlags(t *testing.T) {
+	for line, want := range map[string]string{
+		"--launches=6 --against=old/perf --tokens=8":             "--tokens=8",
+		"sweep --tokens 8 --launches 6 --against old --quiet":    "sweep --tokens 8",
+		"-launches=6 --threshold=5% --output x --quiet --iters=": "--iters=",
+		"--output=x --quiet=true --detail":                       "--detail",
+	} {
+		if got := strings.Join(withoutLaunches(strings.Fields(line)), " "); got != want {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+}

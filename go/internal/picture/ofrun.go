@@ -28,7 +28,7 @@ var lanes = []struct {
 	{"meet launchers", []string{"met"}},
 	{"connect", []string{"connected"}},
 	{"check", []string{"checked", "cleanup"}},
-	{"warm up, poison", []string{"timing"}},
+	{"warm up, flush caches", []string{"timing"}},
 	{"measure", []string{"timed"}},
 	{"soak", nil},
 }
@@ -44,9 +44,6 @@ const (
 // joins, so these two begin together; all else follows one on the other.
 func timeline(moments []*epperfv1.Moment) *Picture {
 	s := &Spans{X: Axis{Label: "since the run began", Unit: table.Nanoseconds}}
-	for _, lane := range lanes {
-		s.Y.Names = append(s.Y.Names, lane.name)
-	}
 	total, count := make([]float64, len(lanes)), make([]int, len(lanes))
 	from, soaking := 0.0, false
 	for _, moment := range moments {
@@ -82,13 +79,19 @@ func timeline(moments []*epperfv1.Moment) *Picture {
 		return nil
 	}
 	t := table.Table{Name: "timeline", Title: "Where the time went"}
-	for lane, name := range s.Y.Names {
+	at := make([]int, len(lanes)) // of those that there is something in
+	for lane := range lanes {
 		if count[lane] > 0 {
+			name := lanes[lane].name
+			at[lane], s.Y.Names = len(s.Y.Names), append(s.Y.Names, name)
 			t.Rows = append(t.Rows, table.Row{Name: "part", Label: name, Unit: table.Nanoseconds, Cells: []table.Cell{
 				table.IntCell("times", count[lane]).In("count"), table.FloatCell("time", total[lane]),
 				table.FloatCell("of the run", total[lane]/from).In(table.Ratio),
 			}})
 		}
+	}
+	for i := range s.All {
+		s.All[i].Lane = at[s.All[i].Lane]
 	}
 	return &Picture{
 		Name: "timeline", Title: "Time line of the run", Spans: s, Table: t,

@@ -79,7 +79,9 @@ Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.threads < 1) return {Code::kInvalid, "create a rank: it needs a thread"};
   if (from.sms > 0) return {Code::kInvalid, "create a rank: only GPUs have multiprocessors"};
   const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
-  const CpuConfig cpu = {.threads = from.threads, .oversubscribed = from.cpus < workers};
+  const CpuConfig cpu = {.threads = from.threads,
+                         .oversubscribed = from.cpus < workers,
+                         .flush_bytes = from.flush_bytes};
   rank.routing.shape = ChunkedForThreads(rank.routing.shape, cpu.threads);
   std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
   if (from.landing_rows > 0) EP_TRY(Calibration::CanCalibrate(*region));

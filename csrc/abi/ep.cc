@@ -186,9 +186,8 @@ ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
     list.Add("images of peers' regions", EP_PLACE_IMAGES, ep::ImageBytes(shape));
   }
   // A calibration does not flush.
-  if (landing.Rows() == 0) {
-    list.Add("cache flush, while it lasts", on_gpu ? EP_PLACE_GPU : EP_PLACE_HOST, ep::kFlushBytes,
-             true);
+  if (on_gpu && landing.Rows() == 0) {
+    list.Add("cache flush, while it lasts", EP_PLACE_GPU, ep::kGpuFlushBytes, true);
   }
   memory->output_rows = ep::Allocations::OutputRows(shape);
   memory->output_bytes = own.OutputBytes();

@@ -62,6 +62,7 @@ typedef struct ep_config {
   uint32_t rank;
   uint32_t cpus;           // that this host's ranks share; CPU: fewer than workers, and waits yield
   uint32_t ranks_on_host;  // this one included: while nothing is timed each has its share of cpus
+  uint64_t flush_bytes;    // CPU: that ep_flush_caches writes
   uint32_t threads;        // CPU: workers of this rank, 1 or more
   uint32_t gpu;            // CUDA: this rank's, as ep_describe_gpu counts
   uint32_t ranks_on_gpu;   // CUDA: that share it, 1 or more
@@ -134,7 +135,8 @@ typedef struct ep_memory {
 } ep_memory;
 
 // All that a rank is going to allocate, in parts: its region's in their order, then its own. On a
-// GPU's host it also has a copy of the tensors, which is what is checked.
+// GPU's host it also has a copy of the tensors, which is what is checked. What flushes a CPU's
+// caches is not among it.
 ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory);
 
 // Makes the engine and its memory. On failure *engine is null.
@@ -264,7 +266,7 @@ ep_status ep_tensor_bytes(ep_engine* engine, ep_tensor tensor, uint64_t* bytes);
 ep_status ep_copy_tensor(ep_engine* engine, ep_tensor tensor, uint64_t offset, uint8_t* to,
                          uint64_t bytes);
 
-// Writes 256 MB of zeros through the caches.
+// Writes zeros through the caches: on CPUs as many as ep_config says, on GPUs 256 MB.
 ep_status ep_flush_caches(ep_engine* engine);
 
 // Ends every wait of this engine, now and later, with EP_ABORTED. May be called from any thread

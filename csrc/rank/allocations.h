@@ -10,8 +10,8 @@
 
 namespace ep {
 
-// Zeros written to push everything else out of the caches.
-inline constexpr uint64_t kFlushBytes = 256'000'000;
+// Zeros written to push everything else out of a GPU's caches.
+inline constexpr uint64_t kGpuFlushBytes = 256'000'000;
 
 // A tensor or an array of a rank.
 enum class Item {

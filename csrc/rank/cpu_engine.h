@@ -9,7 +9,6 @@
 #include <atomic>
 #include <concepts>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +38,8 @@ struct CpuConfig {
   uint32_t threads = 1;
   // All ranks' workers outnumber the CPUs that they share.
   bool oversubscribed = false;
+  // That FlushCaches writes.
+  uint64_t flush_bytes = 0;
 };
 
 template <class Device>
@@ -70,7 +71,9 @@ class BasicCpuEngine : public Engine {
 
  private:
   BasicCpuEngine(const RankConfig& rank, const CpuConfig& config, std::unique_ptr<Region> region)
-      : Engine(rank, std::move(region)), pool_(config.threads, config.oversubscribed) {
+      : Engine(rank, std::move(region)),
+        flush_bytes_(config.flush_bytes),
+        pool_(config.threads, config.oversubscribed) {
     context_.epochs = &epochs_;
     context_.error = &error_;
     context_.tickets = &tickets_;
@@ -99,6 +102,7 @@ class BasicCpuEngine : public Engine {
   Status Failure() const;
   Status CanRun(bool wants_expert_rows) const;
 
+  const uint64_t flush_bytes_;
   EpochState epochs_ = {};
   ErrorRecord error_ = {};
   Tickets tickets_ = {};
@@ -224,9 +228,14 @@ Status BasicCpuEngine<Device>::RunChained(Operations operations, uint64_t droppe
 
 template <class Device>
 Status BasicCpuEngine<Device>::FlushCaches() {
+  if (flush_bytes_ == 0) return {};
   Mapping zeros;
-  EP_TRY(Mapping::Private(kFlushBytes, "zeros to flush the caches", &zeros));
-  std::memset(zeros.data(), 0, zeros.size());
+  EP_TRY(Mapping::Private(flush_bytes_, "zeros to flush the caches", &zeros));
+  // A write of each line. What the C library has for large blocks may go past the caches.
+  constexpr size_t kLineBytes = 64;
+  for (size_t at = 0; at < zeros.size(); at += kLineBytes) {
+    *const_cast<volatile uint8_t*>(zeros.data() + at) = 0;
+  }
   return {};
 }
 

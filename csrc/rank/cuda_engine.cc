@@ -227,7 +227,7 @@ Status CudaEngine::Poison() {
 Status CudaEngine::FlushCaches() {
   EP_TRY(Use());
   if (zeros_.bytes() == 0) {
-    EP_TRY(DeviceMemory::Allocate(kFlushBytes, "zeros to flush the caches", &zeros_));
+    EP_TRY(DeviceMemory::Allocate(kGpuFlushBytes, "zeros to flush the caches", &zeros_));
   }
   EP_TRY(CudaStatus(cudaMemsetAsync(zeros_.As(), 0, zeros_.bytes(), stream_.get()),
                     "flush the caches"));

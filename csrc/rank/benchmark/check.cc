@@ -86,7 +86,8 @@ void RunShape(const char* name, const Shape& shape) {
                                  .wait_timeout_ns = 60'000'000'000,
                                  .routing = routing,
                                  .weights = routing.Weights(rank, 0, 0)},
-                                {.oversubscribed = true}, *std::move(region), &engines[rank]));
+                                {.oversubscribed = true, .flush_bytes = 256'000'000},
+                                *std::move(region), &engines[rank]));
     };
     rank == 0 ? Timed("create, make inputs", create) : create();
     blobs.push_back(engines[rank]->Blob());

@@ -54,7 +54,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuS
 	for _, section := range sections {
 		of.Region = append(of.Region, report.Part{Name: section.Name, Bytes: section.Bytes})
 	}
-	memory, err := preflight.MemoryOf(p, c, routing, nodeRank)
+	memory, err := preflight.MemoryOf(p, c, routing, preflight.Node{Rank: nodeRank, FlushBytes: preflight.FlushBytes(p, system)})
 	if err != nil {
 		return err
 	}

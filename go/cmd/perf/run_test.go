@@ -247,7 +247,7 @@ func TestRecordSaysWhereAndWhat(t *testing.T) {
 		t.Errorf("build id %q, started %d", header.GetBuildId(), header.GetStartedUnixNs())
 	}
 	host := header.GetHosts()[0]
-	if host.GetName() == "" || host.GetUsableCpus() == 0 || strings.Join(host.GetUcxEnvironment(), " ") != "UCX_TLS=tcp" {
+	if host.GetName() == "" || host.GetUsableCpus() == 0 || host.GetFlushBytesOfRank() < 4<<20 || strings.Join(host.GetUcxEnvironment(), " ") != "UCX_TLS=tcp" {
 		t.Errorf("host %v", host)
 	}
 	if header.GetPlan().GetDevice() != epperfv1.Device_DEVICE_CPU {

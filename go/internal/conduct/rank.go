@@ -12,6 +12,7 @@ import (
 	"github.com/epperf/epperf/go/internal/measure"
 	"github.com/epperf/epperf/go/internal/native"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/preflight"
 	"github.com/epperf/epperf/go/internal/session"
 	"github.com/epperf/epperf/go/internal/topology/nvml"
 	"github.com/epperf/epperf/go/internal/workload"
@@ -74,13 +75,14 @@ func Rank(options RankOptions) error {
 		Group: conn,
 		Sink:  conn,
 		Open: func(c *epperfv1.Case) (measure.Engine, error) {
-			engine, err := openEngine(c, start, system.UsableCPUs(), options.NIXL)
+			engine, err := openEngine(c, start, system, options.NIXL)
 			if err != nil {
 				return nil, err // not a nil *Engine in an interface
 			}
 			return engine, nil
 		},
 		GPUState:        gauge.State,
+		Watch:           watcher(start, system),
 		Multiprocessors: gpu.GetMultiprocessors(),
 		Progress:        soaking,
 		Dump:            dumper(options.Dump, int(start.GetRank())),
@@ -89,6 +91,15 @@ func Rank(options RankOptions) error {
 		return command.ErrFailed
 	}
 	return nil
+}
+
+// watcher begins to watch this rank, and as the first of its launcher its host.
+func watcher(start *epperfv1.Start, system host.System) func() measure.Watch {
+	var others *host.Others
+	if p := start.GetPlan(); start.GetRank()%p.GetRanksPerHost() == 0 {
+		others = &host.Others{Launcher: os.Getppid(), Launchers: plan.HostCount(p) > 1}
+	}
+	return func() measure.Watch { return system.WatchLoad(others, time.Now) }
 }
 
 // gpuOf describes a rank's GPU; nil on CPUs.
@@ -112,7 +123,7 @@ func gaugeOf(gpu *epperfv1.Gpu) *nvml.Gauge {
 }
 
 // openEngine makes one case's engine from its routing.
-func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int, nixl native.NIXL) (*native.Engine, error) {
+func openEngine(c *epperfv1.Case, start *epperfv1.Start, system host.System, nixl native.NIXL) (*native.Engine, error) {
 	routing, err := workload.New(c)
 	if err != nil {
 		return nil, err
@@ -125,7 +136,8 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, cpus int, nixl native.N
 		Backend:     p.GetNvlinkBackend(),
 		NIXL:        nixl,
 		RunID:       p.GetRunId(),
-		CPUs:        cpus,
+		CPUs:        system.UsableCPUs(),
+		FlushBytes:  preflight.FlushBytes(p, system),
 		RanksOnHost: plan.RanksOnHost(p),
 		Threads:     plan.Threads(p),
 		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),

@@ -151,7 +151,8 @@ func (r Run) facts() (*epperfv1.Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := preflight.EnoughMemory(allRounds(r.Plan), r.Party.NodeRank, system); err != nil {
+	node := preflight.Node{Rank: r.Party.NodeRank, FlushBytes: preflight.FlushBytes(r.Plan, system)}
+	if err := preflight.EnoughMemory(allRounds(r.Plan), node, system); err != nil {
 		return nil, err
 	}
 	gpus, err := preflight.GPUsOf(r.Plan)
@@ -177,5 +178,8 @@ func (r Run) facts() (*epperfv1.Host, error) {
 	}
 	facts.HostId, facts.Gpus, facts.NetDevicesOfRank = r.Party.HostID, gpus, netDevices
 	facts.GpuSearch = r.GPUs
+	if len(gpus) == 0 {
+		facts.FlushBytesOfRank = &node.FlushBytes
+	}
 	return facts, nil
 }

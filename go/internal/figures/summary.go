@@ -102,6 +102,8 @@ type CaseSummary struct {
 	Finished, PassedRanks int    // ranks that ran all iterations; that finished and were right
 	Failures              []Failure
 	Throttled             []Throttled // ranks in their order
+	// Contention is nil unless others took of what the case was measured on.
+	Contention *Contention
 
 	// Bandwidth is in bytes per nanosecond, which is decimal GB/s: for each rank that selects
 	// anything, the selections' bytes of one iteration / the rank's mean duration. Nil unless all
@@ -175,7 +177,7 @@ func Summarize(r *record.Record) *Summary {
 	s.Order = InOrder(plan.GetCases())
 	for index, c := range plan.GetCases() {
 		s.Shapes = append(s.Shapes, ShapeOf(c))
-		s.Cases = append(s.Cases, summarizeCase(r, index, s.SharedGPU))
+		s.Cases = append(s.Cases, summarizeCase(r, index, s))
 	}
 	return s
 }
@@ -214,7 +216,8 @@ func ending(trailer *epperfv1.Trailer) Ending {
 	}
 }
 
-func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
+func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
+	sharedGPU := of.SharedGPU
 	c := r.Header.GetPlan().GetCases()[index]
 	s := CaseSummary{
 		Mode:           c.ModeName(),
@@ -249,6 +252,7 @@ func summarizeCase(r *record.Record, index int, sharedGPU bool) CaseSummary {
 			s.Throttled = append(s.Throttled, Throttled{rank, reasons})
 		}
 	}
+	s.Contention = contention(ranks, r.Header.GetPlan(), of.Oversubscribed)
 	s.Network = summarizeNetwork(r.Header, ranks)
 	s.Soak = summarizeSoak(c, ranks)
 	if c.Calibrates() {

@@ -22,8 +22,8 @@ import (
 type System struct {
 	// Root is the folder that holds proc and sys: "/", but for tests.
 	Root string
-	// AffinityCPUs is how many CPUs this process may run on.
-	AffinityCPUs int
+	// CPUs are the numbers of those that this process may run on.
+	CPUs []int
 	// OpenFiles, UserProcesses, AddressBytes and FileBytes are resource limits of this process;
 	// RLIM_INFINITY is none.
 	OpenFiles, UserProcesses, AddressBytes, FileBytes uint64
@@ -35,7 +35,7 @@ func This() (System, error) {
 	if err := unix.SchedGetaffinity(0, &set); err != nil {
 		return System{}, fmt.Errorf("count usable CPUs: %w", err)
 	}
-	system := System{Root: "/", AffinityCPUs: set.Count()}
+	system := System{Root: "/", CPUs: numbers(set)}
 	for resource, to := range map[int]*uint64{
 		unix.RLIMIT_NOFILE: &system.OpenFiles,
 		unix.RLIMIT_NPROC:  &system.UserProcesses,
@@ -48,6 +48,16 @@ func This() (System, error) {
 		}
 	}
 	return system, nil
+}
+
+func numbers(set unix.CPUSet) []int {
+	cpus := make([]int, 0, set.Count())
+	for cpu := 0; len(cpus) < cap(cpus); cpu++ {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus
 }
 
 // Describe returns the facts of a record. Those that the machine does not tell stay empty.
@@ -67,7 +77,7 @@ func (s System) Describe() *epperfv1.Host {
 // UsableCPUs returns how many CPUs this process and its children may keep busy: those of its
 // affinity, or fewer where a cgroup's quota is smaller. Part of a CPU is none, but for the first.
 func (s System) UsableCPUs() int {
-	usable := s.AffinityCPUs
+	usable := len(s.CPUs)
 	for _, group := range s.Cgroups("cpu") {
 		quota, period, ok := s.quota(group)
 		if ok && quota >= 0 && period > 0 {

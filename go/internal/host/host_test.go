@@ -23,7 +23,7 @@ func machine(t *testing.T, files map[string]string) host.System {
 			t.Fatal(err)
 		}
 	}
-	return host.System{Root: root, AffinityCPUs: 8, UserProcesses: math.MaxUint64}
+	return host.System{Root: root, CPUs: []int{0, 1, 2, 3, 4, 5, 6, 7}, UserProcesses: math.MaxUint64}
 }
 
 func TestUsableCPUsAreTheNarrowestLimit(t *testing.T) {

@@ -61,6 +61,15 @@ type Group interface {
 	Barrier(ctx context.Context, name string) error
 }
 
+// A Watch looks at what a rank waits for while its timed block runs, and what its host does besides.
+type Watch interface {
+	// Start comes right before the block, Stop right after it.
+	Start()
+	Stop()
+	// Load returns what was seen, once all ranks are through.
+	Load() *epperfv1.Load
+}
+
 // A Sink takes what a rank has to report.
 type Sink interface {
 	Samples(*epperfv1.Samples) error

@@ -26,8 +26,12 @@ func (r *caseRun) pass(ctx context.Context, index int, pass *epperfv1.Pass) erro
 			return err
 		}
 	}
+	var watch Watch
 	if timedBlock {
 		r.gpuBefore = r.gpuState()
+		if r.Watch != nil {
+			watch = r.Watch()
+		}
 		if err := r.engine.FlushCaches(); err != nil {
 			return err
 		}
@@ -35,9 +39,15 @@ func (r *caseRun) pass(ctx context.Context, index int, pass *epperfv1.Pass) erro
 	if err := r.Group.Barrier(ctx, "timing"); err != nil {
 		return err
 	}
+	if watch != nil {
+		watch.Start()
+	}
 	block, err := r.time(ctx, pass)
 	if err != nil {
 		return err
+	}
+	if watch != nil {
+		watch.Stop()
 	}
 	if timedBlock {
 		r.gpuAfter = r.gpuState()
@@ -45,6 +55,9 @@ func (r *caseRun) pass(ctx context.Context, index int, pass *epperfv1.Pass) erro
 	// Checking costs CPU time that a slower rank's last iterations would pay for.
 	if err := r.Group.Barrier(ctx, "timed"); err != nil {
 		return err
+	}
+	if watch != nil {
+		r.load = watch.Load()
 	}
 	if pass.MovesRows() {
 		if err := r.lookAtSMs(); err != nil {

@@ -27,6 +27,8 @@ type Rank struct {
 	Dump func(*epperfv1.Case, Engine) error
 	// GPUState, where not nil, tells how this rank's GPU is, before the timed block and after it.
 	GPUState func() *epperfv1.GpuState
+	// Watch, where not nil, begins to look at this rank's host.
+	Watch func() Watch
 	// Multiprocessors is how many this rank's GPU has; 0 on CPUs.
 	Multiprocessors uint32
 	// Progress, where not nil, is told from time to time how far a soak is.
@@ -76,6 +78,7 @@ type caseRun struct {
 	goesOn    bool
 	// Of this rank's GPU, around the timed block.
 	gpuBefore, gpuAfter *epperfv1.GpuState
+	load                *epperfv1.Load
 	// Of the blocks of what was timed or soaked last; nil on CPUs.
 	sms *epperfv1.SmUse
 }
@@ -255,6 +258,7 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		GpuBefore:  r.gpuBefore,
 		GpuAfter:   r.gpuAfter,
 		Sms:        r.sms,
+		Load:       r.load,
 		Soak:       r.soaked,
 	}
 	result.Error = result.CheckProblem(r.of)

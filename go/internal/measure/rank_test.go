@@ -126,6 +126,38 @@ func times(n int, steps ...string) (all []string) {
 	return all
 }
 
+// A watched script is a Watch, too.
+type watched struct{ *script }
+
+func (w watched) Start() { w.steps = append(w.steps, "watch") }
+func (w watched) Stop()  { w.steps = append(w.steps, "stop watching") }
+func (w watched) Load() *epperfv1.Load {
+	w.steps = append(w.steps, "load")
+	return &epperfv1.Load{WindowNs: 7}
+}
+
+func TestTheTimedBlockAloneIsWatched(t *testing.T) {
+	var s script
+	mode := epperfv1.Mode_MODE_DISPATCH
+	err := measure.Rank{
+		Plan:  &epperfv1.Plan{Cases: []*epperfv1.Case{{Mode: mode, Passes: timed(mode, 20, &epperfv1.Pass{Kind: epperfv1.Pass_KIND_FRESH, Operation: mode, Count: 3})}}},
+		Group: &s, Sink: &s,
+		Open: func(*epperfv1.Case) (measure.Engine, error) { return &s, nil },
+		Watch: func() measure.Watch {
+			s.steps = append(s.steps, "look at the host")
+			return watched{&s}
+		},
+	}.Run(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(s.steps, ", ")
+	const want = "poison, look at the host, flush, meet timing, watch, run dispatch x20, stop watching, meet timed, load, "
+	if !strings.Contains(text, want) || strings.Count(text, "watch,") != 1 || s.result.GetLoad().GetWindowNs() != 7 {
+		t.Errorf("load %v; want %q once in %s", s.result.GetLoad(), want, text)
+	}
+}
+
 func TestARunGoesInOrder(t *testing.T) {
 	var s script
 	if err := s.run(t.Context()); err != nil {

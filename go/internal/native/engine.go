@@ -49,6 +49,8 @@ type Config struct {
 	// RanksOnHost share those CPUs, this rank among them: 1 or more. While nothing is timed, each
 	// makes and checks rows with as many threads as it has a share.
 	RanksOnHost int
+	// FlushBytes are written by FlushCaches. Of device cpu only.
+	FlushBytes uint64
 	// Threads are the rank's workers on a CPU, 1 or more.
 	Threads     int
 	WaitTimeout time.Duration
@@ -109,6 +111,7 @@ func Open(config Config) (*Engine, error) {
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
 		ranks_on_host:   C.uint32_t(config.RanksOnHost),
+		flush_bytes:     C.uint64_t(config.FlushBytes),
 		threads:         C.uint32_t(config.Threads),
 		seed:            C.uint64_t(c.GetSeed()),
 		wait_timeout_ns: C.uint64_t(config.WaitTimeout.Nanoseconds()),
@@ -198,7 +201,7 @@ func (e *Engine) CopyTensor(tensor measure.Tensor, offset uint64, to []byte) err
 		(*C.uint8_t)(unsafe.SliceData(to)), C.uint64_t(len(to))))
 }
 
-// FlushCaches writes 256 MB of zeros through the caches.
+// FlushCaches writes zeros through the caches: on CPUs as many as its Config says, on GPUs 256 MB.
 func (e *Engine) FlushCaches() error { return e.failed(C.ep_flush_caches(e.engine)) }
 
 // Abort ends every wait of this engine, now and later. Any goroutine may call it.

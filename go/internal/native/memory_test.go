@@ -183,9 +183,9 @@ func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 	if got := memory.RegionBytes; got != 44_677_120 {
 		t.Errorf("a region has %d bytes, want 44,677,120", got)
 	}
-	// 1024 rows of 7168 + 224 + 8 + 3 * 14336 bytes, 128 tokens in and out, and 256 MB of zeros.
-	if got := memory.PrivateBytes / 1_000_000; got != 315 {
-		t.Errorf("a rank has %d bytes of its own, want some 315 MB", memory.PrivateBytes)
+	// 1024 rows of 7168 + 224 + 8 + 3 * 14336 bytes, 128 tokens in and out.
+	if got := memory.PrivateBytes / 1_000_000; got != 59 {
+		t.Errorf("a rank has %d bytes of its own, want some 59 MB", memory.PrivateBytes)
 	}
 	c.Hidden = 100
 	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 1024); err == nil {

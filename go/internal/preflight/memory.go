@@ -19,14 +19,14 @@ const ProcessBytes = 32 << 20
 
 // EnoughMemory refuses a run that this host cannot hold, before anything starts: a rank that the
 // kernel kills for memory would take others with it.
-func EnoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
+func EnoughMemory(p *epperfv1.Plan, node Node, system host.System) error {
 	limit, known := system.AvailableMemory()
 	for _, c := range p.GetCases() {
 		routing, err := workload.New(c) // also finds what is wrong with a routing
 		if err != nil {
 			return err
 		}
-		memory, err := MemoryOf(p, c, routing, nodeRank)
+		memory, err := MemoryOf(p, c, routing, node)
 		if err != nil {
 			return err
 		}
@@ -38,6 +38,13 @@ func EnoughMemory(p *epperfv1.Plan, nodeRank int, system host.System) error {
 	return nil
 }
 
+// A Node is one launcher of a run.
+type Node struct {
+	Rank int
+	// FlushBytes is what FlushBytes returns there.
+	FlushBytes uint64
+}
+
 // HostMemory is what the ranks of one host take of its memory.
 type HostMemory struct {
 	// Bytes of all of them together.
@@ -47,13 +54,17 @@ type HostMemory struct {
 }
 
 // MemoryOf returns what one case takes on the host of a node.
-func MemoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, nodeRank int) (HostMemory, error) {
+func MemoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, node Node) (HostMemory, error) {
 	var memory HostMemory
-	first := nodeRank * int(p.GetRanksPerHost())
+	first := node.Rank * int(p.GetRanksPerHost())
 	for rank := first; rank < first+int(p.GetRanksPerHost()); rank++ {
 		needed, err := memoryOf(p, c, routing, rank)
 		if err != nil {
 			return HostMemory{}, err
+		}
+		if flushes(c) && p.GetDevice() == epperfv1.Device_DEVICE_CPU {
+			needed.FlushBytes = node.FlushBytes
+			needed.PrivateBytes += node.FlushBytes
 		}
 		memory.Bytes += needed.total()
 		if needed.PrivateBytes > memory.Largest.PrivateBytes {

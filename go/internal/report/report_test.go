@@ -76,6 +76,7 @@ func TestScreens(t *testing.T) {
 		"gpus":             {run: func(r *recordtest.Run) { r.OnGPUs(8) }, passed: true},
 		"throttled":        {run: throttledGPUs, passed: true},
 		"two_groups":       {run: twoGroups, passed: true},
+		"contended":        {run: contended, passed: true},
 		"gpus_mixed":       {run: mixedGPUs, passed: true},
 		"gpus_sms":         {run: someSMs, passed: true},
 		"gpus_sms_mixed":   {run: someSMsOfMixedGPUs, passed: true},
@@ -271,6 +272,21 @@ func someSMsOfUnknownGPUs(r *recordtest.Run) {
 	someSMs(r)
 	r.Case().Sms = 1
 	r.Header.Hosts[0].Gpus = nil
+}
+
+func contended(r *recordtest.Run) {
+	r.OnGPUs(8)
+	for rank, result := range r.Results {
+		result.Load = &epperfv1.Load{WindowNs: 350e6, WaitedNs: new(uint64(20e6 * rank))}
+		result.GpuAfter = &epperfv1.GpuState{Processes: []*epperfv1.GpuProcess{{Pid: 5, Own: true}, {Pid: 6, Name: "train\x1b[2J", SmPercent: new(uint32(57))}}}
+	}
+	r.Results[0].Load.Host = &epperfv1.HostLoad{
+		WindowNs: 360e6, Cpus: 8, StolenNs: new(uint64(360e6)), ThrottledNs: new(uint64(120e6)),
+		Others: []*epperfv1.Process{{Pid: 7, Name: "yes", CpuNs: 350e6}, {Pid: 8, CpuNs: 180e6}},
+	}
+	for _, result := range r.Results[2:] {
+		result.GpuAfter = nil
+	}
 }
 
 // Both ranks wait for what is late, so all jump together.

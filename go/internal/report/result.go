@@ -47,6 +47,7 @@ func run(s *figures.Summary, c *figures.CaseSummary) table.Table {
 			table.IntCell("rank", of.Rank), table.ListCell("reasons", of.Reasons),
 		}})
 	}
+	rows = append(rows, contended(c.Contention)...)
 	// Ranks that outnumber CPUs take turns, and that is said already.
 	if of := c.Groups; of != nil && !s.Oversubscribed {
 		rows = append(rows, table.Row{Name: "groups", Label: "Warning", Unit: table.Nanoseconds, Cells: []table.Cell{
@@ -58,6 +59,40 @@ func run(s *figures.Summary, c *figures.CaseSummary) table.Table {
 		rows = append(rows, quantiles(table.Row{Name: "slowest", Label: "Slowest rank"}, c.Slowest, c))
 	}
 	return table.Table{Name: "run", Rows: rows}
+}
+
+// contended says what others took, and who; no rows if nobody did.
+func contended(c *figures.Contention) []table.Row {
+	if c == nil {
+		return nil
+	}
+	warning := func(name string, cells ...table.Cell) table.Row {
+		return table.Row{Name: name, Label: "Warning", Cells: cells}
+	}
+	other := func(name string, of figures.Other) table.Row {
+		row := warning(name, table.IntCell("rank", of.Rank), table.IntCell("pid", of.PID), table.FloatCell("share", of.Share).In(table.Ratio))
+		if of.Name != "" {
+			row.Cells = append(row.Cells, table.TextCell("process", of.Name))
+		}
+		return row
+	}
+	var rows []table.Row
+	if c.WaitedShare > 0 {
+		rows = append(rows, warning("waited", table.IntCell("rank", c.Rank), table.FloatCell("share", c.WaitedShare).In(table.Ratio)))
+		for _, of := range c.Others {
+			rows = append(rows, other("others", of))
+		}
+	}
+	if c.StolenShare > 0 {
+		rows = append(rows, warning("stolen", table.FloatCell("share", c.StolenShare).In(table.Ratio)))
+	}
+	if c.ThrottledNS > 0 {
+		rows = append(rows, warning("held_back", table.IntCell("held", c.ThrottledNS).In(table.Nanoseconds)))
+	}
+	for _, of := range c.OnGPUs {
+		rows = append(rows, other("others_on_gpus", of))
+	}
+	return rows
 }
 
 // ending says how the run came to its end; no row if it passed.

@@ -112,6 +112,14 @@ var styles = map[string]style{
 				head: "{label}: clocks of GPUs were lowered while they were measured: ",
 				next: ", ", body: "rank {rank} ({reasons})",
 			},
+			"waited":    {head: "{label}: ", body: "ranks waited for CPUs, rank {rank} for {share|percent} of the time"},
+			"others":    {joins: true, head: "; others computed: ", next: ", ", body: "[{process} ](pid {pid}, {share|percent} of a CPU)"},
+			"stolen":    {head: "{label}: ", body: "a hypervisor gave {share|percent} of a host's CPU time to others"},
+			"held_back": {head: "{label}: ", body: "a cgroup had used up its CPU time, and its processes waited for {held|duration}"},
+			"others_on_gpus": {
+				head: "{label}: others computed on GPUs of ranks: ",
+				next: ", ", body: "rank {rank}: [{process} ](pid {pid}, {share|percent} of the time)",
+			},
 			"groups": {
 				head: "{label}: two groups of durations ({unit}): ",
 				body: "p50={lower_p50} ({lower_share|percent}) and p50={upper_p50} ({upper_share|percent})",

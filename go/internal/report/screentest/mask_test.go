@@ -38,6 +38,10 @@ func TestMask(t *testing.T) {
 			"Warning: two groups of durations (μs): p50=13.1 (62%) and p50=408.2 (38%)\nChecked: 8/8 ranks\n",
 			"Checked: 8/8 ranks\n",
 		},
+		"a machine that others use": {
+			"Warning: ranks waited for CPUs, rank 1 for 48% of the time\nWarning: a hypervisor gave 3% of a host's CPU time to others\nChecked: 8/8 ranks\n",
+			"Checked: 8/8 ranks\n",
+		},
 		"the path": {"Record: a folder/b.epperf\n", "Record: PATH\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -53,10 +57,11 @@ func TestMask(t *testing.T) {
 }
 
 func TestMaskMachineMasksItsMemory(t *testing.T) {
-	const want = "Memory of 8 ranks: 385,908,736 bytes of # that # leaves\n"
+	const want = "  of its own, at most #\n    cache flush, while it lasts #\nMemory of 8 ranks: # bytes of # that # leaves\n"
+	const parts = "  of its own, at most         350,035,920\n    cache flush, while it lasts   256,000,000\n"
 	for name, text := range map[string]string{
-		"enough":     "Memory of 8 ranks: 385,908,736 bytes of 1,000,000,000 that MemAvailable leaves\n",
-		"too little": "Memory of 8 ranks: 385,908,736 bytes, more than the 1,000 that the limit of cgroup /a leaves\n",
+		"enough":     parts + "Memory of 8 ranks: 385,908,736 bytes of 1,000,000,000 that MemAvailable leaves\n",
+		"too little": parts + "Memory of 8 ranks: 385,908,736 bytes, more than the 1,000 that the limit of cgroup /a leaves\n",
 		"masked":     want,
 	} {
 		if diff := cmp.Diff(want, screentest.MaskMachine(text)); diff != "" {

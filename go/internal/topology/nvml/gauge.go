@@ -2,6 +2,11 @@ package nvml
 
 import (
 	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
 
@@ -15,6 +20,8 @@ import (
 type Gauge struct {
 	device  device
 	library interface{ Shutdown() nvml.Return }
+	// seen is when the last state was read; zero before.
+	seen time.Time
 }
 
 // A device is what is used of the library's.
@@ -26,6 +33,8 @@ type device interface {
 	GetTotalEccErrors(nvml.MemoryErrorType, nvml.EccCounterType) (uint64, nvml.Return)
 	GetNvLinkState(int) (nvml.EnableState, nvml.Return)
 	GetFieldValues([]nvml.FieldValue) nvml.Return
+	GetComputeRunningProcesses() ([]nvml.ProcessInfo, nvml.Return)
+	GetProcessUtilization(since uint64) ([]nvml.ProcessUtilizationSample, nvml.Return)
 }
 
 // Open finds the GPU with a uuid. It returns nil where there is no library or no such GPU.
@@ -42,7 +51,7 @@ func Open(uuid string) *Gauge {
 		library.Shutdown()
 		return nil
 	}
-	return &Gauge{found, library}
+	return &Gauge{device: found, library: library}
 }
 
 // Close lets go of the library.
@@ -73,12 +82,45 @@ func (g *Gauge) State() *epperfv1.GpuState {
 	if thermal := told(d.GetViolationStatus(nvml.PERF_POLICY_THERMAL)); thermal != nil {
 		state.ThermalThrottledNs = &thermal.ViolationTime
 	}
+	state.Processes = g.processes()
 	for link := range nvml.NVLINK_MAX_LINKS {
 		if enabled := told(d.GetNvLinkState(link)); enabled != nil {
 			state.Nvlinks = append(state.Nvlinks, g.link(link, *enabled == nvml.FEATURE_ENABLED))
 		}
 	}
 	return state
+}
+
+// processes returns those that have memory on the GPU, and what they used of it since it was asked last.
+func (g *Gauge) processes() []*epperfv1.GpuProcess {
+	since := g.seen
+	g.seen = time.Now()
+	listed, result := g.device.GetComputeRunningProcesses()
+	if result != nvml.SUCCESS {
+		return nil
+	}
+	most := map[uint32]uint32{} // percent of the multiprocessors' time, by process
+	if !since.IsZero() {
+		samples, _ := g.device.GetProcessUtilization(uint64(since.UnixMicro()))
+		for _, sample := range samples {
+			most[sample.Pid] = max(most[sample.Pid], sample.SmUtil)
+		}
+	}
+	isOwn := func(of nvml.ProcessInfo) bool { return int(of.Pid) == os.Getpid() }
+	ours := slices.ContainsFunc(listed, isOwn) // else they are numbers of another namespace
+	var processes []*epperfv1.GpuProcess
+	for _, of := range listed {
+		process := &epperfv1.GpuProcess{Pid: of.Pid, Own: isOwn(of)}
+		if ours {
+			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", of.Pid)) // gone: none
+			process.Name = strings.TrimSpace(string(name))
+		}
+		if percent, used := most[of.Pid]; used {
+			process.SmPercent = &percent
+		}
+		processes = append(processes, process)
+	}
+	return processes
 }
 
 // link reads the counters of one NVLink.

@@ -2,6 +2,8 @@ package nvml
 
 import (
 	"encoding/binary"
+	"os"
+	"strings"
 	"testing"
 
 	"github.com/NVIDIA/go-nvml/pkg/nvml"
@@ -12,7 +14,10 @@ import (
 )
 
 // A fake is a GPU with two links, the second of them down.
-type fake struct{ silent bool }
+type fake struct {
+	silent    bool
+	processes []nvml.ProcessInfo
+}
 
 func (f fake) result() nvml.Return {
 	if f.silent {
@@ -53,6 +58,14 @@ func (f fake) GetFieldValues(fields []nvml.FieldValue) nvml.Return {
 	return f.result()
 }
 
+func (f fake) GetComputeRunningProcesses() ([]nvml.ProcessInfo, nvml.Return) {
+	return f.processes, f.result()
+}
+
+func (f fake) GetProcessUtilization(uint64) ([]nvml.ProcessUtilizationSample, nvml.Return) {
+	return []nvml.ProcessUtilizationSample{{Pid: 1, SmUtil: 30}, {Pid: 1, SmUtil: 57}, {Pid: 1, SmUtil: 40}}, f.result()
+}
+
 func (f fake) Shutdown() nvml.Return { return nvml.SUCCESS }
 
 func TestAStateIsWhatTheGPUTells(t *testing.T) {
@@ -69,13 +82,54 @@ func TestAStateIsWhatTheGPUTells(t *testing.T) {
 		"nothing": {fake{silent: true}, &epperfv1.GpuState{}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			gauge := &Gauge{test.gpu, test.gpu}
+			gauge := &Gauge{device: test.gpu, library: test.gpu}
 			defer gauge.Close()
 			if diff := cmp.Diff(test.want, gauge.State(), protocmp.Transform()); diff != "" {
 				t.Errorf("state (-want +got):\n%s", diff)
 			}
 		})
 	}
+}
+
+func TestProcessesOnAGPUAreNamedWhereTheyAreOfThisNamespace(t *testing.T) {
+	init, err := os.ReadFile("/proc/1/comm")
+	if err != nil {
+		t.Skip("skipped: this machine hides its first process")
+	}
+	own, first := uint32(os.Getpid()), strings.TrimSpace(string(init))
+	for name, test := range map[string]struct {
+		listed []nvml.ProcessInfo
+		want   []*epperfv1.GpuProcess // of a second state
+	}{
+		"this one's": {
+			[]nvml.ProcessInfo{{Pid: 1}, {Pid: own}},
+			[]*epperfv1.GpuProcess{{Pid: 1, Name: first, SmPercent: new(uint32(57))}, {Pid: own, Own: true, Name: ownName(t)}},
+		},
+		"another's": {[]nvml.ProcessInfo{{Pid: 1}}, []*epperfv1.GpuProcess{{Pid: 1, SmPercent: new(uint32(57))}}},
+		"none":      {nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			gpu := fake{processes: test.listed}
+			gauge := &Gauge{device: gpu, library: gpu}
+			for _, process := range gauge.State().GetProcesses() {
+				if process.SmPercent != nil {
+					t.Errorf("a first state says what was used since: %v", process)
+				}
+			}
+			if diff := cmp.Diff(test.want, gauge.State().GetProcesses(), protocmp.Transform()); diff != "" {
+				t.Errorf("processes (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func ownName(t *testing.T) string {
+	t.Helper()
+	name, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(string(name))
 }
 
 // Whether this machine has the library or not: a GPU that is not there is none.

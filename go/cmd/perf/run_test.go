@@ -73,6 +73,7 @@ func TestShapesOfRealModelsAreRight(t *testing.T) {
 		"2,880 channels, top-4":         {"--hidden=2880", "--topk=4"},
 		"the same quantised before":     {"--hidden=2880", "--topk=4", "--quantize=outside"},
 		"8 channels, top-32":            {"--hidden=8", "--topk=32", "--experts-per-rank=11"},
+		"2,049 experts, top-22":         {"--hidden=136", "--topk=22", "--experts-per-rank=683"},
 		"more experts than GPUs manage": {"--hidden=8", "--topk=8", "--experts-per-rank=1000", "--layout=flat"},
 	} {
 		for _, dtype := range []string{"fp8", "bf16"} {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -53,6 +54,26 @@ func TestTopoWithoutADriverSaysSoOnce(t *testing.T) {
 	}
 	if got := strings.Count(p.stderr.String(), "NICs are shown alone\n"); got != 1 {
 		t.Errorf("it is said %d times:\n%s", got, &p.stderr)
+	}
+}
+
+// What a driver that is a stub does not tell is said, with its code; the NICs are shown all the same.
+func TestTopoOfAStubOfADriver(t *testing.T) {
+	driver, err := os.ReadFile(filepath.Join("../../..", os.Getenv("FAKE_DRIVER")))
+	if err != nil {
+		t.Skipf("skipped: no driver to load (%v); run the test with Bazel", err)
+	}
+	p := newTopo(t)
+	for _, function := range []string{"nvmlErrorString", "nvmlDeviceGetCount_v2"} {
+		driver = bytes.ReplaceAll(driver, []byte("\x00"+function+"\x00"), []byte("\x00x"+function[1:]+"\x00"))
+	}
+	if err := os.WriteFile(filepath.Join(p.folder, "libnvidia-ml.so.1"), driver, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Env = append(p.Env, "LD_LIBRARY_PATH="+p.folder)
+	const want = "perf: topo: no driver tells of GPUs: count GPUs: NVML error 13; NICs are shown alone\n"
+	if code := p.run(t); code != 0 || !strings.HasPrefix(p.stderr.String(), want) || strings.Contains(p.stdout.String(), "PANIC") {
+		t.Errorf("exit code %d, stderr %q; want %q; stdout:\n%s", code, &p.stderr, want, &p.stdout)
 	}
 }
 

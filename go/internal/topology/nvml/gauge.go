@@ -38,11 +38,13 @@ type device interface {
 }
 
 // Open finds the GPU with a uuid. It returns nil where there is no library or no such GPU.
-func Open(uuid string) *Gauge {
-	if !bind(libraryName) {
+func Open(uuid string) *Gauge { return openOf(libraryName, uuid) }
+
+func openOf(path, uuid string) *Gauge {
+	if bind(path) != nil {
 		return nil
 	}
-	library := nvml.New(nvml.WithLibraryPath(libraryName))
+	library := nvml.New(nvml.WithLibraryPath(path))
 	if library.Init() != nvml.SUCCESS {
 		return nil
 	}

@@ -26,33 +26,43 @@ const libraryName = "libnvidia-ml.so.1"
 // A NoDriverError says that this host has no driver, or none that works.
 type NoDriverError struct{ Reason string }
 
-func (e *NoDriverError) Error() string { return "there is no driver to ask about GPUs: " + e.Reason }
+func (e *NoDriverError) Error() string { return "no driver tells of GPUs: " + e.Reason }
 
 // GPUs returns the host's GPUs in the driver's order, which CUDA_VISIBLE_DEVICES does not change. The
 // error is a *NoDriverError where nobody can be asked.
 func GPUs() ([]topology.GPU, error) { return gpusOf(libraryName) }
 
 func gpusOf(path string) ([]topology.GPU, error) {
-	if !bind(path) {
-		return nil, &NoDriverError{path + " cannot be loaded"}
+	if err := bind(path); err != nil {
+		return nil, err
 	}
 	library := nvml.New(nvml.WithLibraryPath(path))
 	if result := library.Init(); result != nvml.SUCCESS {
 		return nil, &NoDriverError{"the driver does not start: " + result.Error()}
 	}
 	defer library.Shutdown()
-	return list(library)
+	gpus, err := list(library)
+	if err != nil {
+		return nil, &NoDriverError{err.Error()}
+	}
+	return gpus, nil
 }
 
 var binding sync.Mutex
 
-// bind leads NVML's functions to those of a library. It reports whether there is such a library.
-func bind(path string) bool {
+// bind leads NVML's functions to those of a library; the error is a *NoDriverError.
+func bind(path string) error {
 	binding.Lock()
 	defer binding.Unlock()
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
-	return C.epperf_nvml_bind(name) > 0
+	switch C.epperf_nvml_bind(name) {
+	case -1:
+		return &NoDriverError{path + " cannot be loaded"}
+	case 0:
+		return &NoDriverError{path + " has none of NVML's functions"}
+	}
+	return nil
 }
 
 // list reads what a library tells of its GPUs. What it does not tell of one is absent.

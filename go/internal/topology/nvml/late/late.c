@@ -21,10 +21,18 @@
 
 #include <dlfcn.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <string.h>
 
 // Answers for each function that the driver does not have, whatever its arguments. All return a
-// status but nvmlErrorString, which every driver has.
+// status but nvmlErrorString, which a stub of a driver may lack as well.
 static int NotFound(void) { return 13; /* NVML_ERROR_FUNCTION_NOT_FOUND */ }
+
+static const char* ErrorCode(int code) {
+  static _Thread_local char text[32];
+  snprintf(text, sizeof(text), "NVML error %d", code);
+  return text;
+}
 
 // Hidden: the driver's library calls its own functions by the same names.
 #define FUNCTION(name)                                                                            \
@@ -46,13 +54,16 @@ static const struct {
 
 int epperf_nvml_bind(const char* path) {
   void* library = dlopen(path, RTLD_LAZY);
-  if (library == NULL) return 0;
+  if (library == NULL) return -1;
   int found = 0;
   for (size_t i = 0; i < sizeof(kFunctions) / sizeof(kFunctions[0]); ++i) {
     void* function = dlsym(library, kFunctions[i].name);
-    if (function == NULL) continue;
+    found += function != NULL;
+    if (function == NULL) {
+      function =
+          strcmp(kFunctions[i].name, "nvmlErrorString") == 0 ? (void*)ErrorCode : (void*)NotFound;
+    }
     *kFunctions[i].driver = function;
-    ++found;
   }
   return found;
 }

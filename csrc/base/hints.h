@@ -20,6 +20,7 @@ typedef enum ep_hint {
   EP_HINT_INSTALL_NIXL,
   EP_HINT_OTHER_NIXL, /* UCX is too old or too new */
   EP_HINT_WHOLE_NIXL, /* it cannot use GPUs: parts of it or of the driver may be missing */
+  EP_HINT_SHARE_PIDS, /* processes of two PID namespaces do not know each other by number */
   EP_HINTS,           /* how many there are */
 } ep_hint;
 

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -12,13 +14,50 @@
 namespace ep {
 namespace {
 
+// A process as /proc names it. A number means another process in another PID namespace, and so it
+// does where /proc is that of a namespace further out.
+struct Process {
+  uint32_t pid;    // in /proc
+  uint32_t depth;  // of its own namespace below that of /proc
+  uint64_t pid_namespace;
+  bool operator==(const Process&) const = default;
+};
+
 // Both ends are the same binary on the same host, so plain bytes will do.
 struct ShmBlob {
-  uint32_t pid;
-  uint32_t fd;
+  Process process;
   uint64_t bytes;
   uint64_t address;  // in its own process
+  uint64_t device, inode;
+  uint64_t fd;
 };
+
+// Counts the numbers that a process has in the namespaces from that of /proc to its own.
+uint32_t NumbersOfSelf() {
+  std::FILE* const status = std::fopen("/proc/self/status", "re");
+  if (status == nullptr) return 0;
+  uint32_t numbers = 0;
+  for (char line[512]; std::fgets(line, sizeof(line), status) != nullptr;) {
+    if (std::strncmp(line, "NSpid:", 6) != 0) continue;
+    for (const char* c = line + 6; *c != '\0'; ++c) numbers += *c == '\t' ? 1 : 0;
+  }
+  std::fclose(status);
+  return numbers;
+}
+
+Result<Process> Self() {
+  Process self = {};
+  char number[32];
+  const ssize_t length = readlink("/proc/self", number, sizeof(number));
+  struct stat stat;
+  if (length < 0 || ::stat("/proc/self/ns/pid", &stat) != 0) {
+    return Status::FromErrno("share a region: look for this process in /proc");
+  }
+  std::from_chars(number, number + length, self.pid);
+  self.depth = NumbersOfSelf();
+  self.pid_namespace = stat.st_ino;
+  return self;
+}
 
 }  // namespace
 
@@ -30,15 +69,20 @@ Result<std::unique_ptr<ShmRegion>> ShmRegion::Create(size_t bytes) {
   }
   Mapping memory;
   EP_TRY(Mapping::Shared(fd.get(), bytes, "a shared region", &memory));
-  return std::unique_ptr<ShmRegion>(new ShmRegion(std::move(fd), std::move(memory)));
-}
-
-std::vector<uint8_t> ShmRegion::Blob() const {
-  const ShmBlob blob = {static_cast<uint32_t>(getpid()), static_cast<uint32_t>(fd_.get()), size(),
-                        reinterpret_cast<uintptr_t>(data())};
-  std::vector<uint8_t> bytes(sizeof(blob));
-  std::memcpy(bytes.data(), &blob, sizeof(blob));
-  return bytes;
+  struct stat stat;
+  if (fstat(fd.get(), &stat) != 0) return Status::FromErrno("examine a shared region");
+  const ShmBlob blob = {
+      .process = EP_TRY(Self()),
+      .bytes = bytes,
+      .address = reinterpret_cast<uintptr_t>(memory.data()),
+      .device = stat.st_dev,
+      .inode = stat.st_ino,
+      .fd = static_cast<uint64_t>(fd.get()),
+  };
+  std::vector<uint8_t> encoded(sizeof(blob));
+  std::memcpy(encoded.data(), &blob, sizeof(blob));
+  return std::unique_ptr<ShmRegion>(
+      new ShmRegion(std::move(fd), std::move(memory), std::move(encoded)));
 }
 
 Status ShmRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
@@ -59,23 +103,35 @@ Result<uint8_t*> ShmRegion::Map(std::span<const uint8_t> bytes, uint32_t rank) {
     return {Code::kInvalid, "map " + owner + ": its blob has " + std::to_string(bytes.size()) +
                                 " bytes, not " + std::to_string(sizeof(blob))};
   }
+  ShmBlob own;
   std::memcpy(&blob, bytes.data(), sizeof(blob));
+  std::memcpy(&own, blob_.data(), sizeof(own));
   const auto mismatch = [&](uint64_t has) -> Status {
     return {Code::kProtocol, "map " + owner + ": it has " + std::to_string(has) + " bytes, ours " +
                                  std::to_string(size()) + "; do all ranks run the same plan?"};
   };
-  if (blob.pid == static_cast<uint32_t>(getpid())) {
+  if (blob.process.pid_namespace != own.process.pid_namespace ||
+      blob.process.depth != own.process.depth) {
+    return {Code::kInvalid,
+            "map " + owner + ": it is in another PID namespace (" +
+                std::to_string(blob.process.pid_namespace) + ", here " +
+                std::to_string(own.process.pid_namespace) + "), or sees another's /proc",
+            EP_HINT_SHARE_PIDS};
+  }
+  if (blob.process == own.process) {
     if (blob.bytes != size()) return mismatch(blob.bytes);
     return reinterpret_cast<uint8_t*>(blob.address);
   }
-  const std::string path = "/proc/" + std::to_string(blob.pid) + "/fd/" + std::to_string(blob.fd);
+  const std::string pid = std::to_string(blob.process.pid);
+  const std::string path = "/proc/" + pid + "/fd/" + std::to_string(blob.fd);
+  const std::string ended = " (has process " + pid + " ended?)";
   Fd fd(open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!fd.ok()) {
-    return Status::FromErrno("open " + owner + " at " + path + " (has process " +
-                             std::to_string(blob.pid) + " ended?)");
-  }
+  if (!fd.ok()) return Status::FromErrno("open " + owner + " at " + path + ended);
   struct stat stat;
   if (fstat(fd.get(), &stat) != 0) return Status::FromErrno("examine " + owner);
+  if (stat.st_dev != blob.device || stat.st_ino != blob.inode) {
+    return {Code::kProtocol, "map " + owner + ": " + path + " is another file" + ended};
+  }
   // A shorter file would raise SIGBUS at the first access beyond its end.
   if (blob.bytes != size() || static_cast<uint64_t>(stat.st_size) != size()) {
     return mismatch(static_cast<uint64_t>(stat.st_size));

@@ -26,20 +26,22 @@ class ShmRegion final : public Region {
   uint8_t* data() const override { return memory_.data(); }
   size_t size() const override { return memory_.size(); }
 
-  // What a peer of the same user needs for Connect: another process, or a thread of this one, which
-  // uses the region where it is.
-  std::vector<uint8_t> Blob() const override;
+  // What a peer of the same user and PID namespace needs for Connect: another process, or a thread
+  // of this one, which uses the region where it is.
+  std::vector<uint8_t> Blob() const override { return blob_; }
   // Maps the peers' regions, which must have this region's size.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                  std::vector<Reach>* reached) override;
 
  private:
-  ShmRegion(Fd fd, Mapping memory) : fd_(std::move(fd)), memory_(std::move(memory)) {}
+  ShmRegion(Fd fd, Mapping memory, std::vector<uint8_t> blob)
+      : fd_(std::move(fd)), memory_(std::move(memory)), blob_(std::move(blob)) {}
 
   Result<uint8_t*> Map(std::span<const uint8_t> blob, uint32_t rank);
 
   Fd fd_;
   Mapping memory_;
+  std::vector<uint8_t> blob_;
   std::vector<Mapping> peers_;
 };
 

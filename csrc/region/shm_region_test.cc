@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +92,43 @@ TEST(ShmRegion, SaysThatTheOwnerHasEnded) {
   const Status status = RegionOf(*ours, blob, 2).status();
   EXPECT_EQ(status.code(), Code::kSystem);
   EXPECT_THAT(status.text(), HasSubstr("has process " + std::to_string(child) + " ended?"));
+}
+
+// A blob with some bytes changed, as a process of another place would have them.
+std::vector<uint8_t> Changed(std::vector<uint8_t> blob, size_t at) {
+  blob[at] ^= 1;
+  return blob;
+}
+
+// Of another PID namespace the number means another process, whatever that has open: it is not
+// looked at.
+TEST(ShmRegion, OpensNothingByANumberOfAnotherNamespace) {
+  const auto ours = MakeRegion();
+  const auto theirs = MakeRegion();
+  for (const size_t at : {4, 8}) {  // how deep it lies, and which it is
+    const Status status = RegionOf(*ours, Changed(theirs->Blob(), at)).status();
+    EXPECT_EQ(status.code(), Code::kInvalid);
+    EXPECT_EQ(status.hint(), EP_HINT_SHARE_PIDS);
+    EXPECT_THAT(status.text(), HasSubstr("region of rank 1: it is in another PID namespace"));
+  }
+}
+
+// A number that was given to another process since has another file there, of the same size too.
+TEST(ShmRegion, RefusesAnotherFile) {
+  const auto ours = MakeRegion();
+  const pid_t child = fork();
+  if (child == 0) {
+    pause();
+    _exit(0);
+  }
+  std::vector<uint8_t> blob = Changed(ours->Blob(), 40);  // its inode
+  const auto other = static_cast<uint32_t>(child);        // has the same descriptors
+  std::copy_n(reinterpret_cast<const uint8_t*>(&other), sizeof(other), blob.begin());
+  const Status status = RegionOf(*ours, blob).status();
+  kill(child, SIGKILL);
+  waitpid(child, nullptr, 0);
+  EXPECT_EQ(status.code(), Code::kProtocol);
+  EXPECT_THAT(status.text(), HasSubstr("is another file"));
 }
 
 TEST(ShmRegion, SaysHowMuchMemoryItWanted) {

@@ -70,8 +70,20 @@ func (s System) Describe() *epperfv1.Host {
 		Clocksource:    s.line("sys/devices/system/clocksource/clocksource0/current_clocksource"),
 		MemoryBytes:    s.kibibytes("MemTotal"),
 		BootId:         s.line("proc/sys/kernel/random/boot_id"),
-		UcxEnvironment: ucxEnvironment(os.Environ()),
+		UcxEnvironment: settings(os.Environ(), ucx),
+		PidNamespace:   s.namespace("pid"),
+		Environment:    settings(os.Environ(), recorded),
 	}
+}
+
+// namespace returns the number of a namespace of this process; nil where it is not told.
+func (s System) namespace(kind string) *uint64 {
+	name, _ := os.Readlink(filepath.Join(s.Root, "proc/self/ns", kind)) // as pid:[4026531836]
+	number, err := strconv.ParseUint(strings.TrimSuffix(strings.TrimPrefix(name, kind+":["), "]"), 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &number
 }
 
 // UsableCPUs returns how many CPUs this process and its children may keep busy: those of its
@@ -137,14 +149,24 @@ func (s System) kibibytes(field string) uint64 {
 	return n << 10
 }
 
-// ucxEnvironment picks the variables that decide how UCX moves bytes.
-func ucxEnvironment(environment []string) []string {
-	var ucx []string
+// ucx decides how UCX moves bytes.
+var ucx = []string{"UCX_"}
+
+// recorded are the other variables that libraries of ours read by themselves and that a user may have
+// set for good reason: a name, or the beginning of several.
+var recorded = []string{
+	"CUDA_", "NVIDIA_", "NIXL_", "MALLOC_", "GLIBC_TUNABLES=", "LD_",
+	"GODEBUG=", "GOGC=", "GOMEMLIMIT=", "GOMAXPROCS=", "GOTRACEBACK=",
+}
+
+// settings picks the variables that begin in one of some ways.
+func settings(environment, beginnings []string) []string {
+	var picked []string
 	for _, variable := range environment {
-		if strings.HasPrefix(variable, "UCX_") {
-			ucx = append(ucx, variable)
+		if slices.ContainsFunc(beginnings, func(beginning string) bool { return strings.HasPrefix(variable, beginning) }) {
+			picked = append(picked, variable)
 		}
 	}
-	slices.Sort(ucx)
-	return ucx
+	slices.Sort(picked)
+	return picked
 }

@@ -109,6 +109,8 @@ func TestAvailableMemoryIsTheNarrowestLimit(t *testing.T) {
 func TestDescribe(t *testing.T) {
 	t.Setenv("UCX_TLS", "tcp")
 	t.Setenv("UCX_NET_DEVICES", "lo")
+	t.Setenv("CUDA_LAUNCH_BLOCKING", "1")
+	t.Setenv("CUDALIKE", "1")
 	got := machine(t, map[string]string{
 		"proc/sys/kernel/hostname":       "node-a\n",
 		"proc/sys/kernel/osrelease":      "6.1.0\n",
@@ -125,6 +127,10 @@ func TestDescribe(t *testing.T) {
 	if !slices.Contains(got.GetUcxEnvironment(), "UCX_TLS=tcp") || !slices.IsSorted(got.GetUcxEnvironment()) {
 		t.Errorf("UCX environment %q", got.GetUcxEnvironment())
 	}
+	if got := got.GetEnvironment(); !slices.Contains(got, "CUDA_LAUNCH_BLOCKING=1") || slices.Contains(got, "CUDALIKE=1") ||
+		slices.Contains(got, "UCX_TLS=tcp") || !slices.IsSorted(got) {
+		t.Errorf("environment %q", got)
+	}
 }
 
 func TestThisMachine(t *testing.T) {
@@ -132,7 +138,7 @@ func TestThisMachine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := system.Describe(); got.GetName() == "" || got.GetUsableCpus() < 1 || got.GetKernel() == "" {
+	if got := system.Describe(); got.GetName() == "" || got.GetUsableCpus() < 1 || got.GetKernel() == "" || got.GetPidNamespace() == 0 {
 		t.Errorf("%v", got)
 	}
 	if memory, ok := system.AvailableMemory(); !ok || memory.Bytes == 0 {

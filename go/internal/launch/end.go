@@ -65,7 +65,7 @@ func (r *Ranks) judge(rank *rank, err error) {
 	case rank.exited:
 	case !errors.Is(err, io.EOF):
 		r.fail(r.rankError(rank, err.Error()))
-	case isEnding(rank.process.Process.Pid):
+	case isEnding(rank.inProc):
 		r.after(settle, func() { r.judge(rank, err) })
 	default:
 		r.fail(r.rankError(rank, "closed its socket"))
@@ -118,7 +118,7 @@ func (r *Ranks) anyIsEnding() bool {
 		if rank.exited {
 			return !rank.ended && !rank.process.ProcessState.Exited()
 		}
-		return isEnding(rank.process.Process.Pid)
+		return isEnding(rank.inProc)
 	})
 }
 

@@ -20,6 +20,7 @@ type rank struct {
 	local   int // among this host's
 	host    string
 	process *exec.Cmd
+	inProc  int // its number in /proc; 0 if that is not known
 	peer    *session.Peer
 	outbox  chan func(*session.Peer) error
 	errors  *prefixed
@@ -104,6 +105,7 @@ func (s *starter) start(config Config, number int, out *lines) (*rank, error) {
 		number:  number,
 		host:    config.Host,
 		process: process,
+		inProc:  numberInProc(process.Process.Pid),
 		peer:    peer,
 		outbox:  make(chan func(*session.Peer) error, 4),
 		errors:  prefixed,

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // minLook keeps the search for stopped ranks from costing CPU time that is measured.
@@ -22,7 +24,7 @@ func (r *Ranks) lookInterval() time.Duration {
 // run would last until --timeout.
 func (r *Ranks) lookForStopped() {
 	for _, rank := range r.ranks {
-		stopped := !rank.exited && isStopped(rank.process.Process.Pid)
+		stopped := !rank.exited && isStopped(rank.inProc)
 		if stopped && rank.stopped {
 			r.fail(r.rankError(rank, "stopped by a signal or a debugger"))
 			return
@@ -31,16 +33,41 @@ func (r *Ranks) lookForStopped() {
 	}
 }
 
+// numberInProc returns the number of a child as /proc has it, or 0 where it is not known. It is another one
+// than the child's own where /proc is that of a PID namespace further out; a file of the child's own number
+// would be another process's.
+func numberInProc(pid int) int {
+	if self, _ := os.Readlink("/proc/self"); self == strconv.Itoa(os.Getpid()) {
+		return pid
+	}
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return 0
+	}
+	defer unix.Close(fd)
+	info, _ := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))
+	for line := range bytes.Lines(info) {
+		if number, found := bytes.CutPrefix(line, []byte("Pid:")); found {
+			known, _ := strconv.Atoi(string(bytes.TrimSpace(number)))
+			return max(known, 0)
+		}
+	}
+	return 0
+}
+
 // isStopped reports whether a process was stopped; of one that is gone others will say so.
-func isStopped(pid int) bool {
-	state := stateOf(pid)
+func isStopped(number int) bool {
+	state := stateOf(number)
 	return state == 'T' || state == 't'
 }
 
 // isEnding reports whether a process has ended, although we may not have heard of it yet.
-func isEnding(pid int) bool {
+func isEnding(number int) bool {
 	const exiting = 4 // PF_EXITING of Linux, set before peers can see that anything is gone
-	fields := statOf(pid)
+	if number == 0 {
+		return false
+	}
+	fields := statOf(number)
 	if len(fields) < 7 {
 		return true
 	}
@@ -49,8 +76,8 @@ func isEnding(pid int) bool {
 }
 
 // stateOf reads a process's state, 0 for one that is gone.
-func stateOf(pid int) byte {
-	if fields := statOf(pid); len(fields) > 0 {
+func stateOf(number int) byte {
+	if fields := statOf(number); len(fields) > 0 {
 		return fields[0][0]
 	}
 	return 0
@@ -58,8 +85,8 @@ func stateOf(pid int) byte {
 
 // statOf reads what /proc tells of a process behind its name, the state first; nil for one that is
 // gone.
-func statOf(pid int) [][]byte {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+func statOf(number int) [][]byte {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", number))
 	if err != nil {
 		return nil
 	}

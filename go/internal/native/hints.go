@@ -23,6 +23,7 @@ var hints = [...]string{
 		"with --nixl-root or EPPERF_NIXL_ROOT",
 	C.EP_HINT_OTHER_NIXL: ": try --nixl-root with NIXL 1.5",
 	C.EP_HINT_WHOLE_NIXL: "; is --nixl-root a whole NIXL, and is the driver's libcuda.so.1 where it is looked for?",
+	C.EP_HINT_SHARE_PIDS: "; start all ranks of a host in one PID namespace (containers: --pid=host), or try --nvlink-backend=nixl",
 }
 
 // A hint without a sentence does not compile.

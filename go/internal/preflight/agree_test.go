@@ -11,7 +11,7 @@ func TestLaunchersAgreeAndReachEachOther(t *testing.T) {
 	entry := func(node uint32, change func(*epperfv1.HostEntry)) *epperfv1.HostEntry {
 		e := &epperfv1.HostEntry{
 			NodeRank: node, BuildId: "b1", PlanSha256: []byte{1},
-			Host: &epperfv1.Host{Name: "node-" + string(rune('a'+node)), BootId: "boot"},
+			Host: &epperfv1.Host{Name: "node-" + string(rune('a'+node)), BootId: "boot", PidNamespace: new(uint64(7))},
 		}
 		if change != nil {
 			change(e)
@@ -35,7 +35,12 @@ func TestLaunchersAgreeAndReachEachOther(t *testing.T) {
 		},
 		"other flags":  {func(e *epperfv1.HostEntry) { e.PlanSha256 = []byte{2} }, []string{"node 1 (node-b) was given other flags"}},
 		"another host": {func(e *epperfv1.HostEntry) { e.Host.BootId = "other" }, []string{"node 0 (node-a)", "node 1 (node-b)", "two hosts", "--nnodes=1"}},
-		"another id":   {func(e *epperfv1.HostEntry) { e.Host.HostId = "hv2" }, []string{"node 1 (node-b, host id hv2)"}},
+		"another container": {
+			func(e *epperfv1.HostEntry) { e.Host.PidNamespace = new(uint64(8)) },
+			[]string{"node 0 (node-a) and node 1 (node-b) are in two PID namespaces of one host (7 and 8)", "--pid=host", "--nvlink-backend=nixl"},
+		},
+		"a container that does not tell": {func(e *epperfv1.HostEntry) { e.Host.PidNamespace = nil }, nil},
+		"another id":                     {func(e *epperfv1.HostEntry) { e.Host.HostId = "hv2" }, []string{"node 1 (node-b, host id hv2)"}},
 	} {
 		entries := []*epperfv1.HostEntry{entry(0, nil), entry(1, test.change)}
 		if name == "other numbers of GPUs" {

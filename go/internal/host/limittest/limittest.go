@@ -131,6 +131,20 @@ func Mounting(t *testing.T, command *exec.Cmd, stage string) {
 	command.SysProcAttr = ownMounts()
 }
 
+// OwnPIDs has the command's process be the first of a PID namespace of its own, as in a container; /proc
+// stays that of the test's namespace.
+func OwnPIDs(t *testing.T, command *exec.Cmd) {
+	t.Helper()
+	own := ownMounts()
+	own.Cloneflags |= syscall.CLONE_NEWPID
+	try := exec.Command("/bin/true")
+	try.SysProcAttr = own
+	if err := try.Run(); err != nil {
+		t.Skipf("skipped: this machine lets the test make no PID namespace: %v", err)
+	}
+	command.SysProcAttr = own
+}
+
 func ownMounts() *syscall.SysProcAttr {
 	if os.Getuid() == 0 {
 		return &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}

@@ -41,4 +41,11 @@ func TestProgramsGetTheirLimits(t *testing.T) {
 			t.Errorf("%s bytes", got)
 		}
 	})
+	t.Run("processes of its own", func(t *testing.T) {
+		command := exec.Command("/bin/sh", "-c", "echo $$")
+		limittest.OwnPIDs(t, command)
+		if got := printed(t, command); got != "1" {
+			t.Errorf("process %s", got)
+		}
+	})
 }

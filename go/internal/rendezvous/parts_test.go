@@ -52,8 +52,18 @@ func TestPartsReachNodeZeroInOrder(t *testing.T) {
 func TestChunksFitIntoOneRequest(t *testing.T) {
 	endpoint := serve(t)
 	members := joinAll(t, endpoint, "r1", 2)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
+	go func() { // once it is all there
+		for range client.Watch(ctx, "/epperf/r1/announce/part/1", clientv3.WithRev(1)) {
+			cancel()
+		}
+	}()
 	entries := make([]*epperfv1.Entry, 20)
 	for i := range entries {
 		entries[i] = result(i)
@@ -61,12 +71,7 @@ func TestChunksFitIntoOneRequest(t *testing.T) {
 	if err := members[1].Give(ctx, entries); err == nil {
 		t.Error("nobody gathered, and yet the part was given")
 	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	parts, err := client.Get(within(t, time.Second), "/epperf/r1/part/1/", clientv3.WithPrefix())
+	parts, err := client.Get(within(t, 10*time.Second), "/epperf/r1/part/1/", clientv3.WithPrefix())
 	if err != nil || len(parts.Kvs) != 4 {
 		t.Fatalf("%d chunks of 5 entries each, want 4; %v", len(parts.Kvs), err)
 	}

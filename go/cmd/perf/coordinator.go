@@ -50,13 +50,10 @@ func coordinate(c *cli.Context) error {
 
 // serve lasts until ctx ends or the server does.
 func serve(ctx context.Context, c *cli.Context, config embedded.Config) (err error) {
-	workspace, err := conduct.NewWorkspace("")
-	if err != nil {
+	if config.Folder, err = conduct.ServerFolder(config, c.App.ErrWriter); err != nil {
 		return fmt.Errorf("coordinator: %w", err)
 	}
-	defer func() { err = errors.Join(err, workspace.Close()) }()
-	config.Folder = workspace.Folder
-	server, err := embedded.Start(ctx, config)
+	server, err := conduct.StartServer(ctx, conduct.ServerConfig{Config: config}, nil)
 	var signal *conduct.SignalError
 	if errors.As(err, &signal) {
 		return nil
@@ -65,11 +62,12 @@ func serve(ctx context.Context, c *cli.Context, config embedded.Config) (err err
 		return fmt.Errorf("coordinator: %w", err)
 	}
 	defer func() { err = errors.Join(err, server.Close()) }()
-	fmt.Fprintf(c.App.Writer, "etcd: --etcd-endpoints=%s\n", server.Endpoint())
-	select {
-	case <-ctx.Done():
-		return nil
-	case err := <-server.Err():
-		return fmt.Errorf("coordinator: etcd ended: %w", err)
+	ctx, stop := server.Bind(ctx)
+	defer stop()
+	fmt.Fprintf(c.App.Writer, "etcd: --etcd-endpoints=%s\n", server.Endpoint)
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.As(err, &signal) {
+		return fmt.Errorf("coordinator: %w", err)
 	}
+	return nil
 }

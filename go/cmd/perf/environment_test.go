@@ -25,7 +25,7 @@ func TestAnEtcdByNameIsReachedWithoutAProxy(t *testing.T) {
 	for _, variable := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"} {
 		p.Env = append(p.Env, variable+"=http://127.0.0.1:9")
 	}
-	p.Env = append(p.Env, "GRPC_GO_LOG_SEVERITY_LEVEL=info", "GRPC_GO_LOG_VERBOSITY_LEVEL=99", "ETCD_CLIENT_DEBUG=debug")
+	p.Env = append(p.Env, "GRPC_GO_LOG_SEVERITY_LEVEL=info", "GRPC_GO_LOG_VERBOSITY_LEVEL=99", "ETCD_CLIENT_DEBUG=debug", "GRPC_BINARY_LOG_FILTER=*")
 	if code := p.run(t); code != 0 || p.stderr.Len() > 0 || !strings.Contains(p.stdout.String(), "2/2 ranks passed") {
 		t.Errorf("exit code %d: %s", code, &p.stderr)
 	}

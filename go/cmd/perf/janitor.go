@@ -11,9 +11,9 @@ import (
 func janitorCommand() *cli.Command {
 	return &cli.Command{
 		Name:     conduct.JanitorName,
-		Usage:    "removes a launcher's temporary folder when the launcher is gone; perf starts it",
+		Usage:    "runs an etcd server for a launcher, and removes its folder; perf starts it",
 		Hidden:   true,
 		HideHelp: true,
-		Action:   func(c *cli.Context) error { return conduct.Clean(os.Stdin, os.Stdout, c.Args().First()) },
+		Action:   func(*cli.Context) error { return conduct.Serve(os.Stdin, os.Stdout, os.Stderr) },
 	}
 }

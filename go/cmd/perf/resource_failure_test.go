@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -21,9 +22,9 @@ func TestMachineRefuses(t *testing.T) {
 		partial   bool // the record stays unfinished
 	}{
 		"space on the disk": {
-			with(small, "--num-processes=4", "--iters=1000", "--output=full"),
+			with(small, "--num-processes=2", "--iters=1000", "--output=full"),
 			func(t *testing.T, p *program) {
-				limittest.Mounting(t, p.Cmd, "mkdir full && mount -t tmpfs -o size=8k tmpfs full")
+				limittest.Mounting(t, p.Cmd, "mkdir full && mount -t tmpfs -o size=4k tmpfs full")
 			},
 			3 * time.Second, 1, `write record full/.+\.epperf\.partial: .*no space left on device .*--output`, true,
 		},
@@ -51,13 +52,39 @@ func TestMachineRefuses(t *testing.T) {
 			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "nproc=40") },
 			time.Second, 2, `8 ranks need 96 processes and threads, and the user's limit \(ulimit -u\) leaves \d+; raise it`, false,
 		},
+		"room for etcd": {
+			with(small, "--num-processes=2"),
+			func(t *testing.T, p *program) {
+				limittest.Mounting(t, p.Cmd, "mount -t tmpfs -o size=4m tmpfs $TMPDIR && mount -t tmpfs -o size=1m tmpfs /dev/shm")
+			},
+			time.Second, 1, `etcd needs 8.0 MiB and 32 files for its data: TMPDIR=/.* has 4.0 MiB free; /dev/shm has 1.0 MiB free; ` +
+				`free some there, or set TMPDIR to another folder`, false,
+		},
+		"files of its own for etcd": {
+			with(small, "--num-processes=2"),
+			func(t *testing.T, p *program) {
+				limittest.Mounting(t, p.Cmd, "mount -t tmpfs -o nr_inodes=9 tmpfs $TMPDIR && mount -t tmpfs -o ro tmpfs /dev/shm")
+			},
+			time.Second, 1, `etcd needs 8.0 MiB and 32 files for its data: TMPDIR=/.* has room for 8 files; /dev/shm is not to be written to: read-only`, false,
+		},
+		"large files": {
+			with(small, "--num-processes=2"),
+			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "fsize=100000") },
+			time.Second, 2, `e2e/t16/k2 needs files of 4.0 MiB, and the limit is 0.1 MiB; try ulimit -f 4096`, false,
+		},
+		"addresses": {
+			[]string{"--num-processes=2", "--tokens=8192", "--hidden=8192", "--topk=8", "--iters=2", "--warmup=0"},
+			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "as=3072000000") },
+			time.Second, 2, `e2e/t8192/k8 needs \d.\d GiB of address space for each rank, and the limit is 2.9 GiB; try ulimit -v \d+, or fewer`, false,
+		},
+		"addresses for a process": {
+			with(small, "--num-processes=2"),
+			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "as=500000000") },
+			time.Second, 2, `the limit of address space is 488281 KiB, and a process needs 1048576; try ulimit -v 1048576`, false,
+		},
 		"memory for a rank": {
 			[]string{"--num-processes=2", "--tokens=8192", "--hidden=8192", "--topk=8", "--iters=2", "--warmup=0"},
-			func(t *testing.T, p *program) {
-				// The server of a run's own reserves more address space than this.
-				p.Args = append(p.Args, "--etcd-endpoints="+coordinator(t).endpoint)
-				limittest.Resources(t, p.Cmd, "as=3072000000")
-			},
+			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "data=1536000000") },
 			3 * time.Second, 1, `rank [01] \(pid \d+ on .+\): .*(Cannot allocate memory|out of memory)`, false,
 		},
 	} {
@@ -77,6 +104,52 @@ func TestMachineRefuses(t *testing.T) {
 				t.Logf("%d lines:\n%s", lines, &p.stderr)
 			}
 		})
+	}
+}
+
+// Where the temporary folder has no room for etcd's data, shared memory has, and where it has, there is
+// no word. A panic of etcd's would be on stderr as well.
+func TestARunTakesLittleOfItsMachine(t *testing.T) {
+	for name, test := range map[string]struct {
+		stage func(*testing.T, *program)
+		want  string // on stderr
+	}{
+		"a small temporary folder": {func(t *testing.T, p *program) {
+			limittest.Mounting(t, p.Cmd, "mount -t tmpfs -o size=8m tmpfs $TMPDIR")
+		}, `^$`},
+		"no temporary folder": {func(t *testing.T, p *program) {
+			limittest.Mounting(t, p.Cmd, "mount -t tmpfs tmpfs /dev/shm && export TMPDIR=$TMPDIR/none")
+		}, `^perf: etcd's data \(8.0 MiB, 32 files\) are in /dev/shm: TMPDIR=/.*/none is not to be used: no such file or directory\n$`},
+		"a full temporary folder": {func(t *testing.T, p *program) {
+			limittest.Mounting(t, p.Cmd, "mount -t tmpfs -o size=4m tmpfs $TMPDIR && mount -t tmpfs tmpfs /dev/shm")
+		}, `^perf: etcd's data \(8.0 MiB, 32 files\) are in /dev/shm: TMPDIR=/.* has 4.0 MiB free\n$`},
+		"6 GB of addresses": {func(t *testing.T, p *program) {
+			limittest.Resources(t, p.Cmd, "as=6000000000")
+		}, `^$`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newProgram(t, with(small, "--num-processes=2")...)
+			test.stage(t, p)
+			if code := p.run(t); code != 0 || !regexp.MustCompile(test.want).MatchString(p.stderr.String()) {
+				t.Errorf("exit code %d: %s", code, &p.stderr)
+			}
+		})
+	}
+}
+
+// A file that may grow no more ends a command with a line, not with a signal.
+func TestAFileReachesItsLimit(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2", "--explain")...)
+	out, err := os.Create(filepath.Join(p.folder, "out"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	p.Stdout = out
+	limittest.Resources(t, p.Cmd, "fsize=100")
+	if code := p.run(t); code != 1 || !regexp.MustCompile(`^perf: .*file too large\n$`).MatchString(p.stderr.String()) {
+		t.Errorf("exit code %d: %s", code, &p.stderr)
 	}
 }
 

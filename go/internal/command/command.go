@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
@@ -40,8 +42,10 @@ var ErrFailed = errors.New("failed")
 // ErrRegressed means exit code Regressed, likewise.
 var ErrRegressed = errors.New("regressed")
 
-// Main is the process around a command. A relative path means a file of the user's folder there.
+// Main is the process around a command. A relative path means a file of the user's folder there. A file
+// that reaches a limit of its size is an error of who writes it, not the end.
 func Main(name string, do func(args []string, stdout, stderr io.Writer) int) {
+	signal.Ignore(syscall.SIGXFSZ)
 	if err := workdir.Enter(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
 		os.Exit(Failed)

@@ -11,12 +11,25 @@ import (
 // launched would wait for kernels that run, and those wait for this rank.
 const eagerLoading = "CUDA_MODULE_LOADING"
 
+// traceback is how much Go's runtime prints where it cannot go on, such as without memory: the reason,
+// and unless it is told otherwise the stacks of all that runs.
+const traceback = "GOTRACEBACK"
+
 // rankEnvironment is what ranks get besides this process's environment. What the user set stays.
 func rankEnvironment(p *epperfv1.Plan) []string {
-	if _, set := os.LookupEnv(eagerLoading); set || p.GetDevice() != epperfv1.Device_DEVICE_CUDA {
+	own := quietTraceback()
+	if _, set := os.LookupEnv(eagerLoading); !set && p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
+		own = append(own, eagerLoading+"=EAGER")
+	}
+	return own
+}
+
+// quietTraceback has a process that ends so say only why. What the user set stays.
+func quietTraceback() []string {
+	if _, set := os.LookupEnv(traceback); set {
 		return nil
 	}
-	return []string{eagerLoading + "=EAGER"}
+	return []string{traceback + "=none"}
 }
 
 // netDevicesEnvironment makes it what each rank gets beside this process's environment.

@@ -11,6 +11,7 @@ import (
 
 func TestKernelsAreLoadedEagerlyUnlessTheUserSaysOtherwise(t *testing.T) {
 	onGPUs := &epperfv1.Plan{Device: epperfv1.Device_DEVICE_CUDA}
+	t.Setenv(traceback, "all")
 	t.Setenv(eagerLoading, "")
 	if got := rankEnvironment(onGPUs); got != nil {
 		t.Errorf("with one of the user's: %q", got)

@@ -9,7 +9,6 @@ import (
 	"github.com/epperf/epperf/go/internal/launch"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/rendezvous"
-	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -47,6 +46,11 @@ func (r Run) lead(ctx context.Context, config launch.Config, facts *epperfv1.Hos
 	if meetErr != nil {
 		return meetErr
 	}
+	if place.server != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = place.server.Bind(ctx)
+		defer cancel()
+	}
 	meeting := &firstMeeting{Member: place.member, plan: r.Plan, kept: kept, ready: config.Met}
 	if err := ranks.Run(ctx, meeting); err != nil {
 		return err
@@ -57,10 +61,9 @@ func (r Run) lead(ctx context.Context, config launch.Config, facts *epperfv1.Hos
 // A meetingPlace is this launcher's membership of the run, and the etcd server that it runs for
 // it where there is none to share.
 type meetingPlace struct {
-	workspace *Workspace
-	server    *embedded.Server
-	member    *rendezvous.Member
-	serves    bool // others, whom it outlives
+	server *Server
+	member *rendezvous.Member
+	serves bool // others, whom it outlives
 }
 
 // enter starts an etcd server unless there is one, and joins the run.
@@ -72,28 +75,27 @@ func (r Run) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, 
 		}
 	}()
 	endpoints, speaks := r.Party.Endpoints, r.Party.TLS
-	switch master := r.Party.Master; {
-	case master != nil:
-		endpoints = []string{master.endpoint()}
-		if place.serves = r.Party.NodeRank == 0; place.serves {
-			if place.workspace, err = NewWorkspace(master.Own); err != nil {
-				return nil, err
-			}
-			if place.server, err = master.serve(ctx, r.Plan, place.workspace.Folder); err != nil {
-				return nil, err
-			}
+	master := r.Party.Master
+	if place.serves = master != nil && r.Party.NodeRank == 0; place.serves {
+		if place.server, err = master.serve(ctx, r.Plan, r.server); err != nil {
+			return nil, err
 		}
+	} else if master == nil && len(endpoints) == 0 {
+		if place.server, err = StartServer(ctx, r.server, nil); err != nil {
+			return nil, err
+		}
+		endpoints = []string{place.server.Endpoint}
+	}
+	if place.server != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = place.server.Bind(ctx)
+		defer cancel()
+	}
+	if master != nil {
+		endpoints = []string{master.endpoint()}
 		if speaks, err = master.await(ctx, r.Stderr); err != nil {
 			return nil, err
 		}
-	case len(endpoints) == 0:
-		if place.workspace, err = NewWorkspace(""); err != nil {
-			return nil, err
-		}
-		if place.server, err = embedded.Start(ctx, embedded.Config{Folder: place.workspace.Folder}); err != nil {
-			return nil, err
-		}
-		endpoints = []string{place.server.Endpoint()}
 	}
 	place.member, err = rendezvous.Join(ctx, rendezvous.Config{
 		Endpoints:    endpoints,
@@ -129,9 +131,6 @@ func (p *meetingPlace) close(failure error) error {
 	}
 	if p.server != nil {
 		cleaned = p.server.Close()
-	}
-	if p.workspace != nil {
-		cleaned = errors.Join(cleaned, p.workspace.Close())
 	}
 	if failure != nil {
 		return errors.Join(failure, cleaned)

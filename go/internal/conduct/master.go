@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/epperf/epperf/go/internal/certs"
-	"github.com/epperf/epperf/go/internal/rendezvous/embedded"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
@@ -52,24 +51,26 @@ func (m *Master) files() certs.Files {
 }
 
 // serve starts the server, and makes certificates for it where there are none.
-func (m *Master) serve(ctx context.Context, p *epperfv1.Plan, folder string) (*embedded.Server, error) {
-	config := embedded.Config{Folder: folder, Listen: m.endpoint()}
+func (m *Master) serve(ctx context.Context, p *epperfv1.Plan, config ServerConfig) (*Server, error) {
+	config.Listen = m.endpoint()
+	var prepare func() error
 	if !m.plain() {
 		address, names, err := m.listen(ctx)
 		if err != nil {
 			return nil, err
 		}
 		if m.Certificates == nil {
-			_, err := certs.Make(m.Own, certs.Request{Hosts: names, Valid: time.Duration(p.GetTimeoutNs()) + certificateSlack})
-			if err != nil {
-				return nil, err
+			config.Also = m.Own
+			prepare = func() error {
+				_, err := certs.Make(m.Own, certs.Request{Hosts: names, Valid: time.Duration(p.GetTimeoutNs()) + certificateSlack})
+				return err
 			}
 		}
 		files := m.files()
 		config.Listen = net.JoinHostPort(address, m.Port)
 		config.CAFile, config.CertFile, config.KeyFile = files.CA, files.ServerCert, files.ServerKey
 	}
-	server, err := embedded.Start(ctx, config)
+	server, err := StartServer(ctx, config, prepare)
 	if err != nil {
 		return nil, fmt.Errorf("%w; --master-addr=HOST:PORT names another port of node 0", err)
 	}

@@ -46,6 +46,7 @@ type Run struct {
 	GatherBytes uint64
 
 	buildID string
+	server  ServerConfig // of an etcd server that this launcher runs
 }
 
 // A Party is the launchers of a run, which of them this one is, and where they meet.
@@ -73,6 +74,9 @@ func (r Run) Do(ctx context.Context) error {
 		return err
 	}
 	if r.buildID, err = buildID(); err != nil {
+		return err
+	}
+	if err := r.findServerFolder(); err != nil {
 		return err
 	}
 	if err := r.prepareDump(); err != nil {
@@ -143,6 +147,18 @@ func (r Run) firstCase() int {
 		return 0
 	}
 	return r.Unfinished.Done
+}
+
+// findServerFolder finds where the data of an etcd server that this launcher runs have room.
+func (r *Run) findServerFolder() (err error) {
+	switch master := r.Party.Master; {
+	case master != nil && r.Party.NodeRank > 0, len(r.Party.Endpoints) > 0:
+		return nil
+	case master != nil:
+		r.server.Listen = master.endpoint()
+	}
+	r.server.Folder, err = ServerFolder(r.server.Config, r.Stderr)
+	return err
 }
 
 // facts are what the record says of this host, once it is found to have what the run needs.

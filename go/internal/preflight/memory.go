@@ -17,8 +17,8 @@ import (
 // ProcessBytes is what a rank's process takes before it has an engine: code, Go's runtime, stacks.
 const ProcessBytes = 32 << 20
 
-// EnoughMemory refuses a run that this host cannot hold, before anything starts: a rank that the
-// kernel kills for memory would take others with it.
+// EnoughMemory refuses a run that this host cannot hold, or whose processes may not have what it takes,
+// before anything starts: a rank that the kernel kills for memory would take others with it.
 func EnoughMemory(p *epperfv1.Plan, node Node, system host.System) error {
 	limit, known := system.AvailableMemory()
 	for _, c := range p.GetCases() {
@@ -33,6 +33,9 @@ func EnoughMemory(p *epperfv1.Plan, node Node, system host.System) error {
 		if needed := memory.Bytes; known && needed > limit.Bytes {
 			return command.Usagef("%s needs %s for %d ranks, and %s leaves %s; try fewer --num-processes, --tokens or --experts-per-rank",
 				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Bytes))
+		}
+		if err := withinLimits(p, c, memory, system); err != nil {
+			return err
 		}
 	}
 	return nil

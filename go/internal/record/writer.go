@@ -197,8 +197,11 @@ func (w *Writer) keep(err error) error {
 		return w.err
 	}
 	advice := ""
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		advice = "; free some space there or choose another folder with --output"
+	case errors.Is(err, syscall.EFBIG):
+		advice = "; raise the limit of a file's size, ulimit -f"
 	}
 	w.err = fmt.Errorf("write record %s: %w (what was written before is kept there%s)", w.path+partial, err, advice)
 	return w.err

@@ -124,6 +124,7 @@ func TestALongBlockIsSplitAndPutTogetherAgain(t *testing.T) {
 type fullDisk struct {
 	bytes.Buffer
 	free int
+	full error
 }
 
 func (d *fullDisk) Write(p []byte) (int, error) {
@@ -131,7 +132,7 @@ func (d *fullDisk) Write(p []byte) (int, error) {
 	d.free -= n
 	d.Buffer.Write(p[:n])
 	if n < len(p) {
-		return n, syscall.ENOSPC
+		return n, d.full
 	}
 	return n, nil
 }
@@ -143,8 +144,19 @@ func (d *fullDisk) Seek(int64, int) (int64, error) { return 0, nil }
 func (d *fullDisk) Truncate(int64) error           { return nil }
 
 func TestAFullDiskKeepsWhatWasMeasured(t *testing.T) {
+	for full, want := range map[error]string{
+		syscall.ENOSPC: "write record results/x.epperf.partial: no space left on device (what was written before is kept there; " +
+			"free some space there or choose another folder with --output)",
+		syscall.EFBIG: "write record results/x.epperf.partial: file too large (what was written before is kept there; " +
+			"raise the limit of a file's size, ulimit -f)",
+	} {
+		t.Run(full.Error(), func(t *testing.T) { keepsWhatWasMeasured(t, full, want) })
+	}
+}
+
+func keepsWhatWasMeasured(t *testing.T, full error, want string) {
 	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
-	disk := &fullDisk{free: 800} // room for the header and two of the blocks
+	disk := &fullDisk{free: 800, full: full} // room for the header and two of the blocks
 	w, err := record.NewWriterTo(disk, "results/x.epperf", run.Header)
 	if err != nil {
 		t.Fatal(err)
@@ -152,12 +164,10 @@ func TestAFullDiskKeepsWhatWasMeasured(t *testing.T) {
 	for _, samples := range run.Samples {
 		err = w.WriteSamples(samples)
 	}
-	if !errors.Is(err, syscall.ENOSPC) {
-		t.Fatalf("WriteSamples: %v; want %v", err, syscall.ENOSPC)
+	if !errors.Is(err, full) {
+		t.Fatalf("WriteSamples: %v; want %v", err, full)
 	}
 	path, err := w.Close(epperfv1.Trailer_STATUS_PASSED, "")
-	const want = "write record results/x.epperf.partial: no space left on device (what was written before is kept there; " +
-		"free some space there or choose another folder with --output)"
 	if err == nil || err.Error() != want || path != "results/x.epperf.partial" {
 		t.Errorf("Close = %s, %v; want the partial path and\n%s", path, err, want)
 	}

@@ -4,6 +4,9 @@
 // It keeps its data in a temporary folder for as long as it runs, and never syncs it to disk:
 // nothing in it outlives its process. Beyond loopback it listens only to clients that show a
 // certificate: whoever reaches an etcd server may read and delete all that is in it.
+//
+// What etcd cannot go on without, it ends its process for, from any goroutine: who runs a server gives
+// it a process of its own (conduct.StartServer), and takes the reason from Config.Died.
 package embedded
 
 import (
@@ -18,6 +21,7 @@ import (
 
 	"go.etcd.io/etcd/client/pkg/v3/transport"
 	"go.etcd.io/etcd/server/v3/embed"
+	"go.etcd.io/etcd/server/v3/storage/wal"
 	"google.golang.org/grpc"
 )
 
@@ -32,6 +36,13 @@ const (
 // windowBytes is how much may be on its way in a connection: some chunks of a part.
 const windowBytes = 2 << 20
 
+// segmentBytes is how much of its log a server lays out ahead, twice: a file is what several runs of one
+// host write, and a part's chunk still fits. etcd's default is 64 MB.
+const segmentBytes = 1 << 20
+
+// It is a variable of the library's, for all servers of a process.
+func init() { wal.SegmentSizeBytes = segmentBytes }
+
 // A Config says where a server listens and keeps its data. The zero Config is a server for this
 // host's processes.
 type Config struct {
@@ -42,6 +53,30 @@ type Config struct {
 	// CAFile, CertFile and KeyFile are the server's TLS files; with them it wants client
 	// certificates of the same authority. Without them it listens on loopback alone.
 	CAFile, CertFile, KeyFile string
+	// Died takes the reason for which etcd would end this process, and ends it: it must not return.
+	Died func(reason error) `json:"-"`
+}
+
+// A Need is what a server's folder has to have free.
+type Need struct{ Bytes, Files uint64 }
+
+// Need returns what a server of a config needs, which Start does not look at.
+func (c Config) Need() Need {
+	if c.shared() {
+		return Need{Bytes: 256 << 20, Files: 64} // some runs' parts, of 64 MiB each, in the log and in the tree
+	}
+	return Need{Bytes: 8 << 20, Files: 32}
+}
+
+// shared reports whether runs of others come: it has an address that they can know.
+func (c Config) shared() bool { return c.Listen != "" }
+
+// quotaBytes is how large the tree may grow. As much address space is taken, and a tenth more.
+func (c Config) quotaBytes() int64 {
+	if c.shared() {
+		return 2<<30 - 1 // at etcd's own default it takes 10 GiB of address space
+	}
+	return 256 << 20
 }
 
 // anyPort is of loopback; the kernel picks it, so that any number of servers fit on one host.
@@ -136,9 +171,11 @@ func (c Config) etcd(folder string) *embed.Config {
 	}
 	// A shared server lives long; of what its runs wrote nobody reads old revisions.
 	e.AutoCompactionMode, e.AutoCompactionRetention = embed.CompactorModePeriodic, "10m"
+	e.QuotaBackendBytes = c.quotaBytes()
 	// What goes wrong comes back as an error; the server's own log is not for our users.
 	e.LogOutputs = []string{os.DevNull}
 	e.LogLevel = "fatal"
+	e.ZapLoggerBuilder = embed.NewZapLoggerBuilder(c.logger())
 	return e
 }
 

@@ -2,8 +2,14 @@ package embedded_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -60,4 +66,29 @@ func TestStartEndsWithItsContext(t *testing.T) {
 	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
+}
+
+// What etcd would end its process for, in silence or with a panic, comes as a reason. A test of what it
+// takes from its folder is //go/cmd/perf:perf_test.
+func TestWhatEndsAServerIsTold(t *testing.T) {
+	if os.Getenv("EPPERF_TEST_SERVER") == "" {
+		server := exec.Command("/proc/self/exe", "-test.run=^TestWhatEndsAServerIsTold$")
+		server.Env = append(os.Environ(), "EPPERF_TEST_SERVER=1", "TMPDIR="+t.TempDir())
+		text, err := server.CombinedOutput()
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != 7 || !strings.HasPrefix(string(text), "told: etcd: ") || strings.Count(string(text), "\n") != 1 {
+			t.Errorf("%v: %s", err, text)
+		}
+		return
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	limit := syscall.Rlimit{Cur: 1 << 14, Max: 1 << 14}
+	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		t.Fatal(err)
+	}
+	_, err := embedded.Start(t.Context(), embedded.Config{Died: func(reason error) {
+		fmt.Println("told:", reason)
+		os.Exit(7)
+	}})
+	t.Errorf("it has started: %v", err)
 }

@@ -39,6 +39,7 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
                   .tokens_of_rank = {from.tokens_of_rank, from.tokens_of_rank + shape.ranks},
                   .topk_idx = {from.topk_idx, from.topk_idx + ids}},
       .weights = from.topk_weights,
+      .choices = from.choices,
       .host_threads = std::max(from.cpus / from.ranks_on_host, 1u),
   };
   if (from.all_weights != nullptr) {
@@ -50,9 +51,8 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
 // Makes the region of a rank whose shape is cut into chunks.
 Result<std::unique_ptr<Region>> RegionOf(const ep_config& from, const RankConfig& rank) {
   const auto text = [](const char* given) { return given == nullptr ? "" : given; };
-  Transport transport = {.backend = static_cast<Backend>(from.backend),
-                         .nixl_root = text(from.nixl_root),
-                         .run_name = text(from.run_id)};
+  Transport transport = {
+      .backend = from.backend, .nixl_root = text(from.nixl_root), .run_name = text(from.run_id)};
   if (from.device == EP_DEVICE_CUDA) transport.gpu = static_cast<int>(from.gpu);
   if (from.nixl_candidate != nullptr) transport.nixl_candidates.emplace_back(from.nixl_candidate);
   return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns,
@@ -77,7 +77,11 @@ Status CreateWithCalibration(const ep_config& from, RankConfig rank, const Engin
 
 Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.threads < 1) return {Code::kInvalid, "create a rank: it needs a thread"};
-  if (from.sms > 0) return {Code::kInvalid, "create a rank: only GPUs have multiprocessors"};
+  if (from.choices.sms > 0)
+    return {Code::kInvalid, "create a rank: only GPUs have multiprocessors"};
+  if (from.choices.kernel != ep_kernel{}) {
+    return {Code::kInvalid, "create a rank: only GPUs have kernels to choose from"};
+  }
   const uint64_t workers = uint64_t{from.shape.ranks} * from.threads;
   const CpuConfig cpu = {.threads = from.threads,
                          .oversubscribed = from.cpus < workers,
@@ -104,8 +108,7 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
   return CreateWithCalibration<CudaEngine, CudaCalibration>(
       from, std::move(rank),
-      CudaConfig{
-          .gpu = static_cast<int>(from.gpu), .ranks_on_gpu = from.ranks_on_gpu, .sms = from.sms},
+      CudaConfig{.gpu = static_cast<int>(from.gpu), .ranks_on_gpu = from.ranks_on_gpu},
       CudaCalibrationConfig{.rows = from.landing_rows, .seed = from.seed}, std::move(region), made);
 }
 

@@ -182,7 +182,7 @@ ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
     list.Add("the plan", EP_PLACE_GPU,
              ep::TilePlanBytes(shape, shape.tokens, ep::kernels::kLong.tile_tokens).Sum());
     list.Add("rows to copy", EP_PLACE_GPU, ep::CudaCalibration::PrivateBytes(landing));
-  } else if (ep::ProxiesHosts(static_cast<ep::Backend>(config->backend))) {
+  } else if (ep::ProxiesHosts(config->backend)) {
     list.Add("images of peers' regions", EP_PLACE_IMAGES, ep::ImageBytes(shape));
   }
   // A calibration does not flush.
@@ -324,6 +324,6 @@ ep_status ep_flush_caches(ep_engine* engine) {
 
 void ep_abort(ep_engine* engine) { engine->impl->Abort(); }
 
-const char* ep_last_error(const ep_engine* engine) { return engine->last_failure.text().c_str(); }
-
-ep_hint ep_last_hint(const ep_engine* engine) { return engine->last_failure.hint(); }
+void ep_last_failure(const ep_engine* engine, ep_failure* failure) {
+  Store(engine->last_failure, failure);
+}

@@ -12,6 +12,7 @@
 
 #include "csrc/base/hints.h"
 #include "csrc/protocol/words.h"
+#include "csrc/rank/choices.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,7 +28,7 @@ typedef enum ep_status {
   EP_STATE = 6,     // called in the wrong order, or after a failed operation
 } ep_status;
 
-// What a call without an engine says when it fails.
+// What a call that failed says, and what to try.
 typedef struct ep_failure {
   char text[512];  // always terminated
   ep_hint hint;
@@ -52,6 +53,7 @@ enum { EP_SETS = 3 };
 
 typedef struct ep_config {
   ep_shape shape;
+  ep_choices choices;
   ep_device device;
   ep_nvlink_backend backend;
   // Not of backend ipc. A folder with the layout of NIXL's wheel: one that the user named, else
@@ -66,7 +68,6 @@ typedef struct ep_config {
   uint32_t threads;        // CPU: workers of this rank, 1 or more
   uint32_t gpu;            // CUDA: this rank's, as ep_describe_gpu counts
   uint32_t ranks_on_gpu;   // CUDA: that share it, 1 or more
-  uint32_t sms;            // CUDA: multiprocessors that operations may use; 0: all
   uint64_t seed;           // of rows and expert outputs
   uint64_t wait_timeout_ns;
   const uint32_t* tokens_of_rank;  // [ranks]
@@ -273,10 +274,8 @@ ep_status ep_flush_caches(ep_engine* engine);
 // while another call runs.
 void ep_abort(ep_engine* engine);
 
-// What the last failed call of this engine says, "" if none failed, and what to try. Valid until
-// the next call.
-const char* ep_last_error(const ep_engine* engine);
-ep_hint ep_last_hint(const ep_engine* engine);
+// What the last failed call of this engine says, "" if none failed.
+void ep_last_failure(const ep_engine* engine, ep_failure* failure);
 
 #ifdef __cplusplus
 }  // extern "C"

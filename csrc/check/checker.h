@@ -76,8 +76,6 @@ class Checker {
 
   // Rows that this rank must receive.
   uint64_t ReceivedRows() const { return oracle_.ReceivedRows(); }
-  // Rows of zeros that a dispatch must write besides.
-  uint64_t PaddingRows() const { return padding_.size(); }
 
   // Rows [first, first + rows.size()) are those of an expert or a source; then come rows of zeros.
   struct Block {

@@ -48,13 +48,32 @@ inline constexpr BlockShape kShort = {.crews = 15,
                                       .piece_channels = 8192,
                                       .sum_channels = 3584,
                                       .tile_tokens = 512};
-// What the blocks of an operation are like, of which there are so many.
-constexpr const BlockShape& DispatchBlock(const Shape& shape, uint32_t blocks) {
-  return shape.Chunks() <= blocks ? kShort : kLong;
+
+// Kernels to choose from: what the blocks of their dispatch and combine are like, and how their
+// names end. csrc/kernels/kernels.cu has an entry point for each.
+struct Variant {
+  ep_kernel kernel;
+  const BlockShape& dispatch;
+  const BlockShape& combine;
+  const char* suffix;
+};
+inline constexpr Variant kVariants[] = {
+    {EP_KERNEL_LONG, kLong, kLongSums, ""},
+    {EP_KERNEL_SHORT, kShort, kShort, "_short"},
+};
+inline constexpr uint32_t kVariantCount = sizeof(kVariants) / sizeof(kVariants[0]);
+
+// Which of them an operation of so many blocks is, if it is to be `kernel`; kVariantCount if there
+// is no such one.
+constexpr uint32_t VariantOf(const Shape& shape, uint32_t blocks, ep_kernel kernel) {
+  if (kernel == EP_KERNEL_AUTO || kernel == ep_kernel{}) {
+    kernel = shape.Chunks() <= blocks ? EP_KERNEL_SHORT : EP_KERNEL_LONG;
+  }
+  uint32_t variant = 0;
+  while (variant < kVariantCount && kVariants[variant].kernel != kernel) ++variant;
+  return variant;
 }
-constexpr const BlockShape& CombineBlock(const Shape& shape, uint32_t blocks) {
-  return shape.Chunks() <= blocks ? kShort : kLongSums;
-}
+
 // Parts of a block's fast memory, one behind the other.
 class FastMemory {
  public:

@@ -72,6 +72,13 @@ typedef enum ep_quantize {
   EP_QUANTIZE_OUTSIDE = 2, /* before it: the dispatch reads codes and scales; of FP8 only */
 } ep_quantize;
 
+/* Which kernels operations are, of those that csrc/device/gpu_memory.h lists. */
+typedef enum ep_kernel {
+  EP_KERNEL_AUTO = 1,  /* short up to as many chunks as blocks, else long */
+  EP_KERNEL_LONG = 2,  /* few crews that hold much, where rows outnumber crews */
+  EP_KERNEL_SHORT = 3, /* many crews that hold a unit, and short code */
+} ep_kernel;
+
 /* What one iteration is. */
 typedef enum ep_mode {
   EP_MODE_DISPATCH = 1,

@@ -20,7 +20,7 @@ constexpr uint32_t kSms = 24;
 class EveryMeter : public OneGpu, public ::testing::WithParamInterface<ep_pass_meter> {};
 
 TEST_P(EveryMeter, RunsAloneAndBesideOperationsThatStayRight) {
-  GpuWorld world({.shape = {1, 1024, 2048, 8, 4, Dtype::kFp8}}, kSms);
+  GpuWorld world({.shape = {1, 1024, 2048, 8, 4, Dtype::kFp8}}, OnSms(kSms));
   world.Begin();
   CudaEngine& engine = world.engine(0);
   uint64_t alone_ns[2] = {};

@@ -21,7 +21,8 @@ Status CudaEngine::Create(RankConfig rank, const CudaConfig& config, std::unique
   rank.routing.shape = ChunkedForGpu(rank.routing.shape);
   std::unique_ptr<CudaEngine> made(new CudaEngine(rank, config, std::move(region)));
   EP_TRY(CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu)));
-  EP_TRY(CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, config.sms, &made->kernels_));
+  EP_TRY(
+      CudaKernels::Load(made->context_.shape, config.ranks_on_gpu, rank.choices, &made->kernels_));
   EP_TRY(made->Prepare(std::move(rank), 1));
   EP_TRY(made->Allocate());
   *engine = std::move(made);

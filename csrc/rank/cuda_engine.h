@@ -30,8 +30,6 @@ struct CudaConfig {
   int gpu;
   // That share it, 1 or more.
   uint32_t ranks_on_gpu;
-  // Multiprocessors for the operations; 0: all.
-  uint32_t sms = 0;
 };
 
 class CudaEngine : public Engine {

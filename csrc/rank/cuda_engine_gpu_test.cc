@@ -35,6 +35,14 @@ TEST_P(EveryGpuShape, DispatchesAndCombinesRightRows) {
   }
 }
 
+// Whichever kernels run, whatever the shape is.
+TEST_P(EveryGpuShape, IsRightWithEachKernel) {
+  for (const kernels::Variant& variant : kernels::kVariants) {
+    ExpectRightRows(GetParam().config, std::string("kernel") + variant.suffix,
+                    WithKernel(variant.kernel));
+  }
+}
+
 // Dtypes take turns; tools/gpu/verify crosses them all.
 TEST_P(EveryGpuShape, IsRightInEveryLayout) {
   for (size_t i = 1; i < std::size(kWays); ++i) {
@@ -83,12 +91,12 @@ TEST_F(OneGpu, ABlockLooksAtItsTokensInSeveralWindows) {
   constexpr uint32_t kRanks = 2;
   for (const Way& way : kWays) {
     const Shape shape = With(way, {kRanks, 1200, 128, 2, 2, Dtype::kFp8});
-    ExpectRightRows({.shape = shape}, way.name, /*sms=*/kRanks);
+    ExpectRightRows({.shape = shape}, way.name, OnSms(kRanks));
   }
 }
 
 TEST_F(OneGpu, EachBlockSaysItsMultiprocessor) {
-  GpuWorld world({.shape = {1, 512, 1024, 8, 4, Dtype::kFp8}}, /*sms=*/24);
+  GpuWorld world({.shape = {1, 512, 1024, 8, 4, Dtype::kFp8}}, OnSms(24));
   std::vector<uint32_t> sms = {1};
   ExpectOk(world.engine(0).SmsOfBlocks(kDispatch, &sms));
   EXPECT_TRUE(sms.empty()) << "before any dispatch";

@@ -2,21 +2,22 @@
 
 #include <algorithm>
 #include <string>
+#include <vector>
 
 #include "csrc/kernels/image_image.h"
 #include "csrc/region/cuda_status.h"
 
 namespace ep {
-Status CudaKernels::Find(const char* name, cudaKernel_t* kernel) {
-  return CudaStatus(cudaLibraryGetKernel(kernel, library_.get(), name),
-                    std::string("find kernel ") + name);
+Status CudaKernels::Find(const std::string& name, cudaKernel_t* kernel) {
+  return CudaStatus(cudaLibraryGetKernel(kernel, library_.get(), name.c_str()),
+                    "find kernel " + name);
 }
 
-Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint32_t bytes,
+Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const std::string& name, uint32_t bytes,
                                     uint32_t available) {
   if (bytes > available) {
     return {Code::kInvalid,
-            std::string(name) + ": the plan of so many experts takes " + std::to_string(bytes) +
+            name + ": the plan of so many experts takes " + std::to_string(bytes) +
                 " bytes of a block's fast memory, the GPU has " + std::to_string(available),
             EP_HINT_FEWER_EXPERTS};
   }
@@ -26,8 +27,9 @@ Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const char* name, uint3
       std::string("allow ") + std::to_string(bytes) + " bytes of fast memory to " + name);
 }
 
-Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
+Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, const ep_choices& choices,
                          std::unique_ptr<CudaKernels>* kernels) {
+  const uint32_t sms = choices.sms;
   if (shape.ranks > kMaxGpuRanks) {
     return {Code::kInvalid,
             "plan for " + std::to_string(shape.ranks) + " ranks on a GPU: it can for " +
@@ -40,8 +42,13 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
                 std::to_string(kMaxGpuExperts),
             EP_HINT_FEWER_EXPERTS};
   }
+  if (kernels::VariantOf(shape, 1, choices.kernel) == kernels::kVariantCount) {
+    return {Code::kInvalid, "choose kernels: there are none of number " +
+                                std::to_string(static_cast<int>(choices.kernel))};
+  }
   auto made = std::make_unique<CudaKernels>();
   made->shape_ = shape;
+  made->kernel_ = choices.kernel;
   int device = 0;
   cudaDeviceProp properties;
   EP_TRY(CudaStatus(cudaGetDevice(&device), "ask for the current GPU"));
@@ -78,22 +85,25 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms
   // With one worker it has the most chunks.
   const uint32_t plan_bytes = kernels::DispatchMemory(shape, 1, kernels::kShort).SizeBytes();
   const uint32_t sum_bytes = kernels::CombineMemory(shape, 1, kernels::kShort).SizeBytes();
-  const struct {
-    const char* name;
+  struct Wanted {
+    std::string name;
     cudaKernel_t* kernel;
     uint32_t fast_bytes;
-  } found[] = {
-      {fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16", &made->dispatch_, plan_bytes},
-      {by_rank ? "ep_combine" : "ep_combine_by_expert", &made->combine_, sum_bytes},
-      {fp8 ? "ep_dispatch_fp8_short" : "ep_dispatch_bf16_short", &made->dispatch_short_,
-       plan_bytes},
-      {by_rank ? "ep_combine_short" : "ep_combine_by_expert", &made->combine_short_, sum_bytes},
+  };
+  std::vector<Wanted> found = {
       {"ep_count_tiles", &made->count_tiles_, plan_bytes},
       {"ep_copy", &made->copy_, 0},
       {"ep_round_trips", &made->round_trips_, 0},
       {"ep_meter_gemm", &made->meter_gemm_, available},
       {"ep_meter_stream", &made->meter_stream_, available},
   };
+  for (uint32_t variant = 0; variant < kernels::kVariantCount; ++variant) {
+    const std::string suffix = kernels::kVariants[variant].suffix;
+    found.push_back({(fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16") + suffix,
+                     &made->dispatch_[variant], plan_bytes});
+    found.push_back({by_rank ? "ep_combine" + suffix : "ep_combine_by_expert",
+                     &made->combine_[variant], sum_bytes});
+  }
   for (const auto& of : found) {
     EP_TRY(made->Find(of.name, of.kernel));
     if (of.fast_bytes > 0) {
@@ -109,6 +119,14 @@ uint32_t CudaKernels::DispatchBlocks() const { return std::min(most_blocks_, sha
 uint32_t CudaKernels::CombineBlocks() const {
   const uint32_t sent = (shape_.ranks - 1) * shape_.Chunks();
   return std::min(most_blocks_, std::max(sent, shape_.tokens));
+}
+
+const kernels::BlockShape& CudaKernels::DispatchBlock(uint32_t blocks) const {
+  return kernels::kVariants[kernels::VariantOf(shape_, blocks, kernel_)].dispatch;
+}
+
+const kernels::BlockShape& CudaKernels::CombineBlock(uint32_t blocks) const {
+  return kernels::kVariants[kernels::VariantOf(shape_, blocks, kernel_)].combine;
 }
 
 Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
@@ -133,17 +151,17 @@ Status CudaKernels::LaunchAs(cudaKernel_t kernel, const Geometry& geometry, cons
 Status CudaKernels::Launch(const kernels::DispatchArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  const kernels::BlockShape& block = kernels::DispatchBlock(shape_, blocks);
-  cudaKernel_t kernel = &block == &kernels::kShort ? dispatch_short_ : dispatch_;
-  return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
+  cudaKernel_t kernel = dispatch_[kernels::VariantOf(shape_, blocks, kernel_)];
+  return LaunchAs(kernel, {blocks, DispatchBlock(blocks).Threads(), bytes, true}, &arguments,
+                  stream);
 }
 
 Status CudaKernels::Launch(const kernels::CombineArguments& arguments, uint32_t blocks,
                            cudaStream_t stream) {
   const uint32_t bytes = arguments.memory.SizeBytes();
-  const kernels::BlockShape& block = kernels::CombineBlock(shape_, blocks);
-  cudaKernel_t kernel = &block == &kernels::kShort ? combine_short_ : combine_;
-  return LaunchAs(kernel, {blocks, block.Threads(), bytes, true}, &arguments, stream);
+  cudaKernel_t kernel = combine_[kernels::VariantOf(shape_, blocks, kernel_)];
+  return LaunchAs(kernel, {blocks, CombineBlock(blocks).Threads(), bytes, true}, &arguments,
+                  stream);
 }
 
 Status CudaKernels::Launch(const kernels::CountArguments& arguments, cudaStream_t stream) {

@@ -6,11 +6,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "csrc/base/status.h"
 #include "csrc/kernels/arguments.h"
 #include "csrc/kernels/meter.h"
 #include "csrc/protocol/shape.h"
+#include "csrc/rank/choices.h"
 #include "csrc/rank/cuda_memory.h"
 
 namespace ep {
@@ -18,13 +20,15 @@ namespace ep {
 class CudaKernels {
  public:
   // Loads them on the current GPU, of which `ranks_on_gpu` ranks have an equal part each.
-  // Operations get at most `sms` multiprocessors, or as many as there are if that is 0.
-  static Status Load(const Shape& shape, uint32_t ranks_on_gpu, uint32_t sms,
+  static Status Load(const Shape& shape, uint32_t ranks_on_gpu, const ep_choices& choices,
                      std::unique_ptr<CudaKernels>* kernels);
 
   // Blocks of an operation, a multiprocessor each: as many as have work.
   uint32_t DispatchBlocks() const;
   uint32_t CombineBlocks() const;
+  // What so many of them are like.
+  const kernels::BlockShape& DispatchBlock(uint32_t blocks) const;
+  const kernels::BlockShape& CombineBlock(uint32_t blocks) const;
   // Leaves operations so many multiprocessors, no more than before.
   void Limit(uint32_t sms) { most_blocks_ = sms; }
   // Blocks of a meter: a multiprocessor each that operations leave.
@@ -52,21 +56,21 @@ class CudaKernels {
   };
   Status LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
                   cudaStream_t stream);
-  Status Find(const char* name, cudaKernel_t* kernel);
+  Status Find(const std::string& name, cudaKernel_t* kernel);
   // Lets a kernel have `bytes` of a block's fast memory.
-  Status AllowFastMemory(cudaKernel_t kernel, const char* name, uint32_t bytes, uint32_t available);
+  Status AllowFastMemory(cudaKernel_t kernel, const std::string& name, uint32_t bytes,
+                         uint32_t available);
 
   CudaLibrary library_;
-  cudaKernel_t dispatch_ = nullptr;
-  cudaKernel_t combine_ = nullptr;
-  cudaKernel_t dispatch_short_ = nullptr;
-  cudaKernel_t combine_short_ = nullptr;
+  cudaKernel_t dispatch_[kernels::kVariantCount] = {};
+  cudaKernel_t combine_[kernels::kVariantCount] = {};
   cudaKernel_t count_tiles_ = nullptr;
   cudaKernel_t copy_ = nullptr;
   cudaKernel_t round_trips_ = nullptr;
   cudaKernel_t meter_gemm_ = nullptr;
   cudaKernel_t meter_stream_ = nullptr;
   Shape shape_ = {};
+  ep_kernel kernel_ = EP_KERNEL_AUTO;
   uint32_t multiprocessors_ = 0;
   uint32_t fast_bytes_ = 0;  // all that a block can have
   uint32_t most_blocks_ = 0;

@@ -52,7 +52,7 @@ Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
   return kernels_->Launch(
       kernels::DispatchArguments{
           .context = context_,
-          .memory = {context_.shape, blocks, kernels::DispatchBlock(context_.shape, blocks)},
+          .memory = {context_.shape, blocks, kernels_->DispatchBlock(blocks)},
           .input = input,
           .output = output,
           .handle = gpu_handle_,
@@ -67,15 +67,14 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
   const uint32_t blocks = kernels_->CombineBlocks();
   combine_sms_.blocks = blocks;
   return kernels_->Launch(
-      kernels::CombineArguments{
-          .context = context_,
-          .memory = {context_.shape, blocks, kernels::CombineBlock(context_.shape, blocks)},
-          .handle = gpu_handle_,
-          .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
-          .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
-          .aborted = &shared_->aborted,
-          .sms = combine_sms_.sms.As<uint32_t>(),
-          .stamps = stamps},
+      kernels::CombineArguments{.context = context_,
+                                .memory = {context_.shape, blocks, kernels_->CombineBlock(blocks)},
+                                .handle = gpu_handle_,
+                                .expert_rows = OnGpuAs(tensors_.expert_rows[set].As<const Bf16>()),
+                                .combined = OnGpuAs(tensors_.combined.As<Bf16>()),
+                                .aborted = &shared_->aborted,
+                                .sms = combine_sms_.sms.As<uint32_t>(),
+                                .stamps = stamps},
       blocks, stream_.get());
 }
 

@@ -36,10 +36,22 @@ inline std::unique_ptr<Region> MakeGpuRegion(const Shape& shape, uint32_t rank,
   return *std::move(region);
 }
 
+inline ep_choices OnSms(uint32_t sms) {
+  ep_choices choices = {};
+  choices.sms = sms;
+  return choices;
+}
+
+inline ep_choices WithKernel(ep_kernel kernel) {
+  ep_choices choices = {};
+  choices.kernel = kernel;
+  return choices;
+}
+
 class GpuWorld {
  public:
-  // On `sms` multiprocessors, which all ranks share; 0: on all.
-  explicit GpuWorld(const WorldConfig& config, uint32_t sms = 0) {
+  // Ranks share the multiprocessors that are chosen.
+  explicit GpuWorld(const WorldConfig& config, ep_choices choices = {}) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     reference::Routing routing = RandomRouting(config);
@@ -50,8 +62,9 @@ class GpuWorld {
       ExpectOk(CudaEngine::Create({.rank = rank,
                                    .wait_timeout_ns = config.wait_timeout_ns,
                                    .routing = routing,
-                                   .weights = routing.Weights(rank, 0, 0)},
-                                  {.gpu = 0, .ranks_on_gpu = shape.ranks, .sms = sms},
+                                   .weights = routing.Weights(rank, 0, 0),
+                                   .choices = choices},
+                                  {.gpu = 0, .ranks_on_gpu = shape.ranks},
                                   MakeGpuRegion(shape, rank), &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
@@ -113,8 +126,9 @@ class OneGpu : public ::testing::Test {
 };
 
 // All kinds of operations leave what they must, on `sms` multiprocessors; 0: on all.
-inline void ExpectRightRows(const WorldConfig& config, const std::string& name, uint32_t sms = 0) {
-  GpuWorld world(config, sms);
+inline void ExpectRightRows(const WorldConfig& config, const std::string& name,
+                            ep_choices choices = {}) {
+  GpuWorld world(config, choices);
   world.Begin();
   for (const Operations operations : {kDispatch, kCombine, kBoth}) {
     world.Run(operations, 3);  // unchecked: ranks run ahead of each other

@@ -20,6 +20,7 @@
 #include "csrc/protocol/layout.h"
 #include "csrc/protocol/rank.h"
 #include "csrc/protocol/words.h"
+#include "csrc/rank/choices.h"
 #include "csrc/rank/tensors.h"
 #include "csrc/region/region.h"
 
@@ -41,6 +42,7 @@ struct RankConfig {
   reference::Routing routing;
   // [kSets, shape.tokens, topk], this rank's.
   const float* weights;
+  ep_choices choices = {};
   // That make, poison and check rows on the host while nothing is timed; 1 or more.
   uint32_t host_threads = 1;
 };

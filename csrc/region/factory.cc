@@ -17,7 +17,8 @@ constexpr char kNoMappedGpus[] = "^cuda_ipc";
 
 NixlLinkConfig ToNixl(const Transport& transport, const RegionConfig& config) {
   std::string transports;
-  if (transport.backend == Backend::kNone) transports = transport.gpu ? kNoMappedGpus : kTcp;
+  if (transport.backend == EP_NVLINK_BACKEND_NONE)
+    transports = transport.gpu ? kNoMappedGpus : kTcp;
   return {.region = config,
           .root = transport.nixl_root,
           .candidates = transport.nixl_candidates,
@@ -27,21 +28,21 @@ NixlLinkConfig ToNixl(const Transport& transport, const RegionConfig& config) {
 
 }  // namespace
 
-bool ProxiesHosts(Backend backend) { return backend != Backend::kIpc; }
+bool ProxiesHosts(ep_nvlink_backend backend) { return backend != EP_NVLINK_BACKEND_IPC; }
 
 Result<std::unique_ptr<Region>> MakeRegion(const Transport& transport, const RegionConfig& config) {
   switch (transport.backend) {
-    case Backend::kIpc:
+    case EP_NVLINK_BACKEND_IPC:
       if (!transport.gpu) return EP_TRY(ShmRegion::Create(config.bytes));
       EP_TRY(
           CudaStatus(cudaSetDevice(*transport.gpu), "use GPU " + std::to_string(*transport.gpu)));
       return EP_TRY(CudaRegion::Create(config.bytes));
-    case Backend::kNixl:
-    case Backend::kNone:
+    case EP_NVLINK_BACKEND_NIXL:
+    case EP_NVLINK_BACKEND_NONE:
       if (!transport.gpu) return EP_TRY(NixlLink::Create(ToNixl(transport, config)));
       return EP_TRY(NixlRegion::Create(
           {.nixl = ToNixl(transport, config),
-           .use = transport.backend == Backend::kNone ? NixlUse::kNever : NixlUse::kMapped,
+           .use = transport.backend == EP_NVLINK_BACKEND_NONE ? NixlUse::kNever : NixlUse::kMapped,
            .gpu = *transport.gpu}));
   }
   return {Code::kInvalid, "create a rank: no such backend"};

@@ -118,7 +118,7 @@ double EmptyKernelUs(CudaKernels& kernels, cudaStream_t stream) {
 // Bytes read and written a second by a copy within the GPU's memory, far beyond its caches.
 double CopyRate(uint64_t bytes) {
   std::unique_ptr<CudaKernels> kernels;
-  Require(CudaKernels::Load({1, 1, 128, 1, 1, Dtype::kBf16}, 1, 0, &kernels));
+  Require(CudaKernels::Load({1, 1, 128, 1, 1, Dtype::kBf16}, 1, {}, &kernels));
   DeviceMemory from;
   DeviceMemory to;
   CudaStream stream;

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/urfave/cli/v2"
+
+	"github.com/epperf/epperf/go/internal/plan"
 )
 
 // of runs a function on the flags of a run, and an environment of NAME=value with blanks between.
@@ -71,7 +73,7 @@ func TestPlaces(t *testing.T) {
 			if master := party.Master; master != nil {
 				meet = strings.TrimSuffix(master.Host+":"+master.Port, ":"+portOf(id))
 			}
-			nodes, rank, processes = party.Nodes, party.NodeRank, p.fitted(commonOptions(c)).NumProcesses
+			nodes, rank, processes = party.Nodes, party.NodeRank, p.fitted(optionsOf(c, plan.Defaults(), func(string) bool { return true })).NumProcesses
 			return err
 		})
 		if test.wrong != "" {

@@ -45,7 +45,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuS
 		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),
 	}
 	if limit, known := system.AvailableMemory(); known {
-		of.AvailableBytes, of.AvailableBy = limit.Bytes, limit.By
+		of.AvailableBytes, of.AvailableBy = limit.Left, limit.By
 	}
 	sections, err := native.Sections(c, p.GetDevice(), plan.Threads(p))
 	if err != nil {

@@ -22,6 +22,7 @@ func FuzzFlags(f *testing.F) {
 		{"layout", "contig"},
 		{"combine", "expert"},
 		{"quantize", "outside"},
+		{"kernel", "short"},
 		{"hidden", "2880"},
 		{"sms", "24"},
 		{"device", "cuda"},

@@ -21,13 +21,12 @@ func run(c *cli.Context) error {
 	if c.Args().Present() {
 		return command.Usagef("%q is neither a flag nor a command", c.Args().First())
 	}
+	if err := refuseTimed(c); err != nil {
+		return err
+	}
 	return measure(c, measurement{
-		plan: func(common plan.Options) (*epperfv1.Plan, error) {
-			if err := refuseTimed(c); err != nil {
-				return nil, err
-			}
-			return plan.New(ofOneCase(c, common))
-		},
+		options:  optionsOf(c, plan.Defaults(), func(string) bool { return true }),
+		plan:     plan.New,
 		explains: c.Bool("explain"),
 		dump:     c.String(dumpFlag),
 	})
@@ -35,8 +34,9 @@ func run(c *cli.Context) error {
 
 // A measurement is what a run and a sweep have each their own of.
 type measurement struct {
-	// plan plans from the options that all cases have in common.
-	plan func(common plan.Options) (*epperfv1.Plan, error)
+	// options are those that all cases have in common, and plan plans from them.
+	options plan.Options
+	plan    func(plan.Options) (*epperfv1.Plan, error)
 	// explains: only say what would run.
 	explains bool
 	dump     string
@@ -72,7 +72,7 @@ func measure(c *cli.Context, m measurement) error {
 	if err != nil {
 		return err
 	}
-	common := commonOptions(c)
+	common := m.options
 	common.RunID, common.Nodes = runID, party.Nodes
 	common = at.fitted(common)
 	if err := at.takeGPUs(common); err != nil {

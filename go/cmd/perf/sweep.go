@@ -75,7 +75,8 @@ func sweep(c *cli.Context) error {
 	if c.Args().Present() {
 		return command.Usagef("sweep: %q is no flag", c.Args().First())
 	}
-	m := measurement{plan: func(common plan.Options) (*epperfv1.Plan, error) {
+	common := optionsOf(c, plan.Defaults(), func(name string) bool { return ladders[name] == "" && !notSwept[name] })
+	m := measurement{options: common, plan: func(common plan.Options) (*epperfv1.Plan, error) {
 		swept, err := sweptBy(c)
 		if err != nil {
 			return nil, err

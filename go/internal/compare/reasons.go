@@ -102,7 +102,7 @@ func (all *Launches) Read(path string) error {
 func (all *Launches) Add(r *record.Record) {
 	summary := figures.Summarize(r)
 	for index, c := range r.Header.GetPlan().GetCases() {
-		if c.Calibrates() || c.GetSoak() != nil {
+		if !c.TimesOperations() {
 			continue
 		}
 		name := figures.ShapeOf(c).Name()

@@ -139,7 +139,7 @@ func (t *Table) Against(r *record.Record) []Result {
 	summary := figures.Summarize(r)
 	var results []Result
 	for index, c := range r.Header.GetPlan().GetCases() {
-		if c.Calibrates() || c.GetSoak() != nil {
+		if !c.TimesOperations() {
 			continue
 		}
 		shape := figures.ShapeOf(c)

@@ -87,7 +87,7 @@ func copyRates(c *epperfv1.Case, pass int, ranks [][]int64) []float64 {
 // a calibration. It reports false for any other record, and for a calibration that did not pass.
 func LimitOf(r *record.Record) (*epperfv1.Limit, bool) {
 	cases := r.Header.GetPlan().GetCases()
-	if len(cases) != 1 || !cases[0].Calibrates() || !Summarize(r).Passed() {
+	if len(cases) != 1 || cases[0].Operates() || !Summarize(r).Passed() {
 		return nil, false
 	}
 	limit := &epperfv1.Limit{

@@ -11,23 +11,35 @@ import (
 
 // A Shape is what a case is asked to do, all of it named as on the command line, defaults included.
 type Shape struct {
+	// Choices are the case's, among them some that figures depend on: Layout, Combine, Quantize, Routing and SMs.
+	Choices              []epperfv1.Choice
 	Mode                 string
 	Ranks                int
 	MinTokens, MaxTokens int // over ranks
 	Hidden               int
 	ExpertsPerRank, Topk int
 	Dtype, Layout        string
+	RowsOnce             bool // the layout keeps a row once, and not once an expert
 	Combine, Quantize    string
-	Routing              string
-	SMs                  int // 0 is all
+	Routing              string // a file by its hash
+	SMs                  int    // multiprocessors of each GPU that operations may use; 0 is all
 	Seed                 uint64
 	Warmup, Iterations   int
-	Calibrates           bool // nothing is sent: tokens and experts say nothing
+	Operates             bool // else nothing is sent: tokens and experts say nothing
+}
+
+// Experts returns the experts of all ranks together.
+func (s Shape) Experts() int { return s.Ranks * s.ExpertsPerRank }
+
+// RoutesUniformly reports whether tokens choose experts as they do where nobody says how.
+func (s Shape) RoutesUniformly() bool {
+	return s.Routing == epperfv1.Name(epperfv1.Routing_KIND_UNIFORM)
 }
 
 // ShapeOf returns the shape of a case.
 func ShapeOf(c *epperfv1.Case) Shape {
 	s := Shape{
+		Choices:        c.Choices(),
 		Mode:           c.ModeName(),
 		Ranks:          int(c.GetRanks()),
 		MinTokens:      int(slices.Min(c.GetTokensOfRank())),
@@ -37,17 +49,19 @@ func ShapeOf(c *epperfv1.Case) Shape {
 		Topk:           int(c.GetTopk()),
 		Dtype:          epperfv1.Name(c.GetDtype()),
 		Layout:         epperfv1.Name(epperfv1.LayoutOf(c)),
+		RowsOnce:       !epperfv1.FansOut(epperfv1.LayoutOf(c)),
 		Combine:        epperfv1.Name(epperfv1.CombineSumOf(c)),
 		Quantize:       epperfv1.Name(epperfv1.QuantizeOf(c)),
-		Routing:        epperfv1.Name(epperfv1.Routing_KIND_UNIFORM),
 		SMs:            int(c.GetSms()),
 		Seed:           c.GetSeed(),
 		Warmup:         int(c.GetWarmup()),
 		Iterations:     c.Iterations(),
-		Calibrates:     c.Calibrates(),
+		Operates:       c.Operates(),
 	}
-	if c.GetRouting() != nil {
-		s.Routing = epperfv1.RoutingName(c.GetRouting())
+	for _, choice := range s.Choices {
+		if choice.Name == "routing" {
+			s.Routing = choice.Value
+		}
 	}
 	return s
 }
@@ -55,7 +69,7 @@ func ShapeOf(c *epperfv1.Case) Shape {
 // Name tells the cases of a machine apart, as dispatch/ranks=8/tokens=128/hidden=7168: what every case
 // has, then what is not the default. It has no blanks.
 func (s Shape) Name() string {
-	if s.Calibrates {
+	if !s.Operates {
 		return fmt.Sprintf("%s/ranks=%d/hidden=%d", s.Mode, s.Ranks, s.Hidden)
 	}
 	tokens := fmt.Sprint(s.MaxTokens)
@@ -64,15 +78,9 @@ func (s Shape) Name() string {
 	}
 	name := fmt.Sprintf("%s/ranks=%d/tokens=%s/hidden=%d/experts=%d/topk=%d/dtype=%s",
 		s.Mode, s.Ranks, tokens, s.Hidden, s.ExpertsPerRank, s.Topk, s.Dtype)
-	for _, choice := range []struct{ key, value, usual string }{
-		{"layout", s.Layout, "expert"},
-		{"combine", s.Combine, "rank"},
-		{"quantize", s.Quantize, "inside"},
-		{"routing", s.Routing, "uniform"},
-		{"sms", fmt.Sprint(s.SMs), "0"},
-	} {
-		if choice.value != choice.usual {
-			name += "/" + choice.key + "=" + choice.value
+	for _, choice := range s.Choices {
+		if !choice.Usual {
+			name += "/" + choice.Name + "=" + choice.Value
 		}
 	}
 	return strings.Join(strings.Fields(name), "_")

@@ -86,20 +86,9 @@ func (s *Summary) Passed() bool {
 
 // A CaseSummary is what one case came to. What cannot be computed is nil or empty.
 type CaseSummary struct {
-	// Mode and Dtype are named as on the command line.
-	Mode, Dtype           string
-	Layout, Combine       string // as well; "" both where they are expert and rank
-	RowsOnce              bool   // the layout keeps a row once, and not once an expert
-	Quantize              string // as well; "" where it is inside
-	Ranks                 int
-	MinTokens, MaxTokens  int // over ranks
-	Hidden                int
-	ExpertsPerRank, Topk  int
-	Warmup, Iterations    int
-	SharedGPU             bool   // as the Summary's: there are no figures
-	SMs                   int    // multiprocessors of each GPU that operations may use; 0 is all
-	Routing               string // as on the command line, a file by its hash; "" where it is uniform
-	Finished, PassedRanks int    // ranks that ran all iterations; that finished and were right
+	Shape
+	SharedGPU             bool // as the Summary's: there are no figures
+	Finished, PassedRanks int  // ranks that ran all iterations; that finished and were right
 	Failures              []Failure
 	Throttled             []Throttled // ranks in their order
 	// Contention is nil unless others took of what the case was measured on.
@@ -130,9 +119,6 @@ type CaseSummary struct {
 	// Calibration is nil unless the case is one. It has no bandwidth and no latency then.
 	Calibration *CalibrationSummary
 }
-
-// Experts returns the experts of all ranks together.
-func (c *CaseSummary) Experts() int { return c.Ranks * c.ExpertsPerRank }
 
 // A Spread is taken over ranks, each of its three figures from all of them.
 type Spread struct{ Avg, Min, Max float64 }
@@ -219,31 +205,7 @@ func ending(trailer *epperfv1.Trailer) Ending {
 func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
 	sharedGPU := of.SharedGPU
 	c := r.Header.GetPlan().GetCases()[index]
-	s := CaseSummary{
-		Mode:           c.ModeName(),
-		Dtype:          epperfv1.Name(c.GetDtype()),
-		Ranks:          int(c.GetRanks()),
-		MinTokens:      int(slices.Min(c.GetTokensOfRank())),
-		MaxTokens:      int(slices.Max(c.GetTokensOfRank())),
-		Hidden:         int(c.GetHidden()),
-		ExpertsPerRank: int(c.GetExpertsPerRank()),
-		Topk:           int(c.GetTopk()),
-		Warmup:         int(c.GetWarmup()),
-		Iterations:     c.Iterations(),
-		SharedGPU:      sharedGPU,
-		SMs:            int(c.GetSms()),
-	}
-	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
-	s.RowsOnce = !epperfv1.FansOut(layout)
-	if layout != epperfv1.Layout_LAYOUT_EXPERT || combine != epperfv1.CombineSum_COMBINE_SUM_RANK {
-		s.Layout, s.Combine = epperfv1.Name(layout), epperfv1.Name(combine)
-	}
-	if quantize := epperfv1.QuantizeOf(c); quantize != epperfv1.Quantize_QUANTIZE_INSIDE {
-		s.Quantize = epperfv1.Name(quantize)
-	}
-	if c.GetRouting() != nil && c.GetRouting().GetKind() != epperfv1.Routing_KIND_UNIFORM {
-		s.Routing = epperfv1.RoutingName(c.GetRouting())
-	}
+	s := CaseSummary{Shape: ShapeOf(c), SharedGPU: sharedGPU}
 	ranks := make([]record.RankRecord, s.Ranks)
 	for rank := range ranks {
 		ranks[rank] = r.Rank(index, rank)
@@ -255,7 +217,7 @@ func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
 	s.Contention = contention(ranks, r.Header.GetPlan(), of.Oversubscribed)
 	s.Network = summarizeNetwork(r.Header, ranks)
 	s.Soak = summarizeSoak(c, ranks)
-	if c.Calibrates() {
+	if !c.Operates() {
 		s.Calibration = summarizeCalibration(c, onGPUs(r.Header.GetPlan()), ranks)
 		return s
 	}

@@ -19,7 +19,8 @@ func Ours(r *record.Record) []Figure {
 	}
 	var all []Figure
 	for index, c := range r.Header.GetPlan().GetCases() {
-		s, shape := &summary.Cases[index], figures.ShapeOf(c)
+		s := &summary.Cases[index]
+		shape := s.Shape
 		if s.LatencyNS == nil {
 			continue
 		}
@@ -27,7 +28,7 @@ func Ours(r *record.Record) []Figure {
 			Tool: "epperf", File: r.Path, Operation: shape.Mode, Dtype: shape.Dtype, Layout: shape.Layout, Combine: shape.Combine,
 			Quantize: shape.Quantize, Boundary: CPU, Bytes: Selections, SMs: shape.SMs, LatencyNS: &s.LatencyNS.Avg, Ranks: s.Ranks,
 		}
-		if shape.MinTokens == shape.MaxTokens && shape.Routing == "uniform" { // all that others have
+		if shape.MinTokens == shape.MaxTokens && shape.RoutesUniformly() { // all that others have
 			of.Shape = Shape(fmt.Sprint(shape.Ranks), fmt.Sprint(shape.MaxTokens), fmt.Sprint(shape.Hidden), fmt.Sprint(s.Experts()), fmt.Sprint(shape.Topk))
 		}
 		if summary.Device != "cpu" {

@@ -1,10 +1,25 @@
 package host
 
 import (
+	"cmp"
 	"path/filepath"
 	"slices"
 	"strings"
 )
+
+// A Limit is how much more of something this process and its children may have, and who says so.
+type Limit struct {
+	Left uint64
+	By   string // such as "MemAvailable" or "pids.max of cgroup /a"
+}
+
+// narrowest returns the limit that leaves least, or false where there is none.
+func narrowest(limits []Limit) (Limit, bool) {
+	if len(limits) == 0 {
+		return Limit{}, false
+	}
+	return slices.MinFunc(limits, func(a, b Limit) int { return cmp.Compare(a.Left, b.Left) }), true
+}
 
 // Cgroups lists the folders that may limit this process in the controller: its own group and all
 // above it. Inside a container the listed path may not exist; its root then does.

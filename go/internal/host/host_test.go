@@ -99,7 +99,7 @@ func TestAvailableMemoryIsTheNarrowestLimit(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ok := machine(t, test.files).AvailableMemory()
-			if got.Bytes != test.wantBytes || got.By != test.wantBy || ok != (test.wantBy != "") {
+			if got.Left != test.wantBytes || got.By != test.wantBy || ok != (test.wantBy != "") {
 				t.Errorf("%+v, %t; want %d by %q", got, ok, test.wantBytes, test.wantBy)
 			}
 		})
@@ -141,7 +141,7 @@ func TestThisMachine(t *testing.T) {
 	if got := system.Describe(); got.GetName() == "" || got.GetUsableCpus() < 1 || got.GetKernel() == "" || got.GetPidNamespace() == 0 {
 		t.Errorf("%v", got)
 	}
-	if memory, ok := system.AvailableMemory(); !ok || memory.Bytes == 0 {
+	if memory, ok := system.AvailableMemory(); !ok || memory.Left == 0 {
 		t.Errorf("available memory %+v, %t", memory, ok)
 	}
 }

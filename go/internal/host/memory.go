@@ -1,23 +1,16 @@
 package host
 
 import (
-	"cmp"
-	"slices"
 	"strconv"
 	"strings"
 )
 
-// A MemoryLimit is how much more memory this process and its children may use, and who says so.
-type MemoryLimit struct {
-	Bytes uint64
-	By    string // such as "MemAvailable"
-}
-
-// AvailableMemory returns the narrowest limit, or false where the machine tells none.
-func (s System) AvailableMemory() (MemoryLimit, bool) {
-	var limits []MemoryLimit
+// AvailableMemory returns how many more bytes this process and its children may use, or false where the
+// machine does not tell.
+func (s System) AvailableMemory() (Limit, bool) {
+	var limits []Limit
 	if available := s.kibibytes("MemAvailable"); available > 0 {
-		limits = append(limits, MemoryLimit{available, "MemAvailable"})
+		limits = append(limits, Limit{available, "MemAvailable"})
 	}
 	for _, group := range s.Cgroups("memory") {
 		limit, used, cache := s.count(group+"/memory.max"), s.count(group+"/memory.current"), "inactive_file"
@@ -31,12 +24,9 @@ func (s System) AvailableMemory() (MemoryLimit, bool) {
 		// Files that nobody used lately are in the way of nobody: the kernel drops them first.
 		dropped := min(s.stat(group+"/memory.stat", cache), *used)
 		left := *limit - min(*used-dropped, *limit)
-		limits = append(limits, MemoryLimit{left, "the limit of cgroup " + strings.TrimPrefix(group, "sys/fs/cgroup")})
+		limits = append(limits, Limit{left, "the limit of cgroup " + strings.TrimPrefix(group, "sys/fs/cgroup")})
 	}
-	if len(limits) == 0 {
-		return MemoryLimit{}, false
-	}
-	return slices.MinFunc(limits, func(a, b MemoryLimit) int { return cmp.Compare(a.Bytes, b.Bytes) }), true
+	return narrowest(limits)
 }
 
 // stat returns the number that follows a name in a file of "name number" lines; 0 where there is none.

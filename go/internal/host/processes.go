@@ -1,39 +1,28 @@
 package host
 
 import (
-	"cmp"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 )
 
-// A ProcessLimit is how many more processes and threads this process and its children may start, and
-// who says so.
-type ProcessLimit struct {
-	Left uint64
-	By   string // such as "pids.max of cgroup /a"
-}
-
-// ProcessesLeft returns the narrowest limit, or false where there is none.
-func (s System) ProcessesLeft() (ProcessLimit, bool) {
-	var limits []ProcessLimit
+// ProcessesLeft returns how many more processes and threads this process and its children may start, or
+// false where nothing limits them.
+func (s System) ProcessesLeft() (Limit, bool) {
+	var limits []Limit
 	for _, group := range s.Cgroups("pids") {
 		limit, used := s.count(group+"/pids.max"), s.count(group+"/pids.current")
 		if limit != nil && used != nil { // else "max"
-			limits = append(limits, ProcessLimit{*limit - min(*used, *limit), "pids.max of cgroup " + strings.TrimPrefix(group, "sys/fs/cgroup")})
+			limits = append(limits, Limit{*limit - min(*used, *limit), "pids.max of cgroup " + strings.TrimPrefix(group, "sys/fs/cgroup")})
 		}
 	}
 	if s.UserProcesses != unix.RLIM_INFINITY && !s.outranksLimits() {
-		limits = append(limits, ProcessLimit{s.UserProcesses - min(s.threadsOfUser(), s.UserProcesses), "the user's limit (ulimit -u)"})
+		limits = append(limits, Limit{s.UserProcesses - min(s.threadsOfUser(), s.UserProcesses), "the user's limit (ulimit -u)"})
 	}
-	if len(limits) == 0 {
-		return ProcessLimit{}, false
-	}
-	return slices.MinFunc(limits, func(a, b ProcessLimit) int { return cmp.Compare(a.Left, b.Left) }), true
+	return narrowest(limits)
 }
 
 // outranksLimits reports whether the kernel lets this process have more processes than its user may: it

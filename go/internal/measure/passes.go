@@ -20,7 +20,7 @@ func (r *caseRun) passes(ctx context.Context) error {
 // pass times one pass, checks what its last iteration left behind, and reports it. Poisoning also
 // touches every page that is then written, on the rank that owns it.
 func (r *caseRun) pass(ctx context.Context, index int, pass *epperfv1.Pass) error {
-	timedBlock := index == 0 && !r.of.Calibrates()
+	timedBlock := index == 0 && r.of.Operates()
 	if pass.MovesRows() {
 		if err := r.engine.Poison(pass); err != nil {
 			return err

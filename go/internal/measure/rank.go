@@ -126,12 +126,12 @@ type step struct {
 func (r *caseRun) steps() []step {
 	between := []step{{"warm up", r.warmUp}, {"measure", r.passes}}
 	switch {
-	case r.of.Calibrates():
+	case !r.of.Operates():
 		between = []step{{"measure", r.passes}}
 	case r.of.GetSoak() != nil:
 		between = []step{{"soak", r.soak}}
 	}
-	if !r.of.Calibrates() {
+	if r.of.Operates() {
 		between = slices.Concat([]step{{"check before", r.checkEpochs}}, between,
 			[]step{{"check after", r.checkEpochs}, {"dump", r.dump}})
 	}
@@ -169,7 +169,7 @@ func (r *caseRun) connect(ctx context.Context) error {
 	if err := r.Group.Barrier(ctx, "connected"); err != nil {
 		return err
 	}
-	if r.of.Calibrates() {
+	if !r.of.Operates() {
 		return nil
 	}
 	// The routing never changes, so one dispatch says where every expert's inputs lie.

@@ -34,8 +34,6 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
-func kindOf(status C.ep_status) Kind { return Kind(status) }
-
 // shapeOf leaves it to the core to refuse what it does not know.
 func shapeOf(c *epperfv1.Case) C.ep_shape {
 	shape := C.ep_shape{
@@ -52,6 +50,11 @@ func shapeOf(c *epperfv1.Case) C.ep_shape {
 		shape.tokens = C.uint32_t(slices.Max(c.GetTokensOfRank()))
 	}
 	return shape
+}
+
+// choicesOf is as shapeOf.
+func choicesOf(c *epperfv1.Case) C.ep_choices {
+	return C.ep_choices{sms: C.uint32_t(c.GetSms()), kernel: C.ep_kernel(c.GetKernel())}
 }
 
 func checkOf(found *C.ep_check_result) *epperfv1.Check {

@@ -100,6 +100,7 @@ func Open(config Config) (*Engine, error) {
 	pins.Pin(&weights[0])
 	args := C.ep_config{
 		shape:           shapeOf(c),
+		choices:         choicesOf(c),
 		device:          C.ep_device(config.Device),
 		backend:         backendOf(config.Backend),
 		nixl_root:       root,
@@ -107,7 +108,6 @@ func Open(config Config) (*Engine, error) {
 		run_id:          runID,
 		gpu:             C.uint32_t(config.GPU),
 		ranks_on_gpu:    C.uint32_t(config.RanksOnGPU),
-		sms:             C.uint32_t(c.GetSms()),
 		rank:            C.uint32_t(config.Rank),
 		cpus:            C.uint32_t(config.CPUs),
 		ranks_on_host:   C.uint32_t(config.RanksOnHost),
@@ -124,7 +124,7 @@ func Open(config Config) (*Engine, error) {
 	engine := &Engine{of: c}
 	var failure C.ep_failure
 	if status := C.ep_create(&args, &engine.engine, &failure); status != C.EP_OK {
-		return nil, errorOf(status, &failure.text[0], failure.hint)
+		return nil, errorOf(status, &failure)
 	}
 	return engine, nil
 }
@@ -226,5 +226,7 @@ func (e *Engine) failed(status C.ep_status) error {
 	if status == C.EP_OK {
 		return nil
 	}
-	return errorOf(status, C.ep_last_error(e.engine), C.ep_last_hint(e.engine))
+	var failure C.ep_failure
+	C.ep_last_failure(e.engine, &failure)
+	return errorOf(status, &failure)
 }

@@ -19,7 +19,7 @@ func CountGPUs() (int, error) {
 	var gpus C.uint32_t
 	var failure C.ep_failure
 	if status := C.ep_count_gpus(&gpus, &failure); status != C.EP_OK {
-		return 0, errorOf(status, &failure.text[0], failure.hint)
+		return 0, errorOf(status, &failure)
 	}
 	return int(gpus), nil
 }
@@ -28,7 +28,7 @@ func CountGPUs() (int, error) {
 func DescribeGPU(gpu int) (*epperfv1.Gpu, error) {
 	var found C.ep_gpu
 	if status := C.ep_describe_gpu(C.uint32_t(gpu), &found); status != C.EP_OK {
-		return nil, &Error{Kind: kindOf(status), Text: fmt.Sprintf("describe GPU %d: there is no such GPU", gpu)}
+		return nil, &Error{Kind: Kind(status), Text: fmt.Sprintf("describe GPU %d: there is no such GPU", gpu)}
 	}
 	return &epperfv1.Gpu{
 		Name:            C.GoString(&found.name[0]),

@@ -30,6 +30,6 @@ var hints = [...]string{
 var _ [C.EP_HINTS]string = hints
 
 // errorOf returns what the core says of a failure, and what to try.
-func errorOf(status C.ep_status, text *C.char, hint C.ep_hint) *Error {
-	return &Error{Kind: Kind(status), Text: C.GoString(text) + hints[hint], NoDriver: hint == C.EP_HINT_INSTALL_DRIVER}
+func errorOf(status C.ep_status, failure *C.ep_failure) *Error {
+	return &Error{Kind: Kind(status), Text: C.GoString(&failure.text[0]) + hints[failure.hint], NoDriver: failure.hint == C.EP_HINT_INSTALL_DRIVER}
 }

@@ -88,7 +88,7 @@ func (o Options) enoughGPUs(p *epperfv1.Plan) error {
 			have = "this host has 1 GPU, and each rank takes one"
 		}
 		try := argument("num-processes", o.GPUs) + ", --device=cpu, or --shared-gpu to check without measuring"
-		if p.GetCases()[0].Calibrates() {
+		if !p.GetCases()[0].Operates() {
 			try = argument("num-processes", o.GPUs) + " or --device=cpu"
 		}
 		return &UsageError{"num-processes", strconv.Itoa(o.NumProcesses), have, try}

@@ -203,6 +203,20 @@ func TestMultiprocessorsArePlanned(t *testing.T) {
 	}
 }
 
+func TestKernelsArePlanned(t *testing.T) {
+	for kernel, name := range map[string]string{"auto": "e2e/t512/k2", "long": "e2e/t512/k2/long", "short": "e2e/t512/k2/short"} {
+		o := plan.Defaults()
+		o.GPUs, o.Kernel = 8, kernel
+		p, err := plan.New(o)
+		if err != nil {
+			t.Fatalf("New of --kernel=%s: %v", kernel, err)
+		}
+		if got := plan.CaseName(p.GetCases()[0]); got != name {
+			t.Errorf("--kernel=%s is named %s", kernel, got)
+		}
+	}
+}
+
 func TestDetailsOfGPUs(t *testing.T) {
 	o := plan.Defaults()
 	o.Detail, o.Iters, o.GPUs = true, 100, 8

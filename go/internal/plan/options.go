@@ -15,77 +15,92 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// Options holds one field for each flag that shapes a run. Its values are as typed: New checks
-// them.
+// Options holds one field for each flag that shapes a run: Flags says what it is. Its values are as
+// typed: New checks them.
 type Options struct {
-	// NumProcesses is the number of ranks that each host starts. RanksGiven: the user says so, and
-	// Fitted leaves it.
-	NumProcesses int
-	RanksGiven   bool
+	NumProcesses   int
+	Mode           string
+	Tokens         string
+	Hidden         int
+	ExpertsPerRank int
+	Topk           int
+	NvlinkBackend  string
+	Device         string
+	SharedGPU      bool
+	SMs            int
+	Dtype          string
+	Layout         string
+	Combine        string
+	Quantize       string
+	Kernel         string
+	Threads        int
+	Routing        string
+	Seed           uint64
+	Warmup         int
+	Iters          int
+	Detail         bool
+	Beside         string
+	Soak           string
+	SoakCheck      int
+	SoakRound      time.Duration
+	Timeout        time.Duration
+	WaitTimeout    time.Duration
+
+	// RanksGiven: the user says how many ranks there are, and Fitted leaves it.
+	RanksGiven bool
 	// Nodes is the number of hosts, or 0 for one.
 	Nodes int
-	// Mode is what one iteration holds: dispatch, combine or e2e.
-	Mode string
-	// Tokens is the number of tokens on each rank: one for all, or as many as there are ranks with
-	// commas between.
-	Tokens string
-	// Hidden is the number of channels of a token.
-	Hidden int
-	// ExpertsPerRank is the number of experts on each rank.
-	ExpertsPerRank int
-	// Topk is the number of experts that each token selects.
-	Topk int
-	// NvlinkBackend is how rows reach a peer of the same host: ipc, nixl or none.
-	NvlinkBackend string
-	// Device is what ranks compute on: cpu, cuda, or auto for GPUs if this host has any.
-	Device string
-	// SharedGPU lets several ranks compute on one GPU. It asks for GPUs.
-	SharedGPU bool
-	// SMs is how many multiprocessors of a GPU operations may use, or 0 for all.
-	SMs int
+	// RunID names the run in its record, its keys and its messages; New makes one if it is empty.
+	RunID string
 	// GPUs is the number of GPUs that ranks of this host can use, and NoGPU why there is none.
 	// Multiprocessors is what each of them has at least, or 0 where SMs asks for none. They are facts
 	// about the host and no flags; a plan for CPUs does without.
 	GPUs            int
 	NoGPU           string
 	Multiprocessors int
-	// Dtype is what a token's row holds on its way to the experts: fp8 or bf16.
-	Dtype string
-	// Layout is where the rows that a rank receives lie: expert, rank, flat or contig.
-	Layout string
-	// Combine is where a token's selections are summed: rank or expert.
-	Combine string
-	// Quantize is where rows become FP8: inside the dispatch, or outside, before it.
-	Quantize string
-	// Threads is the number of worker threads of each rank.
-	Threads int
-	// Routing is how tokens choose experts: uniform, balanced, zipf:S, hot:K or file:PATH.npy.
-	Routing string
-	// Seed seeds the routing, the rows and the experts' outputs.
-	Seed uint64
-	// Warmup is the number of iterations before the timed ones.
-	Warmup int
-	// Iters is the number of timed iterations; figures leave out the first.
-	Iters int
-	// Detail asks for what is timed besides the timed block: fresh entries, chained pairs, and on
-	// GPUs graphs and kernels.
-	Detail bool
-	// Beside asks for what a meter and operations cost each other: gemm or stream; "" for none.
-	Beside string
-	// Soak asks for checked iterations instead of timed ones: how many, or for how long as 10m; "" for
-	// none.
-	Soak string
-	// SoakCheck is after how many iterations of a soak one is checked in full at the latest; 0 lets
-	// the ranks choose.
-	SoakCheck int
-	// SoakRound is after how long a soak takes another routing and seed; 0: never.
-	SoakRound time.Duration
-	// Timeout bounds the whole run, but for the duration of a soak.
-	Timeout time.Duration
-	// WaitTimeout bounds every single wait of the data plane.
-	WaitTimeout time.Duration
-	// RunID names the run in its record, its keys and its messages; New makes one if it is empty.
-	RunID string
+}
+
+// A Flag is a field of Options as it is typed.
+type Flag struct {
+	Name string
+	// Value returns where it is: an *int, *uint64, *bool, *string or *time.Duration.
+	Value func(*Options) any
+	// Otherwise says what a default means that does not say so itself; may be empty.
+	Otherwise string
+	Usage     string
+}
+
+// Flags are all that shape a run. A new one gets a line here, and what New makes of it.
+func Flags() []Flag {
+	return []Flag{
+		{"num-processes", func(o *Options) any { return &o.NumProcesses }, "auto", "number of ranks on this host, a process each; auto is one on each of 2 to 8 GPUs, else 8 on CPUs"},
+		{"mode", func(o *Options) any { return &o.Mode }, "", "what one iteration is: dispatch, combine or e2e"},
+		{"tokens", func(o *Options) any { return &o.Tokens }, "", "tokens on each rank, or one number per rank: 128,0,64"},
+		{"hidden", func(o *Options) any { return &o.Hidden }, "", "hidden dimension, a multiple of 8"},
+		{"experts-per-rank", func(o *Options) any { return &o.ExpertsPerRank }, "", "experts on each rank"},
+		{"topk", func(o *Options) any { return &o.Topk }, "", "experts that each token selects"},
+		{"nvlink-backend", func(o *Options) any { return &o.NvlinkBackend }, "", "how rows reach other ranks: ipc maps memory of one host; nixl maps that of GPUs and moves rows of CPUs, with NIXL; none maps nothing and is TCP on CPUs"},
+		{"warmup", func(o *Options) any { return &o.Warmup }, "", "iterations before the timed ones"},
+		{"iters", func(o *Options) any { return &o.Iters }, "", "timed iterations; figures leave out the first"},
+		{"device", func(o *Options) any { return &o.Device }, "", "what ranks compute on: cpu, cuda, or auto for GPUs if this host has any"},
+		{"shared-gpu", func(o *Options) any { return &o.SharedGPU }, "", "let several ranks compute on one GPU: checks what is right, measures nothing"},
+		{"sms", func(o *Options) any { return &o.SMs }, "all", "streaming multiprocessors of a GPU that operations may use; 0 for all"},
+		{"dtype", func(o *Options) any { return &o.Dtype }, "", "what a token travels to its experts as: fp8 or bf16"},
+		{"layout", func(o *Options) any { return &o.Layout }, "", "where received rows lie: " + names[epperfv1.Layout]()},
+		{"combine", func(o *Options) any { return &o.Combine }, "", "where a token's selections are summed: rank, or expert for a row each that comes back"},
+		{"quantize", func(o *Options) any { return &o.Quantize }, "", "where rows become FP8: inside the dispatch, or outside, so that codes and scales are its input"},
+		{"kernel", func(o *Options) any { return &o.Kernel }, "", "which kernels a GPU runs: " + names[epperfv1.Kernel]() + "; auto goes by the tokens"},
+		{"threads", func(o *Options) any { return &o.Threads }, "", "worker threads of each rank"},
+		{"routing", func(o *Options) any { return &o.Routing }, "", "how tokens choose experts: " + epperfv1.RoutingForms()},
+		{"seed", func(o *Options) any { return &o.Seed }, "", "seeds routing, rows and expert outputs"},
+		{"timeout", func(o *Options) any { return &o.Timeout }, "", "limit for the whole run, in seconds or as 2m30s"},
+		{"wait-timeout", func(o *Options) any { return &o.WaitTimeout }, "", "limit for every wait of the data plane"},
+		{"detail", func(o *Options) any { return &o.Detail }, "", "time fresh entries, chained pairs and on GPUs graphs and kernels, too, and say what share of the machine's limit was reached"},
+		{"beside", func(o *Options) any { return &o.Beside }, "none", "run a meter on the multiprocessors that --sms leaves, gemm or stream, and time what it and operations cost each other"},
+		{"soak", func(o *Options) any { return &o.Soak }, "none", "check iterations instead of timing them: how many, as 100000, or for how long, as 10m"},
+		{"soak-round", func(o *Options) any { return &o.SoakRound }, "", "after how long a soak connects anew, with another routing and seed; 0 is never"},
+		{"soak-check", func(o *Options) any { return &o.SoakCheck }, "auto", "check one in so many of a soak in full; auto is as many as take half of the time"},
+	}
 }
 
 // Defaults returns what is run if no flag is given. No other place states a default.
@@ -100,9 +115,10 @@ func Defaults() Options {
 		NvlinkBackend:  "ipc",
 		Device:         automatic,
 		Dtype:          "fp8",
-		Layout:         epperfv1.Name(defaultLayout),
-		Combine:        epperfv1.Name(defaultCombine),
-		Quantize:       epperfv1.Name(defaultQuantize),
+		Layout:         usual[epperfv1.Layout](),
+		Combine:        usual[epperfv1.CombineSum](),
+		Quantize:       usual[epperfv1.Quantize](),
+		Kernel:         usual[epperfv1.Kernel](),
 		Threads:        1,
 		Routing:        "uniform",
 		Seed:           1,
@@ -171,11 +187,19 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	layout, combine, err := o.layout()
+	layout, err := choice[epperfv1.Layout]("layout", o.Layout)
 	if err != nil {
 		return nil, err
 	}
-	quantize, err := o.quantize()
+	combine, err := choice[epperfv1.CombineSum]("combine", o.Combine)
+	if err != nil {
+		return nil, err
+	}
+	quantize, err := choice[epperfv1.Quantize]("quantize", o.Quantize)
+	if err != nil {
+		return nil, err
+	}
+	kernel, err := choice[epperfv1.Kernel]("kernel", o.Kernel)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +248,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 			Combine:        combine,
 			Quantize:       quantize,
 			Sms:            uint32(o.SMs),
+			Kernel:         kernel,
 			Routing:        routing,
 			Seed:           o.Seed,
 			Warmup:         uint32(o.Warmup),
@@ -274,6 +299,25 @@ func parse[E enum](flag, text, good string, extra ...string) (E, error) {
 	}
 	names := append(extra, epperfv1.Names(value)...)
 	return value, &UsageError{flag, strconv.Quote(text), "not one of " + strings.Join(names, ", "), argument(flag, good)}
+}
+
+// usual names an enum's first value, which is what a case has unless it says otherwise.
+func usual[E enum]() string { return epperfv1.Name(E(1)) }
+
+// names lists an enum's names for people.
+func names[E enum]() string {
+	all := epperfv1.Names(E(0))
+	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
+}
+
+// choice reads the name of an enum of a case. The usual one is left out of the plan: whoever asks for
+// nothing has asked for the same before there was a choice.
+func choice[E enum](flag, text string) (E, error) {
+	value, err := parse[E](flag, text, usual[E]())
+	if value == 1 {
+		value = 0
+	}
+	return value, err
 }
 
 type enum interface {

@@ -184,6 +184,14 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 			func(o *plan.Options) { o.SMs = 24 },
 			"--sms=24: only GPUs have multiprocessors; try --device=cuda or --sms=0",
 		},
+		"kernels of CPUs": {
+			func(o *plan.Options) { o.Kernel, o.Device = "short", "cpu" },
+			"--kernel=short: only GPUs have kernels to choose from; try --device=cuda or --kernel=auto",
+		},
+		"a kernel that nobody has": {
+			func(o *plan.Options) { o.Kernel, o.GPUs = "wide", 8 },
+			`--kernel="wide": not one of auto, long, short; try --kernel=auto`,
+		},
 		"more multiprocessors than a GPU has": {
 			func(o *plan.Options) { o.SMs, o.GPUs, o.Multiprocessors = 133, 8, 132 },
 			"--sms=133: a GPU of this host has 132 multiprocessors; try --sms=132, or 0 for all",

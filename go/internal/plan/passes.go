@@ -3,7 +3,6 @@ package plan
 import (
 	"fmt"
 	"strconv"
-	"time"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -47,39 +46,21 @@ func (o Options) passes(mode epperfv1.Mode, device epperfv1.Device) []*epperfv1.
 	return passes
 }
 
-// CalibrationOptions holds one field for each flag that shapes a calibration.
+// CalibrationOptions are those of Options that a calibration has, and its own.
 type CalibrationOptions struct {
-	// NumProcesses is the number of ranks on this host.
-	NumProcesses int
-	// Hidden is the number of channels of a row, which has two bytes for each.
-	Hidden int
+	Options
 	// WorkingSetBytes is what one rank reads and writes in one iteration, half each. Caches that
 	// hold it are not left.
 	WorkingSetBytes uint64
-	// Iters is the number of timed iterations of each way to copy; figures leave out the first.
-	Iters int
-	// Device, GPUs and NoGPU, Timeout and WaitTimeout are those of Options.
-	Device               string
-	GPUs                 int
-	NoGPU                string
-	Timeout, WaitTimeout time.Duration
-	// RunID names the run; NewCalibration makes one if it is empty.
-	RunID string
 }
 
 // CalibrationDefaults returns what is calibrated if no flag is given. What it has in common with a
 // measurement is the same.
 func CalibrationDefaults() CalibrationOptions {
-	d := Defaults()
-	return CalibrationOptions{
-		NumProcesses:    d.NumProcesses,
-		Hidden:          d.Hidden,
-		WorkingSetBytes: 256 << 20,
-		Iters:           11,
-		Device:          d.Device,
-		Timeout:         d.Timeout,
-		WaitTimeout:     d.WaitTimeout,
-	}
+	o := Defaults()
+	o.Tokens, o.ExpertsPerRank, o.Topk, o.Warmup, o.Iters = "1", 1, 1, 0, 11
+	o.Dtype = epperfv1.Name(epperfv1.Dtype_DTYPE_BF16)
+	return CalibrationOptions{Options: o, WorkingSetBytes: 256 << 20}
 }
 
 const (
@@ -98,13 +79,7 @@ const (
 // NewCalibration returns the plan of a calibration on one host. The error is a *UsageError or a
 // *NoGPUError.
 func NewCalibration(o CalibrationOptions) (*epperfv1.Plan, error) {
-	general := Defaults()
-	general.NumProcesses, general.Hidden, general.Iters = o.NumProcesses, o.Hidden, o.Iters
-	general.Timeout, general.WaitTimeout, general.RunID = o.Timeout, o.WaitTimeout, o.RunID
-	general.Device, general.GPUs, general.NoGPU = o.Device, o.GPUs, o.NoGPU
-	general.Tokens, general.ExpertsPerRank, general.Topk, general.Warmup = "1", 1, 1, 0
-	general.Dtype = epperfv1.Name(epperfv1.Dtype_DTYPE_BF16)
-	p, err := general.plan()
+	p, err := o.plan()
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +97,7 @@ func NewCalibration(o CalibrationOptions) (*epperfv1.Plan, error) {
 	if err := Validate(p); err != nil {
 		return nil, err
 	}
-	return p, general.enoughGPUs(p)
+	return p, o.enoughGPUs(p)
 }
 
 // calibrationPasses returns every way to copy, alone and all at once, then flags.
@@ -187,7 +162,7 @@ func validatePasses(c *epperfv1.Case, device epperfv1.Device) error {
 	if len(passes) < 1 || len(passes) > maxPasses {
 		return &UsageError{"passes", strconv.Itoa(len(passes)), fmt.Sprintf("must be 1 to %d", maxPasses), ""}
 	}
-	if !c.Calibrates() {
+	if c.Operates() {
 		if passes[0].GetKind() != epperfv1.Pass_KIND_OPERATIONS || passes[0].GetOperation() != c.GetMode() {
 			return &UsageError{"passes", passes[0].Label(), "the first must be the case's operations", ""}
 		}
@@ -209,7 +184,7 @@ func validatePass(pass *epperfv1.Pass, c *epperfv1.Case, device epperfv1.Device)
 	}
 	rule := passRules[pass.GetKind()]
 	rests := rule.mayRest && pass.GetOperation() == epperfv1.Mode_MODE_UNSPECIFIED
-	if rule.operates == c.Calibrates() || !rests && rule.operates != (pass.GetOperation() != epperfv1.Mode_MODE_UNSPECIFIED) {
+	if rule.operates != c.Operates() || !rests && rule.operates != (pass.GetOperation() != epperfv1.Mode_MODE_UNSPECIFIED) {
 		return &UsageError{"mode", c.ModeName(), "comes with what another mode measures", ""}
 	}
 	if rule.operates && !rests {

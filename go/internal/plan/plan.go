@@ -55,19 +55,18 @@ func Experts(c *epperfv1.Case) int {
 // combine dispatch/t128/k8/contig/expert, with rows that are quantised before
 // dispatch/t128/k8/outside, and on some of a GPU's multiprocessors dispatch/t128/k8/24sms.
 func CaseName(c *epperfv1.Case) string {
-	if c.Calibrates() {
+	if !c.Operates() {
 		return c.ModeName()
 	}
 	name := fmt.Sprintf("%s/t%d/k%d", c.ModeName(), MaxTokens(c), c.GetTopk())
-	layout, combine := epperfv1.LayoutOf(c), epperfv1.CombineSumOf(c)
-	if layout != defaultLayout || combine != defaultCombine {
-		name += "/" + epperfv1.Name(layout) + "/" + epperfv1.Name(combine)
-	}
-	if quantize := epperfv1.QuantizeOf(c); quantize != defaultQuantize {
-		name += "/" + epperfv1.Name(quantize)
-	}
-	if sms := c.GetSms(); sms > 0 {
-		name += fmt.Sprintf("/%dsms", sms)
+	for _, choice := range c.Choices() {
+		switch {
+		case !choice.Told:
+		case choice.Number != nil:
+			name += "/" + choice.Value + choice.Name
+		default:
+			name += "/" + choice.Value
+		}
 	}
 	return name
 }

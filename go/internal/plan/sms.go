@@ -7,7 +7,8 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// This file decides how many streaming multiprocessors (SMs) of a GPU operations may use.
+// This file says how many streaming multiprocessors (SMs) of a GPU operations may use, and that CPUs have
+// none, nor kernels.
 
 // maxSMs bounds what a plan asks for: several times what any GPU has.
 const maxSMs = 1_024
@@ -24,6 +25,17 @@ func validateSMs(c *epperfv1.Case, device epperfv1.Device) error {
 		return &UsageError{"sms", count(c.GetSms()), "only GPUs have multiprocessors", argument("device", epperfv1.Name(epperfv1.Device_DEVICE_CUDA)) + " or --sms=0"}
 	}
 	return nil
+}
+
+// validateKernel returns a *UsageError for kernels that are not known, or of something else than a GPU.
+func validateKernel(c *epperfv1.Case, device epperfv1.Device) error {
+	if c.GetKernel() == epperfv1.Kernel_KERNEL_UNSPECIFIED {
+		return nil
+	}
+	if device != epperfv1.Device_DEVICE_CUDA {
+		return &UsageError{"kernel", epperfv1.Name(c.GetKernel()), "only GPUs have kernels to choose from", argument("device", epperfv1.Name(epperfv1.Device_DEVICE_CUDA)) + " or " + argument("kernel", usual[epperfv1.Kernel]())}
+	}
+	return known("kernel", c.GetKernel())
 }
 
 // enoughSMs returns a *UsageError where a GPU of this host has fewer than ranks are to use.

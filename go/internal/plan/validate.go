@@ -67,6 +67,9 @@ func Validate(p *epperfv1.Plan) error {
 		if err := validateSMs(c, p.GetDevice()); err != nil {
 			return err
 		}
+		if err := validateKernel(c, p.GetDevice()); err != nil {
+			return err
+		}
 		// One set of processes runs all cases.
 		if first := p.GetCases()[0]; c.GetRanks() != first.GetRanks() {
 			return &UsageError{"num-processes", count(c.GetRanks()), "differs between cases", argument("num-processes", first.GetRanks())}
@@ -111,7 +114,7 @@ func validateCase(c *epperfv1.Case, device epperfv1.Device) error {
 			return err
 		}
 	}
-	if !c.Calibrates() {
+	if c.Operates() {
 		if err := known("mode", c.GetMode()); err != nil {
 			return err
 		}

@@ -44,6 +44,7 @@ func TestValidateTrustsNothing(t *testing.T) {
 		"no iterations":                {func(p *epperfv1.Plan) { p.Cases[0].Passes[0].Count = 0 }, "iters"},
 		"more SMs than any GPU has":    {func(p *epperfv1.Plan) { p.Cases[0].Sms = 1 << 20 }, "sms"},
 		"SMs of CPUs":                  {func(p *epperfv1.Plan) { p.Cases[0].Sms = 24 }, "sms"},
+		"a kernel from the future":     {func(p *epperfv1.Plan) { p.Cases[0].Kernel, p.Device = 99, epperfv1.Device_DEVICE_CUDA }, "kernel"},
 		"no device":                    {func(p *epperfv1.Plan) { p.Device = 0 }, "device"},
 		"CPUs that share a GPU":        {func(p *epperfv1.Plan) { p.SharedGpu = true }, "device"},
 		"graphs of nothing":            {withGraphs(0, 3), "captured iterations"},

@@ -27,4 +27,4 @@ func FlushBytes(p *epperfv1.Plan, system host.System) uint64 {
 }
 
 // flushes reports whether a case has a timed block, before which caches are flushed.
-func flushes(c *epperfv1.Case) bool { return !c.Calibrates() && c.GetSoak() == nil }
+func flushes(c *epperfv1.Case) bool { return c.TimesOperations() }

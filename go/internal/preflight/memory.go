@@ -30,9 +30,9 @@ func EnoughMemory(p *epperfv1.Plan, node Node, system host.System) error {
 		if err != nil {
 			return err
 		}
-		if needed := memory.Bytes; known && needed > limit.Bytes {
+		if needed := memory.Bytes; known && needed > limit.Left {
 			return command.Usagef("%s needs %s for %d ranks, and %s leaves %s; try fewer --num-processes, --tokens or --experts-per-rank",
-				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Bytes))
+				plan.CaseName(c), gibibytes(needed), p.GetRanksPerHost(), limit.By, gibibytes(limit.Left))
 		}
 		if err := withinLimits(p, c, memory, system); err != nil {
 			return err

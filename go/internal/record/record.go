@@ -194,7 +194,7 @@ func headerProblem(header *epperfv1.Header) string {
 		switch {
 		case c.GetRanks() == 0 || uint64(c.GetRanks()) != uint64(len(c.GetTokensOfRank())):
 			return fmt.Sprintf("case %d has %d ranks and the tokens of %d", i, c.GetRanks(), len(c.GetTokensOfRank()))
-		case c.Calibrates() && slices.ContainsFunc(c.GetPasses(), func(p *epperfv1.Pass) bool { return p.GetOperation() != 0 }):
+		case !c.Operates() && slices.ContainsFunc(c.GetPasses(), func(p *epperfv1.Pass) bool { return p.GetOperation() != 0 }):
 			return fmt.Sprintf("case %d has passes of operations and no mode", i)
 		case len(c.GetPasses()) == 0 && c.GetSoak() == nil:
 			return fmt.Sprintf("case %d has no passes: an older program wrote it, or none", i)

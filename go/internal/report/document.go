@@ -41,19 +41,21 @@ func Describe(r *record.Record, summary *figures.Summary) Document {
 }
 
 func shaped(s figures.Shape) table.Row {
-	return table.Row{Name: "shape", Label: "Shape", Cells: []table.Cell{
+	cells := []table.Cell{
 		table.EnumCell("mode", s.Mode),
 		table.IntCell("ranks", s.Ranks),
 		table.IntCell("min_tokens", s.MinTokens), table.IntCell("max_tokens", s.MaxTokens),
 		table.IntCell("hidden", s.Hidden),
 		table.IntCell("experts_per_rank", s.ExpertsPerRank), table.IntCell("topk", s.Topk),
 		table.EnumCell("dtype", s.Dtype),
-		table.EnumCell("layout", s.Layout), table.EnumCell("combine", s.Combine), table.EnumCell("quantize", s.Quantize),
-		table.EnumCell("routing", s.Routing),
-		table.IntCell("sms", s.SMs),
+	}
+	for _, choice := range s.Choices {
+		cells = append(cells, chosen(choice))
+	}
+	return table.Row{Name: "shape", Label: "Shape", Cells: append(cells,
 		table.CountCell("seed", s.Seed),
 		table.IntCell("warmup", s.Warmup), table.IntCell("iterations", s.Iterations),
-	}}
+	)}
 }
 
 var endings = map[figures.Ending]string{

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/table"
@@ -20,19 +22,24 @@ func planned(s *figures.Summary, c *figures.CaseSummary) table.Table {
 		}},
 		count("topk", "TopK", c.Topk),
 	}
-	if c.Layout != "" { // two layouts never look alike
-		rows = append(rows, enum("layout", "Layout", c.Layout), enum("combine", "Combine", c.Combine))
-	}
-	if c.Quantize != "" { // nor do two inputs
-		rows = append(rows, enum("quantize", "Quantize", c.Quantize))
+	for _, choice := range c.Choices {
+		if choice.Told && choice.Number == nil {
+			rows = append(rows, enum(choice.Name, titled(choice.Name), choice.Value))
+		}
 	}
 	rows = append(rows, backend(s))
 	rows = append(rows, table.Row{Name: "device", Label: "Device", Cells: []table.Cell{
 		table.EnumCell("device", s.Device), table.EnumCell("dtype", c.Dtype),
 	}})
 	rows = append(rows, placement(s, c)...)
-	if c.SMs > 0 { // nor two shares of a GPU
-		rows = append(rows, sms(s, c))
+	for _, choice := range c.Choices {
+		switch {
+		case !choice.Told || choice.Number == nil:
+		case choice.Name == "sms":
+			rows = append(rows, sms(s, c))
+		default:
+			rows = append(rows, count(choice.Name, titled(choice.Name), int(*choice.Number)))
+		}
 	}
 	if c.Soak != nil {
 		rows = append(rows, plannedSoak(c.Soak))
@@ -41,6 +48,9 @@ func planned(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	}
 	return table.Table{Name: "plan", Title: "EP Data Plane Performance Test", Rows: rows}
 }
+
+// titled is the label of a choice.
+func titled(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
 func backend(s *figures.Summary) table.Row {
 	row := enum("backend", "Backend", s.Backend)

@@ -10,14 +10,10 @@ func verdict(label string, c *figures.CaseSummary) table.Table {
 	cells := []table.Cell{
 		table.IntCell("passed", c.PassedRanks), table.IntCell("ranks", c.Ranks), table.EnumCell("mode", c.Mode),
 	}
-	if c.Layout != "" {
-		cells = append(cells, table.EnumCell("layout", c.Layout), table.EnumCell("combine", c.Combine))
-	}
-	if c.Quantize != "" {
-		cells = append(cells, table.EnumCell("quantize", c.Quantize))
-	}
-	if c.SMs > 0 {
-		cells = append(cells, table.IntCell("sms", c.SMs))
+	for _, choice := range c.Choices {
+		if choice.Told {
+			cells = append(cells, chosen(choice))
+		}
 	}
 	return table.Table{Name: "verdict", Rows: []table.Row{{Name: "passed", Label: label, Cells: cells}}}
 }
@@ -39,7 +35,7 @@ func run(s *figures.Summary, c *figures.CaseSummary) table.Table {
 		rows = append(rows, table.Row{Name: "part", Label: "Part", Cells: []table.Cell{table.IntCell("node", *s.PartOfNode)}})
 	}
 	rows = append(rows, ending(s)...)
-	if c.Routing != "" { // two routings never look alike
+	if !c.RoutesUniformly() { // two routings never look alike
 		rows = append(rows, enum("routing", "Routing", c.Routing))
 	}
 	for _, of := range c.Throttled {

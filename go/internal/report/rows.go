@@ -3,6 +3,7 @@ package report
 import (
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/table"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 func enum(name, label, value string) table.Row {
@@ -11,6 +12,14 @@ func enum(name, label, value string) table.Row {
 
 func count(name, label string, value int) table.Row {
 	return table.Row{Name: name, Label: label, Cells: []table.Cell{table.IntCell(name, value)}}
+}
+
+// chosen is the cell of a choice.
+func chosen(choice epperfv1.Choice) table.Cell {
+	if choice.Number != nil {
+		return table.CountCell(choice.Name, *choice.Number)
+	}
+	return table.EnumCell(choice.Name, choice.Value)
 }
 
 // spread puts the figures of a rate or a duration into a row; there may be none.

@@ -64,7 +64,7 @@ func sweep(s *figures.Summary, same []table.Cell) table.Table {
 	}
 	var words []string
 	for _, cell := range same {
-		if cell.Name != "min_tokens" && !(cell.Name == "sms" && cell.Value() == int64(0)) {
+		if value := fmt.Sprint(cell.Value()); cell.Name != "min_tokens" && value != ofGPUs[cell.Name] {
 			words = append(words, fmt.Sprintf("%s=%v", strings.TrimPrefix(cell.Name, "max_"), cell.Value()))
 		}
 	}
@@ -72,6 +72,9 @@ func sweep(s *figures.Summary, same []table.Cell) table.Table {
 	rows = append(rows, backend(s), enum("device", "Device", s.Device))
 	return table.Table{Name: "sweep", Title: "EP Data Plane Sweep", Rows: append(rows, placement(s, &s.Cases[0])...)}
 }
+
+// ofGPUs are choices that CPUs have not, and what they are where nobody asks: then nothing is said.
+var ofGPUs = map[string]string{"sms": "0", "kernel": "auto"}
 
 // sweptCells are what a case comes to, by where they are in its tables.
 var sweptCells = []struct{ name, table, row, cell string }{

@@ -46,14 +46,6 @@ func (d Distribution) MedianNS() (ns int64, ok bool) {
 	return d.ascendingNS[(len(d.ascendingNS)-1)/2], true
 }
 
-// MinNS returns the shortest duration; false if there is none.
-func (d Distribution) MinNS() (ns int64, ok bool) {
-	if len(d.ascendingNS) == 0 {
-		return 0, false
-	}
-	return d.ascendingNS[0], true
-}
-
 // MaxNS returns the longest duration; false if there is none.
 func (d Distribution) MaxNS() (ns int64, ok bool) {
 	if len(d.ascendingNS) == 0 {

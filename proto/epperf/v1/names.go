@@ -11,11 +11,13 @@ import (
 
 // Name returns the value's name in small letters without the enum's prefix. One that the enum does
 // not know, as a newer version may write, is called by its number.
-func Name(value protoreflect.Enum) string {
-	if known := value.Descriptor().Values().ByNumber(value.Number()); known != nil {
+func Name(value protoreflect.Enum) string { return nameOf(value.Descriptor(), value.Number()) }
+
+func nameOf(enum protoreflect.EnumDescriptor, number protoreflect.EnumNumber) string {
+	if known := enum.Values().ByNumber(number); known != nil {
 		return shortName(known)
 	}
-	return strconv.Itoa(int(value.Number()))
+	return strconv.Itoa(int(number))
 }
 
 // Known reports whether a value is neither unspecified nor a newer version's.

@@ -71,14 +71,17 @@ const Calibrate = "calibrate"
 
 // ModeName names what a case measures: its mode, or Calibrate.
 func (c *Case) ModeName() string {
-	if c.Calibrates() {
+	if !c.Operates() {
 		return Calibrate
 	}
 	return Name(c.GetMode())
 }
 
-// Calibrates reports whether a case measures the machine itself: no tokens travel in it.
-func (c *Case) Calibrates() bool { return c.GetMode() == Mode_MODE_UNSPECIFIED }
+// Operates reports whether tokens travel in a case. Else it measures the machine itself.
+func (c *Case) Operates() bool { return c.GetMode() != Mode_MODE_UNSPECIFIED }
+
+// TimesOperations reports whether it times them, which a soak does not.
+func (c *Case) TimesOperations() bool { return c.Operates() && c.GetSoak() == nil }
 
 // CopiedRows returns the most rows that any pass of the case copies: a rank has room for so many.
 func (c *Case) CopiedRows() uint32 {

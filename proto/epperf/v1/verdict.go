@@ -10,7 +10,7 @@ func (r *RankResult) CheckProblem(c *Case) string {
 		return "no row was checked"
 	case check.GetWrong() > 0:
 		return fmt.Sprintf("%d of %d checked rows are wrong", check.GetWrong(), check.GetRows())
-	case check.GetRows() == 0 && (c.Calibrates() || r.GetTraffic().moves()):
+	case check.GetRows() == 0 && (!c.Operates() || r.GetTraffic().moves()):
 		return "no row was checked although this rank moves some"
 	default:
 		return ""

@@ -45,6 +45,7 @@ func TestTheCoreSpeaksTheProtosWords(t *testing.T) {
 		"ep_layout":         {enum: epperfv1.Layout(0)},
 		"ep_combine_sum":    {enum: epperfv1.CombineSum(0)},
 		"ep_quantize":       {enum: epperfv1.Quantize(0)},
+		"ep_kernel":         {enum: epperfv1.Kernel(0)},
 		"ep_mode":           {enum: epperfv1.Mode(0)},
 		"ep_pass_kind":      {enum: epperfv1.Pass_Kind(0), prefix: "PASS_"},
 		"ep_pass_direction": {enum: epperfv1.Pass_Direction(0), prefix: "PASS_"},

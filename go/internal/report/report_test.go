@@ -115,19 +115,6 @@ func TestScreens(t *testing.T) {
 	}
 }
 
-func besideOnSharedSMs(r *recordtest.Run) {
-	*r = *recordtest.Beside(epperfv1.Mode_MODE_E2E)
-	r.Results[3].Sms.OfDispatchBlock[5] = 99
-}
-
-func besideOnUnknownSMs(r *recordtest.Run) {
-	*r = *recordtest.Beside(epperfv1.Mode_MODE_E2E)
-	for _, pass := range r.Case().GetPasses()[1:] {
-		pass.Meter = epperfv1.Pass_METER_STREAM
-	}
-	r.Results[3].Sms.OfMeterBlock = nil
-}
-
 func byExpert(r *recordtest.Run) {
 	r.Case().Layout, r.Case().Combine = epperfv1.Layout_LAYOUT_CONTIG, epperfv1.CombineSum_COMBINE_SUM_EXPERT
 }

@@ -45,7 +45,7 @@ func TestWhatLaunchesCannotBe(t *testing.T) {
 		code      int
 	}{
 		"both are needed":                    {"exit 0", nil, 2},
-		"leave out --expect, --soak":         {"exit 0", []string{"--launches=2", "--soak=10"}, 2},
+		"leave out --expect, --soak":         {"exit 0", []string{"--launches=2", "--explain"}, 2},
 		"leave out --nnodes and --run-id":    {"exit 0", []string{"--launches=2", "--run-id=r"}, 2},
 		"such as 5%":                         {"exit 0", []string{"--launches=2", "--threshold=0"}, 2},
 		"it does not take these flags":       {"exit 2", []string{"--launches=2"}, 2},

@@ -84,7 +84,7 @@ func reachable(p *epperfv1.Plan, entries []*epperfv1.HostEntry) error {
 		}
 		if here, there := first.GetHost().PidNamespace, entry.GetHost().PidNamespace; here != nil && there != nil && *here != *there {
 			return fmt.Errorf("--nvlink-backend=ipc maps memory of processes by their numbers, but %s and %s are in two PID namespaces of one host (%d and %d); "+
-				"start both in one (containers: --pid=host), or try --nvlink-backend=nixl", named(first), named(entry), *here, *there)
+				"start both in one (containers: --pid=host), or try --nvlink-backend=none", named(first), named(entry), *here, *there)
 		}
 	}
 	return nil

@@ -37,7 +37,7 @@ func TestLaunchersAgreeAndReachEachOther(t *testing.T) {
 		"another host": {func(e *epperfv1.HostEntry) { e.Host.BootId = "other" }, []string{"node 0 (node-a)", "node 1 (node-b)", "two hosts", "--nnodes=1"}},
 		"another container": {
 			func(e *epperfv1.HostEntry) { e.Host.PidNamespace = new(uint64(8)) },
-			[]string{"node 0 (node-a) and node 1 (node-b) are in two PID namespaces of one host (7 and 8)", "--pid=host", "--nvlink-backend=nixl"},
+			[]string{"node 0 (node-a) and node 1 (node-b) are in two PID namespaces of one host (7 and 8)", "--pid=host", "--nvlink-backend=none"},
 		},
 		"a container that does not tell": {func(e *epperfv1.HostEntry) { e.Host.PidNamespace = nil }, nil},
 		"another id":                     {func(e *epperfv1.HostEntry) { e.Host.HostId = "hv2" }, []string{"node 1 (node-b, host id hv2)"}},

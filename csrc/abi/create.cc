@@ -10,7 +10,7 @@
 #include "csrc/rank/cpu_engine.h"
 #include "csrc/rank/cuda_calibrate.h"
 #include "csrc/rank/cuda_engine.h"
-#include "csrc/rank/messages.h"
+#include "csrc/rank/region_config.h"
 #include "csrc/region/factory.h"
 
 namespace ep::abi {
@@ -51,8 +51,11 @@ Status ToConfig(const ep_config& from, RankConfig* config) {
 // Makes the region of a rank whose shape is cut into chunks.
 Result<std::unique_ptr<Region>> RegionOf(const ep_config& from, const RankConfig& rank) {
   const auto text = [](const char* given) { return given == nullptr ? "" : given; };
-  Transport transport = {
-      .backend = from.backend, .nixl_root = text(from.nixl_root), .run_name = text(from.run_id)};
+  Transport transport = {.backend = from.backend,
+                         .nixl_root = text(from.nixl_root),
+                         .run_name = text(from.run_id),
+                         .host = text(from.host),
+                         .ranks_on_host = from.ranks_on_host};
   if (from.device == EP_DEVICE_CUDA) transport.gpu = static_cast<int>(from.gpu);
   if (from.nixl_candidate != nullptr) transport.nixl_candidates.emplace_back(from.nixl_candidate);
   return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns,
@@ -89,15 +92,15 @@ Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
   rank.routing.shape = ChunkedForThreads(rank.routing.shape, cpu.threads);
   std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
   if (from.landing_rows > 0) EP_TRY(Calibration::CanCalibrate(*region));
-  if (region->link() == nullptr) {
+  if (region->wire() == nullptr) {
     return CreateWithCalibration<CpuEngine, CpuCalibration>(
         from, std::move(rank), cpu,
         CpuCalibrationConfig{
             .rows = from.landing_rows, .seed = from.seed, .one_cpu = from.cpus < 2},
         std::move(region), made);
   }
-  std::unique_ptr<LinkEngine> engine;
-  EP_TRY(LinkEngine::Create(std::move(rank), cpu, std::move(region), &engine));
+  std::unique_ptr<PostingCpuEngine> engine;
+  EP_TRY(PostingCpuEngine::Create(std::move(rank), cpu, std::move(region), &engine));
   made->impl = std::move(engine);
   return {};
 }

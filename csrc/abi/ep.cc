@@ -19,7 +19,6 @@
 #include "csrc/rank/engine.h"
 #include "csrc/rank/gpus.h"
 #include "csrc/rank/landing.h"
-#include "csrc/rank/messages.h"
 #include "csrc/rank/passes.h"
 #include "csrc/rank/sections.h"
 #include "csrc/rank/tensors.h"
@@ -182,8 +181,10 @@ ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
     list.Add("the plan", EP_PLACE_GPU,
              ep::TilePlanBytes(shape, shape.tokens, ep::kernels::kLong.tile_tokens).Sum());
     list.Add("rows to copy", EP_PLACE_GPU, ep::CudaCalibration::PrivateBytes(landing));
-  } else if (ep::ProxiesHosts(config->backend)) {
-    list.Add("images of peers' regions", EP_PLACE_IMAGES, ep::ImageBytes(shape));
+  } else {
+    list.Add("images of areas at peers", EP_PLACE_IMAGES,
+             ep::ProxiedPeers(config->backend, shape.ranks, config->ranks_on_host) *
+                 ep::Layout(shape).PairBytes());
   }
   // A calibration does not flush.
   if (on_gpu && landing.Rows() == 0) {
@@ -231,13 +232,15 @@ ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* size
   });
 }
 
-ep_status ep_reach(ep_engine* engine, ep_path* paths, ep_network* network) {
+ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network) {
   return Guarded(engine, [&]() -> ep::Status {
     if (engine->impl->reached().empty()) {
       return {ep::Code::kState, "say how peers are reached: the rank is not connected"};
     }
     for (const ep::Reach& reach : engine->impl->reached()) {
-      *paths++ = static_cast<ep_path>(reach.how);
+      reached->path = static_cast<ep_path>(reach.how);
+      CopyText(reach.why, reached->why, sizeof(reached->why));
+      ++reached;
     }
     *network = {};
     const std::optional<ep::Network> found = engine->impl->network();

@@ -61,6 +61,7 @@ typedef struct ep_config {
   const char* nixl_root;
   const char* nixl_candidate;
   const char* run_id;  // names this run's ranks to NIXL
+  const char* host;    // CPU: ranks that say the same can map each other's memory; null: none can
   uint32_t rank;
   uint32_t cpus;           // that this host's ranks share; CPU: fewer than workers, and waits yield
   uint32_t ranks_on_host;  // this one included: while nothing is timed each has its share of cpus
@@ -120,6 +121,7 @@ typedef struct ep_memory_config {
   ep_shape shape;
   ep_device device;
   ep_nvlink_backend backend;     // CPU: without mapped memory there are images of peers' regions
+  uint32_t ranks_on_host;        // CPU: this one included, which may be mapped
   uint32_t threads;              // CPU: workers
   uint32_t landing_rows;         // as in ep_config
   uint64_t received_selections;  // that the rank's experts get
@@ -163,8 +165,14 @@ typedef struct ep_network {
   char environment[1024];  // what we set for it, as name=value; we set none that is set
 } ep_network;
 
+// How the rank reaches another, and why so; a text that may be empty.
+typedef struct ep_reached {
+  ep_path path;
+  char why[64];
+} ep_reached;
+
 // How the rank reaches each rank, [ranks], and over which network. EP_STATE: it is not connected.
-ep_status ep_reach(ep_engine* engine, ep_path* paths, ep_network* network);
+ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network);
 
 // One way to time something; 0 what does not apply.
 typedef struct ep_pass {

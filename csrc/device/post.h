@@ -3,8 +3,9 @@
 // What a rank sends such a peer goes into an image of its pair area there, words included. The last
 // word of an operation rings the peer's bell, a word of the host's. A proxy of the host's
 // (csrc/proxy) moves the message; the peer's proxy leaves mail, another word of the host's, once
-// all has arrived. The crew of a rank that asks the host takes it: it raises in its own region the
-// words that came with the rows, and from there on nothing differs from a peer that is mapped.
+// all has arrived. Who of a rank asks the host takes it: it raises in its own region the words that
+// came with the rows, and from there on nothing differs from a peer that is mapped. Where that is
+// more than one worker, as on CPUs, each raises the same.
 //
 // Bells and mail are flags (csrc/protocol/flag.h), one for each (operation, bank, peer). None is
 // overwritten unread:
@@ -53,7 +54,7 @@ class PostDevice : public Base {
 
   // Raises what has come of an operation, by all lanes of a crew that has looked in vain.
   void TakeMail(const RankContext& context, const Waiting& waiting) {
-    if (!TakesMail()) return;
+    if (!AsksTheHost(*this)) return;
     EP_ROLLED
     for (uint32_t base = 0; base < context.shape.ranks; base += Base::kLanes) {
       const uint32_t peer = base + Base::Lane();
@@ -71,9 +72,6 @@ class PostDevice : public Base {
   }
 
  private:
-  // The first crew of the rank that awaits words.
-  bool TakesMail() const { return Base::Worker() == 0 && IsSignalCrew(*this); }
-
   // kReady if there is mail whose words are not raised yet.
   Verdict LookForMail(const RankContext& context, const Waiting& waiting, uint32_t peer) {
     const uint32_t bank = BankOf(waiting.epoch);

@@ -107,7 +107,8 @@ class Agent {
 
   // A write of local ranges to ranges of a peer, pairwise of the same size.
   Status MakeWrite(std::span<const Range> local, const std::string& peer,
-                   std::span<const Range> remote, Write* write);
+                   std::span<const Range> remote, Write* write, Memory from = Memory::Host(),
+                   Memory to = Memory::Host());
   // The same of prepared ranges, by their indices.
   Status Prepare(std::span<const Range> local, Prepared* prepared);
   Status Prepare(const std::string& peer, std::span<const Range> remote, Prepared* prepared);
@@ -135,7 +136,8 @@ class Agent {
   Status CreateBackend(const Options& options);
   Status RegistrationList(std::span<const Range> ranges, Memory memory,
                           Handle<capi::RegistrationList>* list) const;
-  Status TransferList(std::span<const Range> ranges, Handle<capi::TransferList>* list) const;
+  Status TransferList(std::span<const Range> ranges, Memory memory,
+                      Handle<capi::TransferList>* list) const;
   Status Prepare(const char* peer, std::span<const Range> ranges, Prepared* prepared);
   Status Adopt(capi::TransferRequest* request, Write* write);
 

@@ -17,11 +17,12 @@ void Prepared::Release::operator()(capi::TransferHandle* handle) const {
   functions->release_xfer_dlist_handle(agent, handle);
 }
 
-Status Agent::TransferList(std::span<const Range> ranges, Handle<capi::TransferList>* list) const {
+Status Agent::TransferList(std::span<const Range> ranges, Memory memory,
+                           Handle<capi::TransferList>* list) const {
   const capi::Functions& f = functions();
-  capi::Code code = Make(list, f.destroy_xfer_dlist, f.create_xfer_dlist, capi::kDram);
+  capi::Code code = Make(list, f.destroy_xfer_dlist, f.create_xfer_dlist, memory.type);
   for (size_t i = 0; i < ranges.size() && code == capi::kSuccess; ++i) {
-    code = f.xfer_dlist_add_desc(list->get(), ranges[i].address, ranges[i].bytes, 0);
+    code = f.xfer_dlist_add_desc(list->get(), ranges[i].address, ranges[i].bytes, memory.gpu);
   }
   if (code == capi::kSuccess) return {};
   return library_->Check(code, "list " + std::to_string(ranges.size()) + " ranges to write");
@@ -37,11 +38,12 @@ Status Agent::Adopt(capi::TransferRequest* request, Write* write) {
 }
 
 Status Agent::MakeWrite(std::span<const Range> local, const std::string& peer,
-                        std::span<const Range> remote, Write* write) {
+                        std::span<const Range> remote, Write* write, Memory from_memory,
+                        Memory to_memory) {
   Handle<capi::TransferList> from;
   Handle<capi::TransferList> to;
-  EP_TRY(TransferList(local, &from));
-  EP_TRY(TransferList(remote, &to));
+  EP_TRY(TransferList(local, from_memory, &from));
+  EP_TRY(TransferList(remote, to_memory, &to));
   capi::TransferRequest* request = nullptr;
   const capi::Code code = functions().create_xfer_req(
       agent_.get(), capi::kWrite, from.get(), to.get(), peer.c_str(), &request, arguments_.get());
@@ -52,7 +54,7 @@ Status Agent::MakeWrite(std::span<const Range> local, const std::string& peer,
 
 Status Agent::Prepare(const char* peer, std::span<const Range> ranges, Prepared* prepared) {
   Handle<capi::TransferList> list;
-  EP_TRY(TransferList(ranges, &list));
+  EP_TRY(TransferList(ranges, Memory::Host(), &list));
   capi::TransferHandle* handle = nullptr;
   EP_TRY(library_->Check(
       functions().prep_xfer_dlist(agent_.get(), peer, list.get(), &handle, arguments_.get()),

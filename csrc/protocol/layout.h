@@ -6,21 +6,21 @@
 //
 //   +--------+-------------+---------+---------------------------------------------------------+
 //   | header | dispatch    | combine | pair areas, R of                                        |
-//   | 4 KiB  | words       | words   | B x { counts | metas | scales | rows | partials | … }   |
-//   |        |             |         |       |        |       | (FP8)  |      |                |
-//   |        | B R         | B R     |       | 1      | T     | T      | T    | T P            |
-//   |        | x 8 (1 + K) | x 8 K   |       | x 2 L  | x 8 + | x 4 H  | x H, | x 2 H          |
-//   |        |             |         |       |        | 8 k   | / 128  | 2 H  |                |
+//   | 4 KiB  | words       | words   | B x { … | counts | metas | scales | rows | … | partials } |
+//   |        |             |         |         |        |       | (FP8)  |      |   |           |
+//   |        | B R         | B R     |         | 1      | T     | T      | T    |   | T P       |
+//   |        | x 8 (1 + K) | x 8 K   |         | x 2 L  | x 8 + | x 4 H  | x H, |   | x 2 H     |
+//   |        |             |         |         |        | 8 k   | / 128  | 2 H  |   |           |
 //   +--------+-------------+---------+---------------------------------------------------------+
 //
 // A pair area is what one peer writes: how many selections it has for each local expert, its rows,
 // once each, whatever the number of experts here; and the partial sums that its experts made of
 // this rank's rows, [slot][P]: one a row, or where nothing is summed there one a selection, of
-// which P are the most; and behind them room for its words (…), where those come with a
-// message (csrc/device/post.h). It is all that two ranks need to share, besides their words, and
-// lies at any address, so its offsets count from its own begin. Words [bank][peer] are that peer's
-// alone, too. Those of an entry begin on a 128-byte line of their own, so that peers never share
-// one.
+// which P are the most. Ahead of each operation's part is room for its words (…), where those come
+// with a message (csrc/device/post.h), so that they travel in one piece with what follows. A pair
+// area is all that two ranks need to share, besides their words, and lies at any address, so its
+// offsets count from its own begin. Words [bank][peer] are that peer's alone, too. Those of an
+// entry begin on a 128-byte line of their own, so that peers never share one.
 #ifndef CSRC_PROTOCOL_LAYOUT_H_
 #define CSRC_PROTOCOL_LAYOUT_H_
 
@@ -55,17 +55,18 @@ class Layout {
         dispatch_word_{kHeaderBytes, Stride(kWordBytes * (1 + shape.Chunks()), kLineBytes)},
         combine_word_{EndOf(dispatch_word_, Pairs()),
                       Stride(kWordBytes * shape.Chunks(), kLineBytes)},
-        count_{0, Stride(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
+        posted_dispatch_{0, dispatch_word_.stride},
+        count_{EndOf(posted_dispatch_, 1),
+               Stride(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
         meta_{EndOf(count_, 1), Stride(RowMeta::SizeBytes(shape.topk), kVectorBytes)},
         scale_{EndOf(meta_, tokens_),
                shape.dtype == Dtype::kFp8
                    ? Stride(sizeof(float) * shape.ScalesPerRow(), kVectorBytes)
                    : 0},
         row_{EndOf(scale_, tokens_), Stride(row_bytes_, kVectorBytes)},
-        partial_{EndOf(row_, tokens_), 2 * shape.hidden},
-        posted_dispatch_{EndOf(partial_, tokens_ * partials_per_row_), dispatch_word_.stride},
-        posted_combine_{EndOf(posted_dispatch_, 1), combine_word_.stride},
-        bank_bytes_(EndOf(posted_combine_, 1)),
+        posted_combine_{EndOf(row_, tokens_), combine_word_.stride},
+        partial_{EndOf(posted_combine_, 1), 2 * shape.hidden},
+        bank_bytes_(EndOf(partial_, tokens_ * partials_per_row_)),
         pairs_(EndOf(combine_word_, Pairs())) {}
 
   // How many rows a source sends in all.
@@ -173,13 +174,13 @@ class Layout {
   Section dispatch_word_;
   Section combine_word_;
   // Of a bank of a pair area.
+  Section posted_dispatch_;
   Section count_;
   Section meta_;
   Section scale_;
   Section row_;
-  Section partial_;
-  Section posted_dispatch_;
   Section posted_combine_;
+  Section partial_;
   uint64_t bank_bytes_;
   uint64_t pairs_;  // where their areas begin
 };

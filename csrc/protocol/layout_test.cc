@@ -21,16 +21,15 @@ static_assert(kSeedLayout.CountsWord(1, 7) + 128 == kSeedLayout.SumWord(0, 0, 0)
 static_assert(kSeedLayout.SumWord(1, 7, 0) + 128 == kSeedLayout.PairArea(0));
 static_assert(kSeedLayout.PairArea(7) + kSeedLayout.PairBytes() == kSeedLayout.SizeBytes());
 // And of a bank of a pair area.
-static_assert(kSeedLayout.Counts(0) == 0);
+static_assert(kSeedLayout.PostedWords(Op::kDispatch, 0) == 0);
+static_assert(kSeedLayout.PostedWords(Op::kDispatch, 1) + 128 == kSeedLayout.Counts(1));
 static_assert(kSeedLayout.Counts(1) + 128 == kSeedLayout.Meta(1, 0));
 static_assert(kSeedLayout.Meta(1, 127) + 80 == kSeedLayout.Scales(1, 0));
 static_assert(kSeedLayout.Scales(1, 127) + 224 == kSeedLayout.Row(1, 0));
-static_assert(kSeedLayout.Row(1, 127) + 7168 == kSeedLayout.Partial(1, 0));
-static_assert(kSeedLayout.Partial(1, 127) + 14336 == kSeedLayout.PostedWords(Op::kDispatch, 1));
-static_assert(kSeedLayout.PostedWords(Op::kDispatch, 1) + 128 ==
-              kSeedLayout.PostedWords(Op::kCombine, 1));
-static_assert(kSeedLayout.PostedWords(Op::kCombine, 0) + 128 == kSeedLayout.BankBytes());
-static_assert(kSeedLayout.PostedWords(Op::kCombine, 1) + 128 == kSeedLayout.PairBytes());
+static_assert(kSeedLayout.Row(1, 127) + 7168 == kSeedLayout.PostedWords(Op::kCombine, 1));
+static_assert(kSeedLayout.PostedWords(Op::kCombine, 1) + 128 == kSeedLayout.Partial(1, 0));
+static_assert(kSeedLayout.Partial(0, 127) + 14336 == kSeedLayout.BankBytes());
+static_assert(kSeedLayout.Partial(1, 127) + 14336 == kSeedLayout.PairBytes());
 
 TEST(Layout, TakesWhatItsTableSays) {
   // docs/architecture.md: 44.7 MB of FP8 and 59.3 MB of BF16 rows at the seed's shape.
@@ -46,7 +45,7 @@ TEST(Layout, KeepsAPartialForEachSelectionWhereNoneIsSummed) {
   const Layout layout(shape);
   EXPECT_EQ(layout.Partial(0, 0), kSeedLayout.Partial(0, 0));
   EXPECT_EQ(layout.Partial(0, 0, 7) + 2 * shape.hidden, layout.Partial(0, 1));
-  EXPECT_EQ(layout.Partial(1, 127, 7) + 2 * shape.hidden, layout.PostedWords(Op::kDispatch, 1));
+  EXPECT_EQ(layout.Partial(1, 127, 7) + 2 * shape.hidden, layout.PairBytes());
   shape.experts_per_rank = 3;  // a token has no more here
   EXPECT_EQ(Layout(shape).Partial(0, 0, 2) + 2 * shape.hidden, Layout(shape).Partial(0, 1));
 }

@@ -34,8 +34,9 @@ typedef enum ep_device {
 /* How a rank reaches its peers. */
 typedef enum ep_nvlink_backend {
   EP_NVLINK_BACKEND_IPC = 1,  /* maps their memory; all ranks are on one host */
-  EP_NVLINK_BACKEND_NIXL = 2, /* NIXL moves what CPUs exchange, and maps the memory of GPUs */
-  EP_NVLINK_BACKEND_NONE = 3, /* as NIXL, but never over mapped memory; of CPUs, over TCP alone */
+  EP_NVLINK_BACKEND_NIXL = 2, /* maps their memory within a host; NIXL brings messages to others */
+  EP_NVLINK_BACKEND_NONE = 3, /* maps nothing: NIXL brings messages to all; of CPUs, over TCP */
+  EP_NVLINK_BACKEND_NIXL_PROXY = 5, /* for tests: as NONE, over whatever UCX takes by itself */
 } ep_nvlink_backend;
 
 /* How rows get from one rank to another. */

@@ -85,9 +85,7 @@ Status Proxy::Post(Request& request, uint64_t flag, bool* done) {
     return {Code::kProtocol,
             "its bell was rung out of turn, after " + Text(request.op, request.served)};
   }
-  // The words that announce the rest go along.
-  extents_.assign(1, {context_.layout.PostedWords(request.op, request.bank),
-                      sizeof(uint64_t) * context_.layout.Words(request.op)});
+  extents_.clear();
   const auto add = [this](uint64_t offset, uint64_t bytes) { extents_.push_back({offset, bytes}); };
   if (request.op == Op::kDispatch) {
     ForEachDispatchExtent(context_.shape, context_.layout, request.bank, FlagRows(flag), add);
@@ -131,7 +129,11 @@ Status Proxy::Take(uint32_t peer, const Notice& notice) {
   if (known && notice.sender == peer && context_.IsProxied(peer) &&
       FlagRows(notice.flag) <= context_.shape.tokens) {
     uint64_t* mail = context_.post.Mail(op, bank, peer);
-    if (Follows(notice.flag, *mail, bank)) {
+    uint64_t before = *mail;
+    for (const Letter& letter : letters_) {
+      if (letter.mail == mail) before = letter.flag;
+    }
+    if (Follows(notice.flag, before, bank)) {
       letters_.push_back({mail, notice.flag});
       return {};
     }

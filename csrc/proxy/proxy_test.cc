@@ -106,8 +106,8 @@ TEST_F(ProxyTest, SendsWhatABellSaysAndItsWords) {
   EXPECT_EQ(sent.peer, 1u);
   EXPECT_EQ(sent.notice.sender, 0u);
   EXPECT_EQ(sent.notice.flag, MakeFlag(1, 3));
-  EXPECT_EQ(sent.extents, (std::vector<PairExtent>{{layout.PostedWords(Op::kCombine, 1), 8},
-                                                   {layout.Partial(1, 0), 3 * 2 * kShape.hidden}}));
+  const uint64_t words = layout.PostedWords(Op::kCombine, 1);
+  EXPECT_EQ(sent.extents, (std::vector<PairExtent>{{words, layout.Partial(1, 3) - words}}));
   proxy_.Step(2);
   EXPECT_EQ(wire_.posted.size(), 1u) << "a bell is served once";
   EXPECT_FALSE(proxy_.Idle());
@@ -187,6 +187,13 @@ TEST_F(ProxyTest, LeavesMailOnceWhatHasArrivedIsVisible) {
   EXPECT_EQ(Mail(Op::kDispatch, 1), MakeFlag(1, 2));
   EXPECT_EQ(Mail(Op::kCombine, 1), MakeFlag(1, 4));
   EXPECT_EQ(Mail(Op::kDispatch, 2), 0u);
+}
+
+TEST_F(ProxyTest, BelievesNoNoticeTwiceInAStep) {
+  Arrive(Op::kDispatch, 1, 2);
+  Arrive(Op::kDispatch, 1, 2);
+  proxy_.Step(0);
+  ExpectFailure("rank 1 sent what it must not");
 }
 
 TEST_F(ProxyTest, LeavesNoMailIfItCannotBeMadeVisible) {

@@ -15,7 +15,7 @@ constexpr uint32_t kSet = 0;
 }  // namespace
 
 Status Calibration::CanCalibrate(Region& region) {
-  if (region.link() == nullptr) return {};
+  if (region.wire() == nullptr) return {};
   return {Code::kInvalid, "calibrate: what it measures are copies over mapped memory",
           EP_HINT_USE_IPC};
 }

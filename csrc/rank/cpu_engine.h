@@ -1,5 +1,5 @@
-// The CPU engine: one rank whose workers are the calling thread and its helpers. With LinkDevice
-// its region has a link.
+// The CPU engine: one rank whose workers are the calling thread and its helpers. With
+// PostingHostDevice its region has a wire.
 //
 // It runs the very bodies of csrc/protocol that GPUs run. `Device` is the policy they are given;
 // tests put one in its place that breaks a rule and see the check notice.
@@ -7,7 +7,6 @@
 #define CSRC_RANK_CPU_ENGINE_H_
 
 #include <atomic>
-#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,8 +24,7 @@
 #include "csrc/rank/chunks.h"
 #include "csrc/rank/engine.h"
 #include "csrc/rank/error_text.h"
-#include "csrc/rank/link_device.h"
-#include "csrc/rank/outbox.h"
+#include "csrc/rank/host_post.h"
 #include "csrc/rank/tensors.h"
 #include "csrc/rank/worker_pool.h"
 #include "csrc/region/region.h"
@@ -97,10 +95,11 @@ class BasicCpuEngine : public Engine {
     *to = *from;
     return {};
   }
-  // Whether the operation ended well; over a link not before what it sent has arrived.
+  Status Connected() override;
+  // Whether the operation ended well; with proxied peers not before what it sent has arrived.
   bool Done(Op op);
-  Status Failure() const;
-  Status CanRun(bool wants_expert_rows) const;
+  Status Failure();
+  Status CanRun(bool wants_expert_rows);
 
   const uint64_t flush_bytes_;
   EpochState epochs_ = {};
@@ -111,14 +110,15 @@ class BasicCpuEngine : public Engine {
   // One a worker.
   std::vector<std::unique_ptr<Device>> devices_;
   Handle handle_ = {};
-  std::optional<Outbox> outbox_;  // of the region's link, if it has one
+  std::optional<HostPost> post_;  // over the region's wire, once connected
   // What dispatches without rows read and write.
   Tensors no_rows_;
   Handle no_rows_handle_ = {};
 };
 
 using CpuEngine = BasicCpuEngine<HostDevice>;
-using LinkEngine = BasicCpuEngine<LinkDevice>;
+// Some of whose peers are proxied.
+using PostingCpuEngine = BasicCpuEngine<PostingHostDevice>;
 
 template <class Device>
 Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
@@ -126,11 +126,6 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
                                       std::unique_ptr<BasicCpuEngine>* engine) {
   rank.routing.shape = ChunkedForThreads(rank.routing.shape, config.threads);
   std::unique_ptr<BasicCpuEngine> made(new BasicCpuEngine(rank, config, std::move(region)));
-  if constexpr (std::derived_from<Device, LinkDevice>) {
-    Link* const link = made->region_->link();
-    made->outbox_.emplace(&made->context_, link);
-    for (auto& device : made->devices_) device->Use(link, &made->context_, &*made->outbox_);
-  }
   Shape least = rank.routing.shape;
   EP_TRY(made->Prepare(std::move(rank), config.threads));
   least.tokens = 1;
@@ -143,15 +138,23 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
 }
 
 template <class Device>
-Status BasicCpuEngine<Device>::Failure() const {
-  const Status status = ErrorText(error_, context_);
-  if (error_.kind != ErrorKind::kNetwork) return status;
-  uint32_t peer = 0;
-  return {status.code(), status.text() + ": " + region_->link()->Failure(&peer).text()};
+Status BasicCpuEngine<Device>::Connected() {
+  if constexpr (kIsPosting<Device>) {
+    post_.emplace(&context_, region_->wire());
+    for (auto& device : devices_) device->Use(&*post_);
+  }
+  return {};
 }
 
 template <class Device>
-Status BasicCpuEngine<Device>::CanRun(bool wants_expert_rows) const {
+Status BasicCpuEngine<Device>::Failure() {
+  const Status status = ErrorText(error_, context_);
+  if (error_.kind != ErrorKind::kNetwork) return status;
+  return {status.code(), status.text() + ": " + post_->Failure().text()};
+}
+
+template <class Device>
+Status BasicCpuEngine<Device>::CanRun(bool wants_expert_rows) {
   if (error_.kind != ErrorKind::kNone) return Failure();
   return Ready(wants_expert_rows);
 }
@@ -159,7 +162,23 @@ Status BasicCpuEngine<Device>::CanRun(bool wants_expert_rows) const {
 template <class Device>
 bool BasicCpuEngine<Device>::Done(Op op) {
   if (error_.kind != ErrorKind::kNone) return false;
-  if constexpr (std::derived_from<Device, LinkDevice>) return devices_[0]->Settle(op);
+  if constexpr (kIsPosting<Device>) {
+    // Who leaves may not come by again for long, and what is under way needs it. What peers send is
+    // here: a word of each of them was seen. The deadline is the proxy's.
+    Device& device = *devices_[0];
+    const Epoch epoch = op == Op::kDispatch ? epochs_.dispatch : epochs_.combine;
+    for (uint32_t misses = 0; !post_->Idle(); ++misses) {
+      device.Relax(misses);
+      if (const uint64_t stop = device.LoadAcquire(context_.post.stop); stop != 0) {
+        Fail(device, context_, {StopKind(stop), op, epoch, StopPeer(stop), 0, 0, 0});
+        return false;
+      }
+      if (device.Aborted()) {
+        Fail(device, context_, {ErrorKind::kAborted, op, epoch, context_.rank, 0, 0, 0});
+        return false;
+      }
+    }
+  }
   return true;
 }
 

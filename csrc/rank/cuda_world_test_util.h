@@ -18,7 +18,7 @@
 #include "csrc/rank/chunks.h"
 #include "csrc/rank/cuda_engine.h"
 #include "csrc/rank/gpus.h"
-#include "csrc/rank/messages.h"
+#include "csrc/rank/region_config.h"
 #include "csrc/rank/world_test_util.h"
 #include "csrc/region/cuda_region.h"
 

@@ -96,17 +96,21 @@ Status Engine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   std::vector<Reach> reached;
   EP_TRY(region_->Connect(rest, context_.rank, &reached));
   for (uint32_t rank = 0; rank < reached.size(); ++rank) {
-    if (const uint8_t* region = reached[rank].region; region != nullptr) {
-      RegionHeader header = {};
-      EP_TRY(CopyHeader(reinterpret_cast<const RegionHeader*>(region), &header,
-                        doing + " to rank " + std::to_string(rank) + ": read its region's header"));
-      EP_TRY(CheckHeader(header, rank));
+    uint8_t* const region = reached[rank].region;
+    if (region == nullptr) {
+      context_.there[rank] = reached[rank].image;
+      context_.proxied[rank / 32] |= 1u << rank % 32;
+      continue;
     }
-    context_.there[rank] = reached[rank].there + context_.layout.PairArea(context_.rank);
+    RegionHeader header = {};
+    EP_TRY(CopyHeader(reinterpret_cast<const RegionHeader*>(region), &header,
+                      doing + " to rank " + std::to_string(rank) + ": read its region's header"));
+    EP_TRY(CheckHeader(header, rank));
+    context_.there[rank] = region + context_.layout.PairArea(context_.rank);
   }
   reached_ = std::move(reached);
   connected_ = true;
-  return {};
+  return Connected();
 }
 
 Status Engine::CheckHeader(const RegionHeader& header, uint32_t peer) const {

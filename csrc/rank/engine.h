@@ -58,7 +58,7 @@ class Engine {
   // How each rank is reached, once connected.
   const std::vector<Reach>& reached() const { return reached_; }
   uint8_t* region() const { return region_->data(); }
-  // What takes messages to peers that are not mapped; none where all are.
+  // What takes messages to peers that are not mapped; none where there is none.
   std::optional<Network> network() const { return region_->network(); }
 
   // Makes the experts' outputs at the rows where the last dispatch put their inputs. The routing
@@ -122,6 +122,8 @@ class Engine {
   // Allocates the tensors of `workers` workers and makes the rows to send.
   Status Prepare(RankConfig config, uint32_t workers);
 
+  // The peers are reached, and context_ says how.
+  virtual Status Connected() { return {}; }
   // Brings what the last operations left behind to tensors_.
   virtual Status Fetch(Operations) { return {}; }
   // Of what the last dispatch left behind, brings its counts and the handle; of its rows, with

@@ -14,7 +14,7 @@ struct Section {
   uint64_t bytes;
 };
 
-inline constexpr size_t kSections = 9;
+inline constexpr size_t kSections = 10;
 
 // The sections of a layout, with those of all pair areas together. They tile the region, so each
 // ends where the next begins.
@@ -28,12 +28,13 @@ inline std::array<Section, kSections> Sections(const Layout& layout) {
       {"header", 0, 1},
       {"dispatch words", layout.CountsWord(0, 0), 1},
       {"combine words", layout.SumWord(0, 0, 0), 1},
+      {"posted dispatch words", layout.PairArea(0) + layout.PostedWords(Op::kDispatch, 0), banks},
       {"counts", layout.PairArea(0) + layout.Counts(0), banks},
       {"row descriptions", layout.PairArea(0) + layout.Meta(0, 0), banks},
       {"scales", layout.PairArea(0) + layout.Scales(0, 0), banks},
       {"rows", layout.PairArea(0) + layout.Row(0, 0), banks},
+      {"posted combine words", layout.PairArea(0) + layout.PostedWords(Op::kCombine, 0), banks},
       {"partial sums", layout.PairArea(0) + layout.Partial(0, 0), banks},
-      {"posted words", layout.PairArea(0) + layout.PostedWords(Op::kDispatch, 0), banks},
       {nullptr, layout.PairArea(0) + layout.BankBytes(), 0},
   };
   std::array<Section, kSections> sections;

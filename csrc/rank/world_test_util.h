@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "csrc/rank/cpu_engine.h"
-#include "csrc/rank/messages.h"
+#include "csrc/rank/region_config.h"
 #include "csrc/region/shm_region.h"
 
 namespace ep {
@@ -129,14 +129,11 @@ class World {
 
   // Runs the operations on all ranks at once and returns how each rank ended.
   std::vector<Status> Run(Operations operations, uint64_t iterations = 1) {
-    std::vector<Status> statuses(engines_.size());
-    std::vector<std::thread> threads;
-    for (size_t rank = 0; rank < engines_.size(); ++rank) {
-      threads.emplace_back(
-          [&, rank] { statuses[rank] = engines_[rank]->Run(operations, iterations, nullptr); });
-    }
-    for (std::thread& thread : threads) thread.join();
-    return statuses;
+    return OnAll([&](Engine& engine) { return engine.Run(operations, iterations, nullptr); });
+  }
+  // The same of flags-only epochs.
+  std::vector<Status> RunFlags(uint64_t iterations) {
+    return OnAll([&](Engine& engine) { return engine.RunFlags(iterations, nullptr); });
   }
 
   // Poisons, runs once and checks on all ranks; one Findings a rank.
@@ -157,6 +154,16 @@ class World {
   Engine& engine(uint32_t rank) { return *engines_[rank]; }
 
  private:
+  std::vector<Status> OnAll(const std::function<Status(Engine&)>& body) {
+    std::vector<Status> statuses(engines_.size());
+    std::vector<std::thread> threads;
+    for (size_t rank = 0; rank < engines_.size(); ++rank) {
+      threads.emplace_back([&, rank] { statuses[rank] = body(*engines_[rank]); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    return statuses;
+  }
+
   std::vector<std::unique_ptr<Engine>> engines_;
 };
 

@@ -135,12 +135,11 @@ Status CudaRegion::Describe(size_t bytes) {
 Status CudaRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                            std::vector<Reach>* reached) {
   EP_TRY(CudaStatus(cudaSetDevice(device_), "use GPU " + std::to_string(device_)));
-  reached->assign(blobs.size(), {Reached::kOwn, data_, data_, data_});
+  reached->assign(blobs.size(), {Reached::kOwn, data_});
   for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
     if (peer == rank) continue;
     peers_.push_back(EP_TRY(Map(blobs[peer], peer)));
-    uint8_t* const region = peers_.back().data();
-    (*reached)[peer] = {Reached::kMapped, region, region, data_};
+    (*reached)[peer] = {Reached::kMapped, peers_.back().data()};
   }
   return {};
 }

@@ -4,46 +4,68 @@
 
 #include "csrc/region/cuda_region.h"
 #include "csrc/region/cuda_status.h"
-#include "csrc/region/nixl_link.h"
+#include "csrc/region/nixl_host_region.h"
 #include "csrc/region/nixl_region.h"
 #include "csrc/region/shm_region.h"
 
 namespace ep {
 namespace {
 
-// What UCX may take for `none`: of hosts TCP alone, of GPUs whatever maps none of their memory.
-constexpr char kTcp[] = "tcp,self";
-constexpr char kNoMappedGpus[] = "^cuda_ipc";
+// What UCX may take. For `none` that is of hosts TCP alone, of GPUs whatever maps none of their
+// memory; for `nixl` between hosts what leaves a host, for what is on one is mapped.
+std::string TransportsOf(const Transport& transport) {
+  if (transport.backend == EP_NVLINK_BACKEND_NONE) return transport.gpu ? "^cuda_ipc" : "tcp,self";
+  if (transport.backend == EP_NVLINK_BACKEND_NIXL && !transport.gpu) return "^sm";
+  return "";
+}
 
-NixlLinkConfig ToNixl(const Transport& transport, const RegionConfig& config) {
-  std::string transports;
-  if (transport.backend == EP_NVLINK_BACKEND_NONE)
-    transports = transport.gpu ? kNoMappedGpus : kTcp;
-  return {.region = config,
-          .root = transport.nixl_root,
+NixlOptions ToNixl(const Transport& transport) {
+  return {.root = transport.nixl_root,
           .candidates = transport.nixl_candidates,
-          .transports = std::move(transports),
+          .transports = TransportsOf(transport),
           .run_name = transport.run_name};
+}
+
+Result<std::unique_ptr<Region>> MakeHostRegion(const Transport& transport,
+                                               const RegionConfig& config) {
+  if (ProxiedPeers(transport.backend, config.ranks, transport.ranks_on_host) == 0 &&
+      transport.backend != EP_NVLINK_BACKEND_NONE &&
+      transport.backend != EP_NVLINK_BACKEND_NIXL_PROXY) {
+    return EP_TRY(ShmRegion::Create(config.bytes));
+  }
+  return EP_TRY(NixlHostRegion::Create(
+      {.region = config,
+       .nixl = ToNixl(transport),
+       .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
 }
 
 }  // namespace
 
-bool ProxiesHosts(ep_nvlink_backend backend) { return backend != EP_NVLINK_BACKEND_IPC; }
+uint32_t ProxiedPeers(ep_nvlink_backend backend, uint32_t ranks, uint32_t ranks_on_host) {
+  switch (backend) {
+    case EP_NVLINK_BACKEND_IPC: break;
+    case EP_NVLINK_BACKEND_NIXL: return ranks - ranks_on_host;
+    case EP_NVLINK_BACKEND_NONE:
+    case EP_NVLINK_BACKEND_NIXL_PROXY: return ranks - 1;
+  }
+  return 0;
+}
 
 Result<std::unique_ptr<Region>> MakeRegion(const Transport& transport, const RegionConfig& config) {
+  if (!transport.gpu) return MakeHostRegion(transport, config);
   switch (transport.backend) {
     case EP_NVLINK_BACKEND_IPC:
-      if (!transport.gpu) return EP_TRY(ShmRegion::Create(config.bytes));
       EP_TRY(
           CudaStatus(cudaSetDevice(*transport.gpu), "use GPU " + std::to_string(*transport.gpu)));
       return EP_TRY(CudaRegion::Create(config.bytes));
     case EP_NVLINK_BACKEND_NIXL:
     case EP_NVLINK_BACKEND_NONE:
-      if (!transport.gpu) return EP_TRY(NixlLink::Create(ToNixl(transport, config)));
       return EP_TRY(NixlRegion::Create(
-          {.nixl = ToNixl(transport, config),
+          {.region = config,
+           .nixl = ToNixl(transport),
            .use = transport.backend == EP_NVLINK_BACKEND_NONE ? NixlUse::kNever : NixlUse::kMapped,
            .gpu = *transport.gpu}));
+    case EP_NVLINK_BACKEND_NIXL_PROXY: break;
   }
   return {Code::kInvalid, "create a rank: no such backend"};
 }

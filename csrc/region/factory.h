@@ -22,13 +22,16 @@ struct Transport {
   std::string nixl_root = "";
   std::vector<std::string> nixl_candidates = {};
   std::string run_name = "";
+  // Which host this is, among this run's, and how many ranks it has.
+  std::string host = "";
+  uint32_t ranks_on_host = 1;
 };
 
 // Makes a rank's region: zeros.
 Result<std::unique_ptr<Region>> MakeRegion(const Transport& transport, const RegionConfig& config);
 
-// Whether peers of such a region in host memory are proxied, so that it takes images.
-bool ProxiesHosts(ep_nvlink_backend backend);
+// How many peers of a rank in host memory are proxied, and so have an image there.
+uint32_t ProxiedPeers(ep_nvlink_backend backend, uint32_t ranks, uint32_t ranks_on_host);
 
 }  // namespace ep
 

@@ -9,9 +9,8 @@
 #include <cstring>
 #include <span>
 #include <string>
-#include <vector>
 
-#include "csrc/region/link.h"
+#include "csrc/region/wire.h"
 
 namespace ep {
 
@@ -19,24 +18,18 @@ inline constexpr uint64_t kWordBytes = sizeof(uint64_t);
 
 // A rank's blob: this, its agent's name, its agent's metadata.
 struct NixlBlob {
-  static constexpr uint64_t kVersion = 0x6570'6e69'786c'0002;
+  static constexpr uint64_t kVersion = 0x6570'6e69'786c'0003;
 
   uint64_t version;
   uint32_t rank;
   uint32_t ranks;
-  uint64_t region_bytes;
-  // Addresses in the rank's process.
-  uint64_t region;
-  uint64_t fillers;
+  uint64_t fillers;  // an address in the rank's process
   uint64_t name_bytes;
 };
 
-// What arrives with a write: this, then `count` RaisedWords, which the receiver sets. Without words
-// it greets: the sender has connected, or come to a meeting.
-struct NixlNotification {
-  uint32_t rank;
-  uint32_t count;
-};
+// Every notification is a Notice. One of this operation greets: the sender has connected, or come
+// to a meeting.
+inline constexpr uint32_t kGreeting = 0;
 
 inline uint64_t NowNs() {
   timespec now;
@@ -56,30 +49,6 @@ template <class T>
 bool ReadFrom(std::span<const uint8_t> bytes, T* value) {
   if (bytes.size() < sizeof(T)) return false;
   std::memcpy(value, bytes.data(), sizeof(T));
-  return true;
-}
-
-// Makes `bytes` a notification of `rank` with `words`.
-inline void EncodeNotification(uint32_t rank, std::span<const RaisedWord> words,
-                               std::vector<uint8_t>* bytes) {
-  const NixlNotification head = {rank, static_cast<uint32_t>(words.size())};
-  bytes->resize(sizeof(head) + words.size_bytes());
-  std::memcpy(bytes->data(), &head, sizeof(head));
-  if (!words.empty()) std::memcpy(bytes->data() + sizeof(head), words.data(), words.size_bytes());
-}
-
-// Copies the words out of a notification that begins with `head`. Returns false if it does not hold
-// as many, or if no message has.
-inline bool DecodeWords(const NixlNotification& head, std::span<const uint8_t> bytes,
-                        std::vector<RaisedWord>* words) {
-  if (head.count > Link::kMostWords ||
-      bytes.size() != sizeof(head) + head.count * sizeof(RaisedWord)) {
-    return false;
-  }
-  words->resize(head.count);
-  if (head.count != 0) {
-    std::memcpy(words->data(), bytes.data() + sizeof(head), head.count * sizeof(RaisedWord));
-  }
   return true;
 }
 

@@ -26,12 +26,11 @@ Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, NixlUse use, uint
     return {Code::kInvalid, "reach peers over NIXL: " + std::to_string(entries.size()) +
                                 " entries for " + std::to_string(reached->size()) + " ranks"};
   }
-  uint8_t* const here = (*reached)[rank].here;
   auto entry = entries.begin();
   for (uint32_t peer = 0; peer < reached->size(); ++peer) {
     if (peer == rank) continue;
     EP_TRY(Usable(peer, *entry, use));
-    (*reached)[peer] = {Reached::kMapped, entry->mapped, entry->mapped, here};
+    (*reached)[peer] = {Reached::kMapped, entry->mapped};
     ++entry;
   }
   return {};

@@ -1,10 +1,10 @@
 // A rank's symmetric region, and how the rank reaches those of its peers: all that engines know of
 // memory that ranks share, and of backends.
 //
-// A rank stores what it sends a peer at `there` and finds what the peer sends it at `here`; both
-// have the layout of a region. Where a peer's memory is mapped, `there` is its region. Where it is
-// not, `there` is an image of it, private memory, and a link (csrc/region/link.h) takes what lies
-// there to the peer.
+// Two ranks share a pair area at each end (csrc/protocol/layout.h). Where a peer's region is
+// mapped, a rank stores what it sends into its own pair area there. Where it is not, it stores into
+// an image of that area, private memory, and a wire (csrc/region/wire.h) takes what lies there to
+// the peer.
 #ifndef CSRC_REGION_REGION_H_
 #define CSRC_REGION_REGION_H_
 
@@ -17,7 +17,7 @@
 
 #include "csrc/base/status.h"
 #include "csrc/protocol/words.h"
-#include "csrc/region/link.h"
+#include "csrc/region/wire.h"
 
 namespace ep {
 
@@ -25,25 +25,30 @@ namespace ep {
 enum class Reached : uint8_t {
   kOwn = EP_PATH_OWN,
   kMapped = EP_PATH_MAPPED,
-  kProxied = EP_PATH_NETWORK,  // by messages of a link
+  kProxied = EP_PATH_NETWORK,  // by messages of a wire
 };
 
 struct Reach {
   Reached how;
   uint8_t* region;  // the peer's, as this rank's device sees it; null if it is proxied
-  uint8_t* there;
-  uint8_t* here;
+  // Of a proxied peer: this rank's image of its own pair area there.
+  uint8_t* image = nullptr;
+  // Why so and not otherwise, as words behind "since"; may be empty.
+  std::string why = "";
+};
+
+// Where ranks' pair areas lie in a region, one behind the other, and how long each is.
+struct PairAreas {
+  uint64_t begin;
+  uint64_t bytes;
 };
 
 // What a rank's region is made from.
 struct RegionConfig {
   uint32_t rank;
   uint32_t ranks;
-  // What a region takes, and an image.
   uint64_t bytes;
-  // The parts of this rank's images that messages leave from, the same in each. An image is mostly
-  // empty: nothing else of it is registered with the network, or ever touched.
-  std::vector<Extent> image_extents;
+  PairAreas pairs;
   // Bounds each wait for a peer; what takes longer is a failure.
   uint64_t wait_timeout_ns;
 };
@@ -71,7 +76,7 @@ class Region {
                          std::vector<Reach>* reached) = 0;
 
   // What takes messages to proxied peers; null where none can be.
-  virtual Link* link() { return nullptr; }
+  virtual Wire* wire() { return nullptr; }
   virtual std::optional<Network> network() const { return std::nullopt; }
 };
 

@@ -87,11 +87,10 @@ Result<std::unique_ptr<ShmRegion>> ShmRegion::Create(size_t bytes) {
 
 Status ShmRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                           std::vector<Reach>* reached) {
-  reached->assign(blobs.size(), {Reached::kOwn, data(), data(), data()});
+  reached->assign(blobs.size(), {Reached::kOwn, data()});
   for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
     if (peer == rank) continue;
-    uint8_t* const region = EP_TRY(Map(blobs[peer], peer));
-    (*reached)[peer] = {Reached::kMapped, region, region, data()};
+    (*reached)[peer] = {Reached::kMapped, EP_TRY(Map(blobs[peer], peer))};
   }
   return {};
 }

@@ -32,12 +32,12 @@ class ShmRegion final : public Region {
   // Maps the peers' regions, which must have this region's size.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                  std::vector<Reach>* reached) override;
+  // Maps one peer's region by its blob.
+  Result<uint8_t*> Map(std::span<const uint8_t> blob, uint32_t rank);
 
  private:
   ShmRegion(Fd fd, Mapping memory, std::vector<uint8_t> blob)
       : fd_(std::move(fd)), memory_(std::move(memory)), blob_(std::move(blob)) {}
-
-  Result<uint8_t*> Map(std::span<const uint8_t> blob, uint32_t rank);
 
   Fd fd_;
   Mapping memory_;

@@ -122,6 +122,64 @@ TEST(PostMutants, NobodyTakesMail) {
   ExpectTimeout(FindFromTheFirst<Rank1TakesNone>(kDispatches, Apart()), 1);
 }
 
+// Another block takes mail in place of the one that asks the host and stays until all others are
+// through.
+class LooksFromTheNextBlock : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  uint32_t Worker() const {
+    const uint32_t worker = SimtDevice::Worker();
+    return swaps_ && worker < 2 ? 1 - worker : worker;
+  }
+
+ protected:
+  bool swaps_ = false;
+};
+class Block1TakesMail : public PostDevice<LooksFromTheNextBlock> {
+ public:
+  using PostDevice<LooksFromTheNextBlock>::PostDevice;
+  void TakeMail(const RankContext& context, const Waiting& waiting) {
+    swaps_ = true;
+    PostDevice<LooksFromTheNextBlock>::TakeMail(context, waiting);
+    swaps_ = false;
+  }
+};
+
+TEST(PostMutants, ABlockTakesMailThatLeavesEarly) {
+  SimtConfig config = Apart();
+  config.world.shape.chunk_tokens = config.world.shape.tokens;  // block 1 has no chunk
+  EXPECT_FALSE(FindFromTheFirst<Block1TakesMail>("D", config).good());
+}
+
+// What the host says does not get beyond the block that asks it.
+class KeepsTheStop : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  bool Failed(const uint32_t& claimed) const {
+    return SimtDevice::Worker() == 0 && SimtDevice::Failed(claimed);
+  }
+};
+
+template <class D>
+uint64_t StepsUntilACutNetworkEndsAll(uint64_t timeout_steps) {
+  SimtConfig config = Apart();
+  config.timeout_steps = timeout_steps;
+  SimtWorld<Bodies<D>> world(config);
+  world.network().fate = [](uint32_t, uint32_t, const Notice&) {
+    return PostNetwork::Fate::kFails;
+  };
+  const Outcome outcome = world.Run(1, "D");
+  EXPECT_TRUE(outcome.machine.ok()) << outcome.text;
+  EXPECT_FALSE(outcome.good());
+  return world.Steps();
+}
+
+TEST(PostMutants, TheStopIsNotPassedOn) {
+  constexpr uint64_t kTimeout = 500'000;
+  EXPECT_LT(StepsUntilACutNetworkEndsAll<Posting>(kTimeout), kTimeout / 2);
+  EXPECT_GT(StepsUntilACutNetworkEndsAll<PostDevice<KeepsTheStop>>(kTimeout), kTimeout);
+}
+
 // ---- The network and the proxy.
 
 Outcome WithFaults(const char* kernels, const SimtConfig& config,
@@ -142,14 +200,18 @@ TEST(PostMutants, MailComesWhenAMessageIsPosted) {
 }
 
 TEST(PostMutants, AnExtentIsLeftOut) {
-  // Words, counts, descriptions, scales, rows; words, partial sums.
-  for (int extent = 0; extent < 5; ++extent) {
+  // Words with counts and descriptions, scales, rows; words with partial sums.
+  for (int extent = 0; extent < 3; ++extent) {
     EXPECT_FALSE(WithFaults("DD", Apart(), {.leaves_out = extent}).good()) << extent;
   }
-  for (int extent = 0; extent < 2; ++extent) {
-    EXPECT_FALSE(WithFaults("DCC", Apart(), {.op = Op::kCombine, .leaves_out = extent}).good())
-        << extent;
-  }
+  EXPECT_FALSE(WithFaults("DCC", Apart(), {.op = Op::kCombine, .leaves_out = 0}).good());
+}
+
+TEST(PostMutants, AMessageIsToldTwice) {
+  const Outcome outcome = WithFaults("DDDD", Apart(), {.tells_twice = true});
+  bool network = false;
+  for (const ErrorRecord& error : outcome.errors) network |= error.kind == ErrorKind::kNetwork;
+  EXPECT_TRUE(network) << outcome.text;
 }
 
 // Its mail is left in the other bank, where the epoch is right and the words are not.

@@ -73,6 +73,7 @@ class PostNetwork {
     Op op = Op::kDispatch;  // whose messages have them
     bool forgets_to_flush = false;
     bool tells_before_it_moves = false;
+    bool tells_twice = false;
     int leaves_out = -1;  // the how manieth extent of each message
     std::function<void(Notice*)> says_instead = nullptr;
   };
@@ -237,7 +238,11 @@ class PostNetwork::Cable : public Wire {
     }
   }
   void Tell(uint32_t peer, const Parcel& parcel) {
-    network_.ends_[peer].inbox.emplace_back(rank_, parcel.notice);
+    const bool twice = network_.faults.tells_twice &&
+                       parcel.notice.operation == static_cast<uint32_t>(network_.faults.op);
+    for (int i = 0; i < (twice ? 2 : 1); ++i) {
+      network_.ends_[peer].inbox.emplace_back(rank_, parcel.notice);
+    }
   }
 
   PostNetwork& network_;

@@ -1,24 +1,25 @@
-// What a message costs between two processes: through shared memory, over NIXL as UCX likes it,
-// and over NIXL with nothing but TCP.
+// What a message costs between two processes: over NIXL as UCX likes it, and over NIXL with nothing
+// but TCP, beside a copy into mapped memory, the least that it can cost on one host.
 //
 //   bazel run //csrc/region/benchmark
 //
 // Two ranks play ping-pong with messages of the same extents; a message takes half a round trip,
-// from Send until the peer sees the last of its words. A mode runs in processes of its own, the
-// modes in turns; printed are medians over rounds of the medians within one.
+// from Post until the peer has the notice. A mode runs in processes of its own, the modes in turns;
+// printed are medians over rounds of the medians within one.
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "csrc/nixl/processes_test_util.h"
-#include "csrc/region/benchmark/shared_link.h"
-#include "csrc/region/nixl_link.h"
+#include "csrc/region/nixl_host_region.h"
 
 namespace ep {
 namespace {
@@ -26,41 +27,33 @@ namespace {
 using nixl::NowNs;
 using nixl::Processes;
 
-constexpr uint64_t kRegionBytes = uint64_t{64} << 20;
-// A message's last word, whose others lie behind it, the word that ends a case, and where rows
-// begin.
-constexpr uint64_t kLastWord = 128;
-constexpr uint64_t kEnd = 0;
-constexpr uint64_t kRowsAt = 8192;
+constexpr PairAreas kPairs = {4096, uint64_t{64} << 20};
 constexpr uint64_t kRounds = 5;
 constexpr uint64_t kCaseNs = 200'000'000;
 constexpr uint64_t kLeastTrips = 11;
+constexpr uint64_t kEnd = ~uint64_t{0};
 
 struct Case {
   const char* name;
   uint64_t extents;
   uint64_t bytes;  // of each; they begin at twice this distance
-  // The extents move from message to message, so that no request can be used again.
+  // The extents move from message to message, so that no write can be used again.
   bool moving = false;
-  uint64_t words = 1;
 };
 constexpr Case kCases[] = {
-    {"a word alone", 0, 0},
-    {"65 words", 0, 0, false, 65},
-    {"513 words", 0, 0, false, Link::kMostWords},
     {"8 B", 1, 8},
-    {"8 B, a new request each", 1, 8, true},
+    {"8 B, a new write each", 1, 8, true},
+    {"8 KiB", 1, 8 << 10},
+    {"3 x 8 KiB", 3, 8 << 10},
     {"64 KiB", 1, 64 << 10},
     {"1 MiB", 1, 1 << 20},
-    {"16 MiB", 1, 16 << 20},
-    {"1 x 8 KiB", 1, 8 << 10},
+    {"8 MiB", 1, 8 << 20},
     {"64 x 8 KiB", 64, 8 << 10},
     {"1024 x 8 KiB", 1024, 8 << 10},
-    {"1024 x 8 KiB, a new request each", 1024, 8 << 10, true},
-    {"8 MiB, as much in one", 1, 8 << 20},
+    {"1024 x 8 KiB, a new write each", 1024, 8 << 10, true},
 };
 
-constexpr const char* kModes[] = {"shared", "NIXL", "NIXL tcp"};
+constexpr const char* kModes[] = {"mapped", "NIXL", "NIXL tcp"};
 
 void Require(const Status& status) {
   if (status.ok()) return;
@@ -74,61 +67,100 @@ T Required(Result<T> result) {
   return *std::move(result);
 }
 
-std::unique_ptr<Region> MakeRegion(uint32_t mode, uint32_t rank) {
-  const RegionConfig config = {.rank = rank,
-                               .ranks = 2,
-                               .bytes = kRegionBytes,
-                               .image_extents = {{kRowsAt, kRegionBytes - kRowsAt}},
-                               .wait_timeout_ns = nixl::kDeadlineNs};
-  if (mode == 0) return Required(SharedLink::Create(config));
-  return Required(NixlLink::Create({.region = config,
-                                    .root = nixl::TestRoot(),
-                                    .candidates = {},
-                                    .transports = mode == 2 ? "tcp,self" : "",
-                                    .run_name = "benchmark"}));
-}
-
-std::vector<Extent> ExtentsOf(const Case& c, uint64_t message) {
-  std::vector<Extent> extents;
-  const uint64_t shift = c.moving ? message % 3 * 64 : 0;
-  for (uint64_t i = 0; i < c.extents; ++i) {
-    extents.push_back({kRowsAt + shift + 2 * c.bytes * i, c.bytes});
-  }
+std::vector<PairExtent> ExtentsOf(const Case& c, uint64_t message) {
+  std::vector<PairExtent> extents;
+  const uint64_t shift = c.moving ? message % 7 * 64 : 0;
+  for (uint64_t i = 0; i < c.extents; ++i) extents.push_back({shift + 2 * c.bytes * i, c.bytes});
   return extents;
 }
 
-std::vector<RaisedWord> WordsOf(const Case& c, uint64_t value) {
-  std::vector<RaisedWord> words;
-  for (uint64_t i = c.words; i > 0; --i) words.push_back({kLastWord + 8 * (i - 1), value});
-  return words;
-}
-
-// Progresses until `condition` holds; the parent bounds the wait.
-template <class Condition>
-void Await(Link& link, Condition condition) {
-  while (!condition()) {
-    link.Progress();
-    uint32_t peer = 0;
-    Require(link.Failure(&peer));
-    sched_yield();
+// One of the two ranks.
+class Player {
+ public:
+  Player(Processes& processes, uint32_t mode, uint32_t rank)
+      : rank_(rank), region_(Required(NixlHostRegion::Create(Config(mode, rank)))) {
+    processes.Publish(rank, region_->Blob());
+    Require(region_->Connect({processes.BlobOf(0), processes.BlobOf(1)}, rank, &reached_));
+    const Reach& peer = reached_[1 - rank];
+    there_ = peer.image != nullptr ? peer.image : AreaIn(peer.region, rank);
+    std::memset(there_, 1, kPairs.bytes);
   }
-}
 
-uint64_t WordAt(const Region& region, uint64_t offset) {
-  return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(region.data() + offset))
-      .load(std::memory_order_acquire);
-}
+  void Send(const std::vector<PairExtent>& extents, uint64_t value) {
+    if (uint8_t* const mapped = reached_[1 - rank_].region; mapped != nullptr) {
+      // What would be sent is copied from the other end of our own area.
+      const uint8_t* from = AreaIn(region_->data(), rank_);
+      for (const PairExtent& extent : extents) {
+        std::memcpy(there_ + extent.offset, from + extent.offset, extent.bytes);
+      }
+      Word(mapped).store(value, std::memory_order_release);
+      return;
+    }
+    Await([this] { return !under_way_; });
+    bool done = false;
+    Require(region_->wire()->Post(1 - rank_, 0, extents, {1, rank_, value}, &done));
+    under_way_ = !done;
+  }
+  // What has come last.
+  uint64_t Came() {
+    if (reached_[1 - rank_].region != nullptr) {
+      return Word(region_->data()).load(std::memory_order_acquire);
+    }
+    return came_;
+  }
+  // Moves on until `condition` holds; the parent bounds the wait.
+  template <class Condition>
+  void Await(Condition condition) {
+    while (!condition()) {
+      Require(region_->wire()->Arrivals([this](uint32_t, const Notice& notice) -> Status {
+        came_ = notice.flag;
+        return {};
+      }));
+      bool done = true;
+      if (under_way_) Require(region_->wire()->Poll(1 - rank_, 0, &done));
+      under_way_ = !done;
+      sched_yield();
+    }
+  }
+  bool Idle() const { return !under_way_; }
+
+ private:
+  static NixlHostRegionConfig Config(uint32_t mode, uint32_t rank) {
+    return {.region = {.rank = rank,
+                       .ranks = 2,
+                       .bytes = kPairs.begin + 2 * kPairs.bytes,
+                       .pairs = kPairs,
+                       .wait_timeout_ns = nixl::kDeadlineNs},
+            .nixl = {.root = nixl::TestRoot(),
+                     .candidates = {},
+                     .transports = mode == 2 ? "tcp,self" : "",
+                     .run_name = "benchmark"},
+            .host = mode == 0 ? "here" : ""};
+  }
+  static uint8_t* AreaIn(uint8_t* region, uint32_t rank) {
+    return region + kPairs.begin + rank * kPairs.bytes;
+  }
+  static std::atomic_ref<uint64_t> Word(uint8_t* region) {
+    return std::atomic_ref<uint64_t>(*reinterpret_cast<uint64_t*>(region));
+  }
+
+  const uint32_t rank_;
+  std::unique_ptr<NixlHostRegion> region_;
+  std::vector<Reach> reached_;
+  uint8_t* there_ = nullptr;
+  uint64_t came_ = 0;
+  bool under_way_ = false;
+};
 
 // Half a round trip in nanoseconds, the median. `value` counts the messages of all cases.
-uint64_t Lead(Region& region, const Case& c, uint64_t* value) {
-  Link& link = *region.link();
+uint64_t Lead(Player& player, const Case& c, uint64_t* value) {
   std::vector<uint64_t> trips_ns;
   const uint64_t begin_ns = NowNs();
   for (uint64_t now_ns = begin_ns; trips_ns.size() < kLeastTrips || now_ns - begin_ns < kCaseNs;) {
-    const std::vector<Extent> extents = ExtentsOf(c, ++*value);
+    const std::vector<PairExtent> extents = ExtentsOf(c, ++*value);
     const uint64_t sent_ns = NowNs();
-    link.Send(1, extents, WordsOf(c, *value));
-    Await(link, [&] { return WordAt(region, kLastWord) == *value && link.Idle(); });
+    player.Send(extents, *value);
+    player.Await([&] { return player.Came() == *value && player.Idle(); });
     now_ns = NowNs();
     trips_ns.push_back((now_ns - sent_ns) / 2);
   }
@@ -137,31 +169,21 @@ uint64_t Lead(Region& region, const Case& c, uint64_t* value) {
 }
 
 int Play(Processes& processes, uint32_t mode, uint32_t rank) {
-  const auto region = MakeRegion(mode, rank);
-  processes.Publish(rank, region->Blob());
-  std::vector<Reach> reached;
-  Require(region->Connect({processes.BlobOf(0), processes.BlobOf(1)}, rank, &reached));
-  Link* const link = region->link();
-  std::fill_n(reached[1 - rank].there + kRowsAt, kRegionBytes - kRowsAt, uint8_t{1});
-  std::fill_n(region->data() + kRowsAt, kRegionBytes - kRowsAt, uint8_t{1});
+  Player player(processes, mode, rank);
   uint64_t value = 0;
   for (uint32_t i = 0; i < std::size(kCases); ++i) {
     processes.Meet();
     if (rank == 0) {
-      processes.word(i) = Lead(*region, kCases[i], &value);
-      const RaisedWord end[] = {{kEnd, i + 1}};
-      link->Send(1, {}, end);
-      Await(*link, [&] { return link->Idle(); });
-      processes.Meet();
-      continue;
+      processes.word(i) = Lead(player, kCases[i], &value);
+      player.Send({{0, 8}}, kEnd);
+      player.Await([&] { return player.Idle(); });
     }
-    while (WordAt(*region, kEnd) != i + 1) {
-      if (WordAt(*region, kLastWord) == value + 1) {
-        ++value;
-        link->Send(0, ExtentsOf(kCases[i], value), WordsOf(kCases[i], value));
-      }
-      bool looked = false;
-      Await(*link, [&] { return std::exchange(looked, true) && link->Idle(); });
+    while (rank == 1) {
+      player.Await([&] { return player.Came() != value; });
+      if (player.Came() == kEnd) break;
+      value = player.Came();
+      player.Send(ExtentsOf(kCases[i], value), value);
+      player.Await([&] { return player.Idle(); });
     }
     processes.Meet();
   }

@@ -10,13 +10,22 @@ import (
 
 // Rows cross a network between hosts, over NIXL and UCX, and the run is one.
 func TestHostsExchangeRowsOverTheirNetwork(t *testing.T) {
-	for hosts, arguments := range map[int][]string{
-		2: {"--num-processes=2", "--mode=dispatch", "--tokens=64", "--hidden=1024"},
-		4: {"--num-processes=1", "--mode=e2e", "--layout=flat"},
+	for _, test := range []struct {
+		hosts     int
+		backend   string
+		header    string
+		arguments []string
+	}{
+		{2, "none", "none (tcp)", []string{"--num-processes=2", "--mode=dispatch", "--tokens=64", "--hidden=1024"}},
+		{4, "none", "none (tcp)", []string{"--num-processes=1", "--mode=e2e", "--layout=flat"}},
+		{2, "nixl", "nixl (mapped within a host, tcp between hosts)", []string{"--num-processes=2", "--mode=e2e"}},
 	} {
-		n := newNetwork(t, hosts)
-		launchers := n.launchers(t, with(with(small, "--nvlink-backend=none"), arguments...)...)
+		n := newNetwork(t, test.hosts)
+		launchers := n.launchers(t, with(with(small, "--nvlink-backend="+test.backend), test.arguments...)...)
 		kept := oneRun(t, launchers, 4)
+		if want := "\nBackend: " + test.header + "\n"; !strings.Contains(launchers[0].stdout.String(), want) {
+			t.Errorf("node 0 does not print %q:\n%s", want, &launchers[0].stdout)
+		}
 		for node, host := range kept.Header.GetHosts() {
 			plan, bytes := kept.Header.GetPlan(), 0
 			for rank := range 4 {
@@ -33,6 +42,9 @@ func TestHostsExchangeRowsOverTheirNetwork(t *testing.T) {
 		paths := kept.Rank(0, 0).Result.GetPathToRank()
 		if path := paths[len(paths)-1]; path != epperfv1.Path_PATH_NETWORK {
 			t.Errorf("rank 0 reaches the last by %v", path)
+		}
+		if mapped := paths[1] == epperfv1.Path_PATH_MAPPED; mapped != (test.backend == "nixl") {
+			t.Errorf("rank 0 reaches rank 1 by %v", paths[1])
 		}
 	}
 }

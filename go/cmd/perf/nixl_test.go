@@ -22,10 +22,10 @@ func TestRowsTravelOverNIXL(t *testing.T) {
 		backend   string
 		arguments []string
 	}{
-		{"nixl", []string{"--num-processes=2", "--mode=dispatch"}},
-		{"nixl", []string{"--num-processes=2", "--mode=combine", "--dtype=bf16", "--detail"}},
-		{"nixl", []string{"--num-processes=8", "--threads=2", "--routing=zipf:1.2", "--tokens=0,1,2,3,4,5,6,7"}},
-		{"nixl", []string{"--num-processes=3", "--layout=contig", "--combine=expert"}},
+		{"nixl-proxy", []string{"--num-processes=2", "--mode=dispatch"}},
+		{"nixl-proxy", []string{"--num-processes=2", "--mode=combine", "--dtype=bf16", "--detail"}},
+		{"nixl-proxy", []string{"--num-processes=8", "--threads=2", "--routing=zipf:1.2", "--tokens=0,1,2,3,4,5,6,7"}},
+		{"nixl-proxy", []string{"--num-processes=3", "--layout=contig", "--combine=expert"}},
 		{"none", []string{"--num-processes=2", "--layout=flat"}},
 		{"none", []string{"--num-processes=8"}},
 	} {
@@ -33,6 +33,9 @@ func TestRowsTravelOverNIXL(t *testing.T) {
 			p := newProgram(t, with(with(small, "--nvlink-backend="+test.backend), test.arguments...)...)
 			if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
 				t.Fatalf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
+			}
+			if want := map[string]string{"none": "\nBackend: none (tcp)\n", "nixl-proxy": "\nBackend: nixl-proxy (shared memory)\n"}[test.backend]; !strings.Contains(p.stdout.String(), want) {
+				t.Errorf("it does not print %q:\n%s", want, &p.stdout)
 			}
 			if !regexp.MustCompile(`\nNetwork: UCX 1\.\d+\.\d+ \(modules: .+\)\nTransport: `).Match(p.stdout.Bytes()) {
 				t.Errorf("stdout:\n%s", &p.stdout)
@@ -46,6 +49,11 @@ func TestRowsTravelOverNIXL(t *testing.T) {
 					}
 				}
 				network := result.GetNetwork()
+				for _, peer := range network.GetPeers() {
+					if peer.GetPath() != epperfv1.Path_PATH_NETWORK || peer.GetWhy() != "nothing is mapped" {
+						t.Errorf("rank %d: %v", rank, peer)
+					}
+				}
 				if !slices.Contains(network.GetModules(), "cma") { // without it UCX is ten times slower, and silent
 					t.Errorf("rank %d: modules %q", rank, network.GetModules())
 				}
@@ -58,8 +66,33 @@ func TestRowsTravelOverNIXL(t *testing.T) {
 	}
 }
 
-func TestAUsersWayToSetUCXWins(t *testing.T) {
+// Within a host there is nothing to post, and nobody loads what posts.
+func TestNIXLMapsWithinAHost(t *testing.T) {
 	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl")...)
+	const want = "\nBackend: nixl (mapped within a host)\n"
+	if code := p.run(t); code != 0 || p.stderr.Len() > 0 || !strings.Contains(p.stdout.String(), want) || strings.Contains(p.stdout.String(), "Network:") {
+		t.Fatalf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
+	}
+	kept := p.record(t, filepath.Join(p.folder, "epperf-results"))
+	if got := kept.Rank(0, 0).Result.GetPathToRank(); !slices.Equal(got, []epperfv1.Path{epperfv1.Path_PATH_OWN, epperfv1.Path_PATH_MAPPED}) {
+		t.Errorf("rank 0 reaches ranks by %v", got)
+	}
+}
+
+// What is printed is what happened: nobody is told of TCP that was asked for where it was not taken.
+func TestWhatAUserSetsOfUCXIsToldWhereItContradictsTheBackend(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=none")...)
+	p.Env = append(p.Env, "UCX_TLS=sm,self")
+	code := p.run(t)
+	for _, want := range []string{"\nBackend: none (shared memory)\n", "\nWarning: UCX_TLS, which is set, has rows go over shared memory, which --nvlink-backend=none does not mean\n"} {
+		if code != 0 || !strings.Contains(p.stdout.String(), want) {
+			t.Errorf("exit code %d, no %q in\n%sstderr:\n%s", code, want, &p.stdout, &p.stderr)
+		}
+	}
+}
+
+func TestAUsersWayToSetUCXWins(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl-proxy")...)
 	p.Env = append(p.Env, "UCX_TLS=tcp,self")
 	if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), "tcp") {
 		t.Fatalf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
@@ -79,7 +112,7 @@ func TestAUsersWayToSetUCXWins(t *testing.T) {
 func TestUCXWithoutItsModulesIsWarnedOf(t *testing.T) {
 	root := t.TempDir()
 	linkNIXL(t, root, "nixl_cu13.libs/ucx")
-	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl", "--nixl-root="+root)...)
+	p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl-proxy", "--nixl-root="+root)...)
 	const want = "Warning: without its module cma UCX takes a slower way; is UCX_MODULE_DIR right? (ranks: 0, 1)\n"
 	if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), want) {
 		t.Errorf("exit code %d, stdout:\n%sstderr:\n%s", code, &p.stdout, &p.stderr)
@@ -128,7 +161,7 @@ func TestNIXLThatIsMissingOrBroken(t *testing.T) {
 		"broken":  {broken, "libnixl_capi.so"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=nixl", "--nixl-root="+test.root)...)
+			p := newProgram(t, with(small, "--num-processes=2", "--nvlink-backend=none", "--nixl-root="+test.root)...)
 			if code := p.run(t); code != 1 || !strings.Contains(p.last(), test.want) {
 				t.Errorf("exit code %d, stderr:\n%s", code, &p.stderr)
 			}
@@ -137,7 +170,7 @@ func TestNIXLThatIsMissingOrBroken(t *testing.T) {
 }
 
 func TestARankIsKilledWhileNIXLWritesToIt(t *testing.T) {
-	for _, backend := range []string{"nixl", "none"} {
+	for _, backend := range []string{"nixl-proxy", "none"} {
 		t.Run(backend, func(t *testing.T) {
 			p := newProgram(t, with(endless, "--nvlink-backend="+backend)...)
 			p.until(t, "timing")
@@ -159,20 +192,40 @@ func TestARankIsKilledWhileNIXLWritesToIt(t *testing.T) {
 // --host-id stands in for hosts: what is refused of mapped memory works over a network.
 func TestLaunchersOfSeveralHosts(t *testing.T) {
 	e := coordinator(t)
-	launchers := e.three(t, "r1", with(small, "--nvlink-backend=none")...)
-	for node, p := range launchers {
-		p.Args = append(p.Args, "--host-id="+strconv.Itoa(node))
-		p.start(t)
-	}
-	for node, p := range launchers {
-		if code := p.end(t); code != 0 || p.stderr.Len() > 0 {
-			t.Errorf("node %d: exit code %d: %s", node, code, &p.stderr)
-		}
-	}
-	for _, want := range []string{"Device: cpu (6 ranks on ", " of 3 hosts", "Checked: 6/6 ranks, "} {
-		if !strings.Contains(launchers[0].stdout.String(), want) {
-			t.Errorf("node 0 does not print %q:\n%s", want, &launchers[0].stdout)
-		}
+	for backend, header := range map[string]string{
+		"none": "\nBackend: none (tcp)\n",
+		"nixl": "\nBackend: nixl (mapped within a host, tcp between hosts)\n",
+	} {
+		t.Run(backend, func(t *testing.T) {
+			launchers := e.three(t, backend, with(small, "--nvlink-backend="+backend)...)
+			for node, p := range launchers {
+				p.Args = append(p.Args, "--host-id="+strconv.Itoa(node))
+				p.start(t)
+			}
+			for node, p := range launchers {
+				if code := p.end(t); code != 0 || p.stderr.Len() > 0 {
+					t.Errorf("node %d: exit code %d: %s", node, code, &p.stderr)
+				}
+			}
+			for _, want := range []string{header, "Device: cpu (6 ranks on ", " of 3 hosts", "Checked: 6/6 ranks, "} {
+				if !strings.Contains(launchers[0].stdout.String(), want) {
+					t.Errorf("node 0 does not print %q:\n%s", want, &launchers[0].stdout)
+				}
+			}
+			kept := launchers[0].record(t, filepath.Join(launchers[0].folder, "epperf-results"))
+			for peer, path := range kept.Rank(0, 3).Result.GetPathToRank() {
+				want := epperfv1.Path_PATH_NETWORK
+				switch {
+				case peer == 3:
+					want = epperfv1.Path_PATH_OWN
+				case peer == 2 && backend == "nixl":
+					want = epperfv1.Path_PATH_MAPPED
+				}
+				if path != want {
+					t.Errorf("rank 3 reaches rank %d by %v, want %v", peer, path, want)
+				}
+			}
+		})
 	}
 	e.untouched(t, time.Second)
 }

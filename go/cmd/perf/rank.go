@@ -19,6 +19,8 @@ const (
 	nixlRootFlag = "nixl-root"
 	// nixlCandidateFlag is for ranks alone.
 	nixlCandidateFlag = "nixl-candidate"
+	// hostFlag is for ranks alone: which host they are on.
+	hostFlag = "host"
 )
 
 func rankCommand() *cli.Command {
@@ -32,6 +34,7 @@ func rankCommand() *cli.Command {
 			&cli.BoolFlag{Name: progressFlag},
 			&cli.StringFlag{Name: nixlRootFlag},
 			&cli.StringFlag{Name: nixlCandidateFlag},
+			&cli.StringFlag{Name: hostFlag},
 		},
 		OnUsageError: command.OnUsageError,
 		Action: func(c *cli.Context) error {
@@ -39,6 +42,7 @@ func rankCommand() *cli.Command {
 				Dump:     c.String(dumpFlag),
 				Progress: c.Bool(progressFlag),
 				NIXL:     native.NIXL{Root: c.String(nixlRootFlag), Candidate: c.String(nixlCandidateFlag)},
+				Host:     c.String(hostFlag),
 			})
 		},
 	}
@@ -54,6 +58,7 @@ func rankArguments(o conduct.RankOptions) []string {
 		{dumpFlag, o.Dump},
 		{nixlRootFlag, o.NIXL.Root},
 		{nixlCandidateFlag, o.NIXL.Candidate},
+		{hostFlag, o.Host},
 	} {
 		if of.value != "" {
 			arguments = append(arguments, "--"+of.flag+"="+of.value)

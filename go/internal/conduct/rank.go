@@ -24,6 +24,7 @@ type RankOptions struct {
 	Dump     string      // where they leave their tensors; may be empty
 	Progress bool        // rank 0 says how far a soak is
 	NIXL     native.NIXL // where that may be
+	Host     string      // tells hosts apart whose ranks can map each other's memory
 }
 
 // Rank is a rank's whole life. What goes wrong while it measures is in the result that it sends; the
@@ -75,7 +76,7 @@ func Rank(options RankOptions) error {
 		Group: conn,
 		Sink:  conn,
 		Open: func(c *epperfv1.Case) (measure.Engine, error) {
-			engine, err := openEngine(c, start, system, options.NIXL)
+			engine, err := openEngine(c, start, system, options)
 			if err != nil {
 				return nil, err // not a nil *Engine in an interface
 			}
@@ -123,7 +124,7 @@ func gaugeOf(gpu *epperfv1.Gpu) *nvml.Gauge {
 }
 
 // openEngine makes one case's engine from its routing.
-func openEngine(c *epperfv1.Case, start *epperfv1.Start, system host.System, nixl native.NIXL) (*native.Engine, error) {
+func openEngine(c *epperfv1.Case, start *epperfv1.Start, system host.System, options RankOptions) (*native.Engine, error) {
 	routing, err := workload.New(c)
 	if err != nil {
 		return nil, err
@@ -134,7 +135,8 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, system host.System, nix
 		Rank:        int(start.GetRank()),
 		Device:      p.GetDevice(),
 		Backend:     p.GetNvlinkBackend(),
-		NIXL:        nixl,
+		NIXL:        options.NIXL,
+		Host:        options.Host,
 		RunID:       p.GetRunId(),
 		CPUs:        system.UsableCPUs(),
 		FlushBytes:  preflight.FlushBytes(p, system),

@@ -109,7 +109,7 @@ func (r Run) Do(ctx context.Context) error {
 		FirstCase: first,
 		Host:      facts.GetName(),
 		BuildID:   r.buildID,
-		Args:      r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL}),
+		Args:      r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL, Host: host.IDOf(facts).String()}),
 		Env:       rankEnvironment(r.Plan),
 		RankEnv:   netDevicesEnvironment(facts.GetNetDevicesOfRank()),
 		Stderr:    progress,

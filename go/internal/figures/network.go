@@ -9,7 +9,7 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// A NetworkSummary is what moved rows between ranks that do not map each other's memory: of each
+// A NetworkSummary is what moves rows between ranks that do not map each other's memory: of each
 // list all that any rank says, in order of rank.
 type NetworkSummary struct {
 	// UCXVersions is one unless ranks run different installations.
@@ -26,7 +26,7 @@ type NetworkSummary struct {
 // copiesAtOnce is that module of UCX.
 const copiesAtOnce = "cma"
 
-// summarizeNetwork returns nil if no rank used a network.
+// summarizeNetwork returns nil if no rank has a network.
 func summarizeNetwork(header *epperfv1.Header, ranks []record.RankRecord) *NetworkSummary {
 	var s *NetworkSummary
 	for number, rank := range ranks {

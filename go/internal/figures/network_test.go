@@ -28,7 +28,7 @@ func TestRanksWithoutTheModuleThatCopiesAtOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
-			run.Header.Plan.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL
+			run.Header.Plan.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PROXY
 			for rank, result := range run.Results {
 				result.Network = &epperfv1.Network{UcxVersion: "1.23.0", Modules: []string{"cma"}}
 				if rank == 3 || rank == 5 {

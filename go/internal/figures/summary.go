@@ -110,7 +110,11 @@ type CaseSummary struct {
 	Check        CheckSummary
 	// Soak is nil unless the case is one. It has no bandwidth and no latency then.
 	Soak *SoakSummary
-	// Network is nil where ranks map each other's memory.
+	// CarriedBy is all that brought rows from rank to rank; none where no rank says.
+	CarriedBy []Carrier
+	// Overridden: what the user set of UCX has rows go otherwise than the backend means.
+	Overridden bool
+	// Network is nil where no rank loaded one.
 	Network *NetworkSummary
 	// Detail is nil unless the case has one.
 	Detail *DetailSummary
@@ -215,6 +219,8 @@ func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
 		}
 	}
 	s.Contention = contention(ranks, r.Header.GetPlan(), of.Oversubscribed)
+	s.CarriedBy = carriedBy(ranks)
+	s.Overridden = isOverridden(r.Header, s.CarriedBy)
 	s.Network = summarizeNetwork(r.Header, ranks)
 	s.Soak = summarizeSoak(c, ranks)
 	if !c.Operates() {

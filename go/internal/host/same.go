@@ -15,6 +15,9 @@ type ID struct {
 	typed string
 }
 
+// String is equal only where IDs are.
+func (id ID) String() string { return id.boot + "/" + id.typed }
+
 // IDOf returns the ID of a described host.
 func IDOf(described *epperfv1.Host) ID {
 	return ID{cmp.Or(described.GetBootId(), described.GetName()), described.GetHostId()}

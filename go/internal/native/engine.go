@@ -39,6 +39,8 @@ type Config struct {
 	NIXL NIXL
 	// RunID names the run's ranks to NIXL. Not of backend ipc.
 	RunID string
+	// Host tells hosts apart: ranks that say the same can map each other's memory. None can without.
+	Host string
 	// GPU is where the rank computes, as DescribeGPU counts. Of device cuda only.
 	GPU int
 	// RanksOnGPU share that GPU, this rank among them: 1 or more. Of device cuda only.
@@ -86,6 +88,8 @@ func Open(config Config) (*Engine, error) {
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	root, candidate, runID := optional(config.NIXL.Root), optional(config.NIXL.Candidate), C.CString(config.RunID)
+	host := optional(config.Host)
+	defer C.free(unsafe.Pointer(host))
 	defer C.free(unsafe.Pointer(root))
 	defer C.free(unsafe.Pointer(candidate))
 	defer C.free(unsafe.Pointer(runID))
@@ -106,6 +110,7 @@ func Open(config Config) (*Engine, error) {
 		nixl_root:       root,
 		nixl_candidate:  candidate,
 		run_id:          runID,
+		host:            host,
 		gpu:             C.uint32_t(config.GPU),
 		ranks_on_gpu:    C.uint32_t(config.RanksOnGPU),
 		rank:            C.uint32_t(config.Rank),

@@ -26,16 +26,27 @@ type Memory struct {
 	OutputRows, OutputBytes uint64
 }
 
-// MemoryNeeded returns what a rank of the case needs where it computes on CPUs, reaches its peers by
-// backend, has so many worker threads and receives receivedSelections rows.
-func MemoryNeeded(c *epperfv1.Case, backend epperfv1.NvlinkBackend, threads int, receivedSelections uint64) (Memory, error) {
+// A CPURank is what decides, with its case, how much memory a rank needs on CPUs.
+type CPURank struct {
+	// Backend is how it reaches its peers, of which RanksOnHost, with itself, are on its host.
+	Backend     epperfv1.NvlinkBackend
+	RanksOnHost int
+	// Threads are its workers.
+	Threads int
+	// ReceivedSelections are the rows that its experts get.
+	ReceivedSelections uint64
+}
+
+// MemoryNeeded returns what a rank of the case needs where it computes on CPUs.
+func MemoryNeeded(c *epperfv1.Case, rank CPURank) (Memory, error) {
 	return memoryIn(C.EP_PLACE_HOST, C.ep_memory_config{
 		shape:               shapeOf(c),
 		device:              C.EP_DEVICE_CPU,
-		backend:             backendOf(backend),
-		threads:             C.uint32_t(threads),
+		backend:             backendOf(rank.Backend),
+		ranks_on_host:       C.uint32_t(rank.RanksOnHost),
+		threads:             C.uint32_t(rank.Threads),
 		landing_rows:        C.uint32_t(c.CopiedRows()),
-		received_selections: C.uint64_t(receivedSelections),
+		received_selections: C.uint64_t(rank.ReceivedSelections),
 	})
 }
 

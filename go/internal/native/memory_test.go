@@ -17,7 +17,7 @@ func TestMemoryFollowsTheLayout(t *testing.T) {
 		c := smallCase()
 		c.Hidden = 7168
 		change(c)
-		memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 32)
+		memory, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1, ReceivedSelections: 32})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -49,7 +49,7 @@ func TestSectionsAreTheRegion(t *testing.T) {
 			c := smallCase()
 			c.Ranks, c.TokensOfRank, c.Dtype = 8, slices.Repeat([]uint32{test.tokens}, 8), test.dtype
 			c.Hidden, c.ExpertsPerRank, c.Topk = test.hidden, test.experts, test.topk
-			memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
+			memory, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,7 +80,7 @@ func TestARegionIsAsLargeAsForetold(t *testing.T) {
 	c.TokensOfRank = []uint32{300, 300}
 	sizes := map[uint64]bool{}
 	for _, threads := range []int{1, 3, 64} {
-		memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, threads, 0)
+		memory, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: threads})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -131,12 +131,12 @@ func sharedRegions(t *testing.T) uint64 {
 
 func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 	c := smallCase()
-	plain, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
+	plain, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Mode, c.Passes = epperfv1.Mode_MODE_UNSPECIFIED, []*epperfv1.Pass{{Kind: epperfv1.Pass_KIND_COPY, Rows: 1000, DistinctRows: 1}}
-	landing, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
+	landing, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,12 +152,12 @@ func TestACalibrationNeedsItsRowsTwiceAndNoFlush(t *testing.T) {
 // Besides BF16, three sets of all tokens' codes and scales.
 func TestRowsThatAreQuantisedBeforeNeedMemory(t *testing.T) {
 	c := smallCase()
-	inside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
+	inside, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Quantize = epperfv1.Quantize_QUANTIZE_OUTSIDE
-	outside, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
+	outside, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func TestRowsThatAreQuantisedBeforeNeedMemory(t *testing.T) {
 		t.Errorf("memory %+v; want %+v", outside, want)
 	}
 	c.Dtype = epperfv1.Dtype_DTYPE_BF16
-	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0); err == nil {
+	if _, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1}); err == nil {
 		t.Error("the core quantises BF16")
 	}
 }
@@ -176,7 +176,7 @@ func TestRowsThatAreQuantisedBeforeNeedMemory(t *testing.T) {
 func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 	c := smallCase()
 	c.Ranks, c.TokensOfRank, c.Hidden, c.ExpertsPerRank, c.Topk = 8, []uint32{128, 128, 128, 128, 128, 128, 128, 128}, 7168, 36, 8
-	memory, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 1024)
+	memory, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1, ReceivedSelections: 1024})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +188,7 @@ func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 		t.Errorf("a rank has %d bytes of its own, want some 59 MB", memory.PrivateBytes)
 	}
 	c.Hidden = 100
-	if _, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 1024); err == nil {
+	if _, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1, ReceivedSelections: 1024}); err == nil {
 		t.Error("a hidden size of 100 was accepted")
 	}
 }
@@ -196,15 +196,15 @@ func TestMemoryNeededAtTheSeedsShape(t *testing.T) {
 func TestWithoutMappedMemoryPeersHaveImages(t *testing.T) {
 	c := smallCase()
 	c.Ranks, c.TokensOfRank = 3, []uint32{4, 4, 4}
-	mapped, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, 1, 0)
+	mapped, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, RanksOnHost: 1, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sent, err := native.MemoryNeeded(c, epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL, 1, 0)
+	sent, err := native.MemoryNeeded(c, native.CPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL, RanksOnHost: 1, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	// A region holds what three ranks share of it; an image what one does.
+	// A region has an area of each of three ranks.
 	if sent.ImageBytes == 0 || sent.ImageBytes > sent.RegionBytes*2/3 {
 		t.Errorf("images of two peers have %d bytes, a region of three ranks %d", sent.ImageBytes, sent.RegionBytes)
 	}

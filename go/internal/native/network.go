@@ -20,24 +20,32 @@ func backendOf(backend epperfv1.NvlinkBackend) C.ep_nvlink_backend {
 
 // Paths says how this rank reaches each rank, and over which network; nil if it has none.
 func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
-	reached := make([]C.ep_path, e.of.GetRanks())
+	reached := make([]C.ep_reached, e.of.GetRanks())
 	var network C.ep_network
 	if err := e.failed(C.ep_reach(e.engine, &reached[0], &network)); err != nil {
 		return nil, nil, err
 	}
 	paths := make([]epperfv1.Path, len(reached))
-	for peer, how := range reached {
-		paths[peer] = epperfv1.Path(how)
+	for peer := range reached {
+		paths[peer] = epperfv1.Path(reached[peer].path)
 	}
 	if network.exists == 0 {
 		return paths, nil, nil
 	}
-	return paths, &epperfv1.Network{
+	described := &epperfv1.Network{
 		UcxVersion:  C.GoString(&network.version[0]),
 		Modules:     lines(&network.modules[0]),
 		Transports:  lines(&network.transports[0]),
 		Environment: lines(&network.environment[0]),
-	}, nil
+	}
+	for peer, path := range paths {
+		if path != epperfv1.Path_PATH_OWN {
+			described.Peers = append(described.Peers, &epperfv1.PeerNetwork{
+				Rank: uint32(peer), Path: path, Why: C.GoString(&reached[peer].why[0]),
+			})
+		}
+	}
+	return paths, described, nil
 }
 
 // lines splits a list of the core's.

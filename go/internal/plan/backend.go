@@ -7,8 +7,8 @@ import (
 // A Backend is what follows from a way in which ranks reach each other. The zero Backend, of a
 // value that is not known here, promises nothing and needs nothing.
 type Backend struct {
-	// Note names what a report adds; may be empty.
-	Note string
+	// Hidden: for tests; no flag offers it.
+	Hidden bool
 	// OneHost: all ranks are on one host, whichever launchers started them.
 	OneHost bool
 	// Calibrated: what a calibration measures is what limits it.
@@ -21,7 +21,7 @@ type Backend struct {
 
 // A Way is how a backend brings rows into the memory of peers on one kind of device.
 type Way struct {
-	// Mapped: a rank stores to it directly. Else the rank has an image of it, which is sent.
+	// Mapped: within a host, a rank stores to it directly. Else it has an image of it, which is sent.
 	Mapped bool
 	// NICs: each rank uses some of its host's.
 	NICs bool
@@ -39,14 +39,19 @@ var backends = map[epperfv1.NvlinkBackend]Backend{
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL: {
 		NIXL: true,
-		cpu:  Way{CopiesAtOnce: true},
+		cpu:  Way{Mapped: true},
 		gpu:  Way{Mapped: true, NICs: true},
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE: {
-		Note: "rdma_forced",
 		NIXL: true,
 		// It offers kernels nothing that they could store to, and then ends the run.
 		gpu: Way{Mapped: true, NICs: true},
+	},
+	epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PROXY: {
+		Hidden: true,
+		NIXL:   true,
+		cpu:    Way{CopiesAtOnce: true},
+		gpu:    Way{NICs: true},
 	},
 }
 

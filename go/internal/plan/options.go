@@ -79,7 +79,7 @@ func Flags() []Flag {
 		{"hidden", func(o *Options) any { return &o.Hidden }, "", "hidden dimension, a multiple of 8"},
 		{"experts-per-rank", func(o *Options) any { return &o.ExpertsPerRank }, "", "experts on each rank"},
 		{"topk", func(o *Options) any { return &o.Topk }, "", "experts that each token selects"},
-		{"nvlink-backend", func(o *Options) any { return &o.NvlinkBackend }, "", "how rows reach other ranks: ipc maps memory of one host; nixl maps that of GPUs and moves rows of CPUs, with NIXL; none maps nothing and is TCP on CPUs"},
+		{"nvlink-backend", func(o *Options) any { return &o.NvlinkBackend }, "", "how rows reach other ranks: ipc maps memory of one host; nixl maps it within a host, of GPUs by NIXL, and posts between hosts of CPUs; none maps nothing and is TCP on CPUs"},
 		{"warmup", func(o *Options) any { return &o.Warmup }, "", "iterations before the timed ones"},
 		{"iters", func(o *Options) any { return &o.Iters }, "", "timed iterations; figures leave out the first"},
 		{"device", func(o *Options) any { return &o.Device }, "", "what ranks compute on: cpu, cuda, or auto for GPUs if this host has any"},
@@ -297,7 +297,7 @@ func parse[E enum](flag, text, good string, extra ...string) (E, error) {
 	if ok {
 		return value, nil
 	}
-	names := append(extra, epperfv1.Names(value)...)
+	names := append(extra, slices.DeleteFunc(epperfv1.Names(value), func(name string) bool { return BackendNamed(name).Hidden })...)
 	return value, &UsageError{flag, strconv.Quote(text), "not one of " + strings.Join(names, ", "), argument(flag, good)}
 }
 

@@ -287,7 +287,7 @@ func refuses(t *testing.T, change func(*plan.Options), want string) {
 }
 
 func TestEveryBackendIsOneOfGPUs(t *testing.T) {
-	for _, backend := range []string{"ipc", "nixl", "none"} {
+	for _, backend := range []string{"ipc", "nixl", "none", "nixl-proxy"} {
 		options := plan.Defaults()
 		options.Device, options.GPUs, options.NvlinkBackend = "cuda", 8, backend
 		made, err := plan.New(options)

@@ -99,7 +99,9 @@ func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, ran
 	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
 		engine, err = native.HostMemoryNeeded(c, received)
 	} else {
-		engine, err = native.MemoryNeeded(c, p.GetNvlinkBackend(), plan.Threads(p), received)
+		engine, err = native.MemoryNeeded(c, native.CPURank{
+			Backend: p.GetNvlinkBackend(), RanksOnHost: plan.RanksOnHost(p), Threads: plan.Threads(p), ReceivedSelections: received,
+		})
 	}
 	if err != nil {
 		return RankMemory{}, err

@@ -23,7 +23,7 @@ func calibrationPlan(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	rows := []table.Row{
 		count("ranks", "Ranks", c.Ranks),
 		{Name: "row", Label: "Row", Unit: table.Bytes, Cells: []table.Cell{table.CountCell("row", of.RowBytes)}},
-		backend(s),
+		backend(s, c),
 		enum("device", "Device", s.Device), // copies have no dtype that matters
 	}
 	rows = append(rows, placement(s, c)...)

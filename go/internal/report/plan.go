@@ -1,11 +1,13 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/table"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // planned is what was to be measured, and on what.
@@ -27,7 +29,7 @@ func planned(s *figures.Summary, c *figures.CaseSummary) table.Table {
 			rows = append(rows, enum(choice.Name, titled(choice.Name), choice.Value))
 		}
 	}
-	rows = append(rows, backend(s))
+	rows = append(rows, backend(s, c))
 	rows = append(rows, table.Row{Name: "device", Label: "Device", Cells: []table.Cell{
 		table.EnumCell("device", s.Device), table.EnumCell("dtype", c.Dtype),
 	}})
@@ -52,12 +54,48 @@ func planned(s *figures.Summary, c *figures.CaseSummary) table.Table {
 // titled is the label of a choice.
 func titled(name string) string { return strings.ToUpper(name[:1]) + name[1:] }
 
-func backend(s *figures.Summary) table.Row {
+// backend names how ranks were to reach each other, and says what brought rows where that is not the
+// same.
+func backend(s *figures.Summary, c *figures.CaseSummary) table.Row {
 	row := enum("backend", "Backend", s.Backend)
-	if note := plan.BackendNamed(s.Backend).Note; note != "" {
-		row.Notes = []table.Note{{Name: note}}
+	of := plan.BackendNamed(s.Backend)
+	if !of.NIXL || len(c.CarriedBy) == 0 {
+		return row
+	}
+	mapped := c.CarriedBy[0] == figures.Mapped
+	var by []string
+	for _, carrier := range c.CarriedBy {
+		if carrier != figures.Mapped {
+			by = append(by, carrierWords[carrier])
+		}
+	}
+	note := table.Note{Name: "carried", Cells: []table.Cell{table.TextCell("by", strings.Join(by, " and "))}}
+	switch maps := s.Backend == epperfv1.Name(epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL); {
+	case len(by) == 0:
+		if s.Device == "cpu" {
+			row.Notes = []table.Note{{Name: "mapped"}}
+		}
+	case maps && mapped:
+		note.Name = "carried_between_hosts"
+		row.Notes = []table.Note{{Name: "mapped"}, note}
+	case maps:
+		note.Name = "carried_between_hosts"
+		row.Notes = []table.Note{note}
+	case slices.Equal(c.CarriedBy, []figures.Carrier{figures.RDMA}):
+		row.Notes = []table.Note{{Name: "rdma_forced"}}
+	default:
+		row.Notes = []table.Note{note}
 	}
 	return row
+}
+
+// carrierWords are what a header calls carriers.
+var carrierWords = map[figures.Carrier]string{
+	figures.RDMA:            "RDMA",
+	figures.TCP:             "tcp",
+	figures.SharedMemory:    "shared memory",
+	figures.OtherTransports: "other transports",
+	figures.Unknown:         "transports unknown",
 }
 
 // placement says what ranks compute on, and whether their durations can be taken for speed. No rows

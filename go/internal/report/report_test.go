@@ -335,7 +335,7 @@ func calibratedGPUs(r *recordtest.Run) { *r = *recordtest.CalibratedGPUs() }
 
 // overNetwork has ranks that all say the same of their network.
 func overNetwork(r *recordtest.Run) {
-	r.Header.Plan.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL
+	r.Header.Plan.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PROXY
 	for _, result := range r.Results {
 		result.Network = &epperfv1.Network{
 			UcxVersion: "1.23.0",

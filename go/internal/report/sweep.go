@@ -69,7 +69,7 @@ func sweep(s *figures.Summary, same []table.Cell) table.Table {
 		}
 	}
 	rows = append(rows, table.Row{Name: "same", Label: "All", Cells: []table.Cell{table.TextCell("same", strings.Join(words, " "))}})
-	rows = append(rows, backend(s), enum("device", "Device", s.Device))
+	rows = append(rows, backend(s, &s.Cases[0]), enum("device", "Device", s.Device))
 	return table.Table{Name: "sweep", Title: "EP Data Plane Sweep", Rows: append(rows, placement(s, &s.Cases[0])...)}
 }
 

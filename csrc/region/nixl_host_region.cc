@@ -1,0 +1,112 @@
+#include "csrc/region/nixl_host_region.h"
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "csrc/region/nixl_message.h"
+
+namespace ep {
+namespace {
+
+// Of a host's name and of the processes that can see each other there: memory is mapped through
+// /proc. FNV-1a, never 0.
+uint64_t HashOfHost(const std::string& host) {
+  if (host.empty()) return 0;
+  char processes[64] = {};
+  const ssize_t got = readlink("/proc/self/ns/pid", processes, sizeof(processes));
+  uint64_t hash = 0xCBF29CE484222325;
+  const auto add = [&hash](const char* text, size_t length) {
+    for (size_t i = 0; i < length; ++i) {
+      hash = (hash ^ static_cast<uint8_t>(text[i])) * 0x100000001B3;
+    }
+  };
+  add(host.c_str(), host.size() + 1);
+  add(processes, got > 0 ? static_cast<size_t>(got) : 0);
+  return hash | 1;
+}
+
+}  // namespace
+
+NixlHostRegion::NixlHostRegion(const NixlHostRegionConfig& config)
+    : config_(config.region), host_(HashOfHost(config.host)) {}
+
+NixlHostRegion::~NixlHostRegion() {
+  if (wire_ == nullptr || !wire_->UnderWay()) return;
+  static_cast<void>(wire_.release());
+  static_cast<void>(peers_.release());
+  static_cast<void>(new Mapping(std::move(images_)));
+  static_cast<void>(memory_.release());
+}
+
+Result<std::unique_ptr<NixlHostRegion>> NixlHostRegion::Create(const NixlHostRegionConfig& config) {
+  const RegionConfig& of = config.region;
+  const PairAreas& pairs = of.pairs;
+  if (pairs.bytes == 0 || pairs.begin > of.bytes ||
+      pairs.bytes > (of.bytes - pairs.begin) / of.ranks) {
+    return {Code::kInvalid, "make a region of " + std::to_string(of.bytes) + " bytes for " +
+                                std::to_string(of.ranks) + " ranks: there is no such region"};
+  }
+  std::unique_ptr<NixlHostRegion> made(new NixlHostRegion(config));
+  made->peers_ = EP_TRY(NixlPeers::Create(of, config.nixl));
+  made->memory_ = EP_TRY(ShmRegion::Create(of.bytes));
+  EP_TRY(Mapping::Private(of.ranks * pairs.bytes, "images", &made->images_));
+  const auto address = [](const uint8_t* at) { return reinterpret_cast<uintptr_t>(at); };
+  const nixl::Range ranges[] = {{address(made->data()), made->size()},
+                                {address(made->images_.data()), made->images_.size()}};
+  EP_TRY(made->peers_->agent().Register(ranges));
+  EP_TRY(made->MakeBlob());
+  made->wire_ = std::make_unique<NixlWire>(made->peers_.get(), of.ranks, pairs.bytes);
+  return made;
+}
+
+Status NixlHostRegion::MakeBlob() {
+  const std::vector<uint8_t> memory = memory_->Blob();
+  std::vector<uint8_t> peers;
+  EP_TRY(peers_->MakeBlob(&peers));
+  const Place place = {.version = Place::kVersion,
+                       .bytes = size(),
+                       .region = reinterpret_cast<uintptr_t>(data()),
+                       .host = host_,
+                       .memory_bytes = memory.size()};
+  const std::span<const uint8_t> head = BytesOf(place);
+  blob_.assign(head.begin(), head.end());
+  blob_.insert(blob_.end(), memory.begin(), memory.end());
+  blob_.insert(blob_.end(), peers.begin(), peers.end());
+  return {};
+}
+
+Status NixlHostRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                               std::vector<Reach>* reached) {
+  const std::string doing = "connect rank " + std::to_string(rank) + " to rank ";
+  std::vector<std::span<const uint8_t>> rest(blobs.size());
+  std::vector<NixlWire::Ends> ends(blobs.size());
+  reached->assign(blobs.size(), {Reached::kOwn, data()});
+  for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
+    if (peer == rank) continue;
+    Place place = {};
+    if (!ReadFrom(blobs[peer], &place) || place.version != Place::kVersion ||
+        place.bytes != size() || place.memory_bytes >= blobs[peer].size() - sizeof(place)) {
+      return {Code::kProtocol,
+              doing + std::to_string(peer) +
+                  " over NIXL: its memory is not as ours; do all ranks run the same plan with the "
+                  "same build?"};
+    }
+    const auto behind = blobs[peer].subspan(sizeof(place));
+    if (host_ != 0 && place.host == host_) {
+      uint8_t* const region = EP_TRY(memory_->Map(behind.first(place.memory_bytes), peer));
+      (*reached)[peer] = {Reached::kMapped, region, nullptr, "it is on the same host"};
+      continue;
+    }
+    rest[peer] = behind.subspan(place.memory_bytes);
+    ends[peer] = {.from = reinterpret_cast<uintptr_t>(Image(peer)),
+                  .to = place.region + AreaOf(rank)};
+    (*reached)[peer] = {Reached::kProxied, nullptr, Image(peer),
+                        host_ == 0 ? "nothing is mapped" : "it is on another host"};
+  }
+  EP_TRY(peers_->Connect(rest));
+  for (uint32_t peer = 0; peer < blobs.size(); ++peer) wire_->Reach(peer, ends[peer]);
+  return {};
+}
+
+}  // namespace ep

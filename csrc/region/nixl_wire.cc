@@ -1,0 +1,72 @@
+#include "csrc/region/nixl_wire.h"
+
+#include <algorithm>
+#include <string>
+
+#include "csrc/region/nixl_message.h"
+
+namespace ep {
+
+Status NixlWire::Post(uint32_t peer, uint32_t request, std::span<const PairExtent> extents,
+                      const Notice& notice, bool* done) {
+  if (peer >= ends_.size() || request >= kRequests || ends_[peer].from == 0) {
+    return {Code::kInvalid, "it is no peer of this wire"};
+  }
+  Slot& slot = slots_[peer * kRequests + request];
+  if (slot.under_way != nullptr) return {Code::kState, "the request is under way"};
+  nixl::Write* const write = EP_TRY(Find(peer, slot, extents));
+  slot.under_way = write;
+  EP_TRY(peers_.agent().Post(*write, BytesOf(notice), done));
+  if (*done) slot.under_way = nullptr;
+  return {};
+}
+
+Status NixlWire::Poll(uint32_t peer, uint32_t request, bool* done) {
+  Slot& slot = slots_[peer * kRequests + request];
+  *done = slot.under_way == nullptr;
+  if (*done) return {};
+  EP_TRY(peers_.agent().Poll(*slot.under_way, done));
+  if (*done) slot.under_way = nullptr;
+  return {};
+}
+
+Status NixlWire::Arrivals(const std::function<Status(uint32_t peer, const Notice&)>& each) {
+  return peers_.Arrivals(each);
+}
+
+bool NixlWire::UnderWay() const {
+  return std::ranges::any_of(slots_, [](const Slot& slot) { return slot.under_way != nullptr; });
+}
+
+Result<nixl::Write*> NixlWire::Find(uint32_t peer, Slot& slot,
+                                    std::span<const PairExtent> extents) {
+  for (Made& made : slot.made) {
+    if (made.write.ok() && std::ranges::equal(made.extents, extents)) return &made.write;
+  }
+  Made& made = slot.made[slot.replace_next++ % kMade];
+  made.extents.assign(extents.begin(), extents.end());
+  if (Status status = Make(peer, extents, &made.write); !status.ok()) {
+    made.write = {};
+    return status;
+  }
+  return &made.write;
+}
+
+Status NixlWire::Make(uint32_t peer, std::span<const PairExtent> extents,
+                      nixl::Write* write) const {
+  const Ends& ends = ends_[peer];
+  std::vector<nixl::Range> local;
+  std::vector<nixl::Range> remote;
+  for (const PairExtent& extent : extents) {
+    if (extent.offset > area_bytes_ || extent.bytes > area_bytes_ - extent.offset) {
+      return {Code::kInvalid, std::to_string(extent.bytes) + " bytes at " +
+                                  std::to_string(extent.offset) + " are beyond its area"};
+    }
+    local.push_back({ends.from + extent.offset, extent.bytes});
+    remote.push_back({ends.to + extent.offset, extent.bytes});
+  }
+  return peers_.agent().MakeWrite(local, peers_.agent_name(peer), remote, write, ends.from_memory,
+                                  ends.to_memory);
+}
+
+}  // namespace ep

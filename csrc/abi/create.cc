@@ -55,7 +55,8 @@ Result<std::unique_ptr<Region>> RegionOf(const ep_config& from, const RankConfig
                          .nixl_root = text(from.nixl_root),
                          .run_name = text(from.run_id),
                          .host = text(from.host),
-                         .ranks_on_host = from.ranks_on_host};
+                         .ranks_on_host = from.ranks_on_host,
+                         .nic_memory = static_cast<NicMemory>(from.nic_memory)};
   if (from.device == EP_DEVICE_CUDA) transport.gpu = static_cast<int>(from.gpu);
   if (from.nixl_candidate != nullptr) transport.nixl_candidates.emplace_back(from.nixl_candidate);
   return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns,
@@ -109,9 +110,12 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.ranks_on_gpu < 1) return {Code::kInvalid, "create a rank: nobody is on its GPU"};
   rank.routing.shape = ChunkedForGpu(rank.routing.shape);
   std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
+  if (from.landing_rows > 0) EP_TRY(Calibration::CanCalibrate(*region));
   return CreateWithCalibration<CudaEngine, CudaCalibration>(
       from, std::move(rank),
-      CudaConfig{.gpu = static_cast<int>(from.gpu), .ranks_on_gpu = from.ranks_on_gpu},
+      CudaConfig{.gpu = static_cast<int>(from.gpu),
+                 .ranks_on_gpu = from.ranks_on_gpu,
+                 .few_cpus = from.cpus < 2 * from.ranks_on_host},
       CudaCalibrationConfig{.rows = from.landing_rows, .seed = from.seed}, std::move(region), made);
 }
 

@@ -181,10 +181,21 @@ ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
     list.Add("the plan", EP_PLACE_GPU,
              ep::TilePlanBytes(shape, shape.tokens, ep::kernels::kLong.tile_tokens).Sum());
     list.Add("rows to copy", EP_PLACE_GPU, ep::CudaCalibration::PrivateBytes(landing));
-  } else {
-    list.Add("images of areas at peers", EP_PLACE_IMAGES,
-             ep::ProxiedPeers(config->backend, shape.ranks, config->ranks_on_host) *
-                 ep::Layout(shape).PairBytes());
+  }
+  const uint32_t proxied = ep::ProxiedPeers(config->backend, shape.ranks,
+                                            config->ranks_on_host);
+  const uint64_t pair_bytes = ep::Layout(shape).PairBytes();
+  if (!on_gpu) {
+    list.Add("images of areas at peers", EP_PLACE_IMAGES, proxied * pair_bytes);
+  } else if (proxied > 0) {
+    const uint64_t all_pairs = shape.ranks * pair_bytes;
+    if (config->nic_memory != EP_NIC_MEMORY_HOST) {
+      list.Add("messages to peers", EP_PLACE_GPU, all_pairs);
+    }
+    if (config->nic_memory != EP_NIC_MEMORY_GPU) {
+      list.Add("messages to peers", EP_PLACE_HOST, all_pairs);
+      list.Add("messages from peers", EP_PLACE_HOST, all_pairs);
+    }
   }
   // A calibration does not flush.
   if (on_gpu && landing.Rows() == 0) {

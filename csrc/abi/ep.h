@@ -56,6 +56,7 @@ typedef struct ep_config {
   ep_choices choices;
   ep_device device;
   ep_nvlink_backend backend;
+  ep_nic_memory nic_memory;  // CUDA: where peers are not mapped
   // Not of backend ipc. A folder with the layout of NIXL's wheel: one that the user named, else
   // one that may have it, else (both null) the system's library.
   const char* nixl_root;
@@ -120,8 +121,9 @@ typedef struct ep_allocation {
 typedef struct ep_memory_config {
   ep_shape shape;
   ep_device device;
-  ep_nvlink_backend backend;     // CPU: without mapped memory there are images of peers' regions
-  uint32_t ranks_on_host;        // CPU: this one included, which may be mapped
+  ep_nvlink_backend backend;     // without mapped memory there are images of areas at peers
+  ep_nic_memory nic_memory;      // CUDA: where these are; AUTO counts both places
+  uint32_t ranks_on_host;        // this one included, which may be mapped
   uint32_t threads;              // CPU: workers
   uint32_t landing_rows;         // as in ep_config
   uint64_t received_selections;  // that the rank's experts get

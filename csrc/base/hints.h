@@ -14,9 +14,8 @@ typedef enum ep_hint {
   EP_HINT_INSTALL_DRIVER, /* there is none of GPUs, or an old one; or use CPUs */
   EP_HINT_SHOW_GPUS,      /* this process sees none; or use CPUs */
   EP_HINT_USE_IPC,
-  EP_HINT_USE_IPC_OR_CPUS, /* CPUs to measure a network */
+  EP_HINT_USE_IPC_OR_NONE, /* none posts messages */
   EP_HINT_USE_NIXL,        /* it may reach GPUs that CUDA alone does not; or fewer ranks */
-  EP_HINT_ALLOW_NETWORK,   /* UCX maps what must not be mapped: the user's setting may say so */
   EP_HINT_INSTALL_NIXL,
   EP_HINT_OTHER_NIXL, /* UCX is too old or too new */
   EP_HINT_WHOLE_NIXL, /* it cannot use GPUs: parts of it or of the driver may be missing */

@@ -159,6 +159,7 @@ class HostDevice {
     return true;
   }
   void StoreForHost(uint64_t* word, uint64_t value) { StoreRelease(word, value); }
+  void ReleaseOwn() {}
   void RaiseOwn(uint64_t* word, uint64_t value) { StoreRelease(word, value); }
   // The word is never written through this reference; atomic_ref has no const form in C++20.
   uint64_t LoadAcquire(const uint64_t* flag) {

@@ -13,8 +13,8 @@
 
 #include "csrc/device/gpu_memory.h"
 #include "csrc/device/gpu_pack.cuh"
-#include "csrc/device/ptx.cuh"
 #include "csrc/device/gpu_sum.cuh"
+#include "csrc/device/ptx.cuh"
 #include "csrc/protocol/bitmap_plan.h"
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/message.h"
@@ -107,6 +107,16 @@ class GpuLanes {
         message.Value());
   }
   uint64_t LoadAcquire(const uint64_t* word) { return ptx::LoadAcquireSystem(word); }
+
+  // What csrc/device/post.h asks besides.
+  bool AddLast(uint32_t* counter, uint32_t of) {
+    if (ptx::AddAcquireReleaseDevice(counter, 1) + 1 != of) return false;
+    ptx::StoreRelaxedDevice(counter, 0);
+    return true;
+  }
+  void StoreForHost(uint64_t* word, uint64_t value) { ptx::StoreReleaseSystem(word, value); }
+  void ReleaseOwn() { ptx::FenceAcquireReleaseDevice(); }
+  void RaiseOwn(uint64_t* word, uint64_t value) { ptx::StoreRelaxedDevice(word, value); }
 
   uint64_t NowNs() const { return ptx::GlobalTimerNs(); }
   bool Aborted() const { return ptx::LoadRelaxedSystem(aborted_) != 0; }

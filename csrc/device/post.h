@@ -28,7 +28,9 @@ namespace ep {
 //   AddLast(counter, of)            adds 1, with the order of all who add; whether it was the last
 //                                   of so many, which puts the counter back to 0
 //   StoreForHost(word, value)       with release order for the host as well
-//   RaiseOwn(word, value)           a word of its own region, with release order for its workers
+//   ReleaseOwn()                    puts all that came before ahead of the words that this lane
+//                                   raises next
+//   RaiseOwn(word, value)           a word of its own region
 template <class Base>
 class PostDevice : public Base {
  public:
@@ -92,8 +94,11 @@ class PostDevice : public Base {
     const Layout& layout = context.layout;
     const uint32_t bank = BankOf(waiting.epoch);
     const uint32_t words = layout.Words(waiting.op);
-    const auto* posted = context.Here<const uint64_t>(peer, layout.PostedWords(waiting.op, bank));
+    const auto* posted =
+        context.InboxOf<const uint64_t>(peer, layout.PostedWords(waiting.op, bank));
     auto* raised = context.Own<uint64_t>(layout.WordsOf(waiting.op, bank, peer));
+    // Once: a fence for each word would cost a GPU some microseconds where there are many.
+    Base::ReleaseOwn();
     EP_ROLLED
     for (uint32_t i = Base::Lane(); i < words; i += Base::kLanes) {
       Base::RaiseOwn(raised + i, posted[i]);

@@ -105,6 +105,12 @@ inline void StoreRelaxedSystem(uint64_t* to, uint64_t value) {
   asm volatile("st.relaxed.sys.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
 }
 
+inline void StoreRelaxedDevice(uint64_t* to, uint64_t value) {
+  asm volatile("st.relaxed.gpu.global.u64 [%0], %1;" ::"l"(to), "l"(value) : "memory");
+}
+
+inline void FenceAcquireReleaseDevice() { asm volatile("fence.acq_rel.gpu;" ::: "memory"); }
+
 inline void FenceAcquireReleaseSystem() { asm volatile("fence.acq_rel.sys;" ::: "memory"); }
 
 inline uint32_t LoadRelaxedSystem(const uint32_t* from) {

@@ -303,8 +303,9 @@ class SimtDevice {
     Release();
     *word = value;
   }
+  void ReleaseOwn() { Release(); }
   void RaiseOwn(uint64_t* word, uint64_t value) {
-    Release();
+    lane_.Yield();
     *word = value;
   }
 

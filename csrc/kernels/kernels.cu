@@ -1,58 +1,26 @@
 // The kernels: the protocol's bodies, what a calibration needs, and meters, as entry points.
 //
 // csrc/kernels/arguments.h says how each is launched. All arithmetic and all of the protocol is in
-// csrc/protocol; this file gives them blocks, shared memory and a clock.
+// csrc/protocol; csrc/kernels/run.cuh gives it blocks, shared memory and a clock.
 #include "csrc/device/gpu.cuh"
 #include "csrc/device/ptx.cuh"
 #include "csrc/kernels/arguments.h"
 #include "csrc/kernels/meter.cuh"
+#include "csrc/kernels/run.cuh"
 
 namespace {
 
 using namespace ep;
 using namespace ep::kernels;
 
-extern __shared__ __align__(16) uint8_t shared_memory[];
-
-// Stamps the block's coming and going, if anybody wants to know.
-class Stamping {
- public:
-  explicit Stamping(Stamps* stamps) : stamps_(stamps) {
-    if (stamps_ != nullptr && threadIdx.x == 0) {
-      atomicMin(reinterpret_cast<unsigned long long*>(&stamps_->first_in_ns), ptx::GlobalTimerNs());
-    }
-  }
-  ~Stamping() {
-    if (stamps_ == nullptr) return;
-    __syncthreads();
-    if (threadIdx.x == 0) {
-      atomicMax(reinterpret_cast<unsigned long long*>(&stamps_->last_out_ns), ptx::GlobalTimerNs());
-    }
-  }
-
- private:
-  Stamps* const stamps_;
-};
-
 template <Dtype kDtype, const BlockShape& kBlock>
 __forceinline__ void RunDispatch(const DispatchArguments& args) {
-  const Stamping stamping(args.stamps);
-  if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
-  GpuDevice<kDtype, kBlock.held_units> device(args.aborted);
-  BitmapPlan plan(args.context.shape,
-                  args.memory.Plan(shared_memory, device.Crew(), args.tile_begins));
-  Dispatch(device, args.context, args.input, plan,
-           args.memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
+  RunDispatchOn<GpuDevice<kDtype, kBlock.held_units>>(args);
 }
 
 template <CombineSum kSum, const BlockShape& kBlock>
 __forceinline__ void RunCombine(const CombineArguments& args) {
-  const Stamping stamping(args.stamps);
-  if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
-  GpuDevice<Dtype::kBf16, kBlock.held_units> device(args.aborted);
-  CombineBy<kSum>(device, args.context, args.handle,
-                  args.memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows,
-                  args.combined);
+  RunCombineOn<GpuDevice<Dtype::kBf16, kBlock.held_units>, kSum>(args);
 }
 
 }  // namespace
@@ -95,10 +63,7 @@ extern "C" __global__ void __launch_bounds__(kShort.Threads(), 1)
 
 extern "C" __global__ void __launch_bounds__(kCountThreads)
     ep_count_tiles(const __grid_constant__ CountArguments args) {
-  const Stamping stamping(args.stamps);
-  GpuLanes device(nullptr);
-  CountTiles(device, args.context, args.topk_idx, args.tokens, args.memory.tiling(),
-             args.memory.Counts(shared_memory), args.tiles);
+  RunCountTilesOn<GpuLanes>(args);
 }
 
 extern "C" __global__ void __launch_bounds__(kCopyThreads)

@@ -88,7 +88,7 @@ class Receiver {
     const uint32_t channel_bytes = ChannelBytes();
     const uint32_t most = Device::kHeldBytes / channel_bytes;
     // Where the bank begins: one address that all three share, as a GPU has no register to spare.
-    const auto* bank = context.Here<const uint8_t>(source, layout.Bank(step_.bank));
+    const auto* bank = HereOf<Device, const uint8_t>(context, source, layout.Bank(step_.bank));
     const auto* row = bank + layout.Row(0, slot);
     const auto read = [&](uint32_t at) {
       const Piece step = Pieces::Step(piece, at, most);

@@ -38,12 +38,14 @@ bool AwaitCounts(Device& device, const Step& step, Waiting& waiting) {
 }
 
 // The first source that counts more selections than its tokens can make here.
-inline uint32_t WhoCountsTooMany(const Step& step) {
+template <class Device>
+uint32_t WhoCountsTooMany(const Step& step) {
   const RankContext& context = step.context;
   const Shape& shape = context.shape;
   EP_ROLLED
   for (uint32_t source = 0; source < shape.ranks; ++source) {
-    const auto* counts = context.Here<const uint16_t>(source, context.layout.Counts(step.bank));
+    const auto* counts =
+        HereOf<Device, const uint16_t>(context, source, context.layout.Counts(step.bank));
     uint64_t sum = 0;
     EP_ROLLED
     for (uint32_t x = 0; x < shape.experts_per_rank; ++x) sum += counts[x];
@@ -78,7 +80,8 @@ bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
     places.begin[block] = static_cast<uint32_t>(row);
     if (block < blocks || !contig || row <= shape.MaxContigRows()) continue;
     Fail(device, step.context,
-         {ErrorKind::kViolation, Op::kDispatch, step.epoch, WhoCountsTooMany(step), row, 0, 0});
+         {ErrorKind::kViolation, Op::kDispatch, step.epoch, WhoCountsTooMany<Device>(step), row, 0,
+          0});
     fits = false;
   }
   return !device.Any(!fits);
@@ -104,8 +107,8 @@ bool PlaceSources(Device& device, const Step& step) {
   EP_ROLLED
   for (uint32_t i = device.Thread(); i < context.shape.Experts(); i += device.Threads()) {
     const uint32_t source = i / experts;
-    const uint32_t count =
-        context.Here<const uint16_t>(source, context.layout.Counts(step.bank))[i % experts];
+    const uint32_t count = HereOf<Device, const uint16_t>(
+        context, source, context.layout.Counts(step.bank))[i % experts];
     places.first_row[i] = count;
     if (count <= context.shape.tokens) continue;
     Fail(device, context, {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, count, 0, 0});

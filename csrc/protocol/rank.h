@@ -71,6 +71,8 @@ struct RankContext {
   // A bit each: whose area that is only an image of, which a proxy sends.
   uint32_t proxied[kMaxRanks / 32] = {};
   Post post = {};
+  // Where messages arrive, with the layout of a region: this rank's, or memory of the host's.
+  uint8_t* inbox = nullptr;
 
   bool IsProxied(uint32_t peer) const { return proxied[peer / 32] >> peer % 32 & 1; }
 
@@ -82,6 +84,12 @@ struct RankContext {
   template <class T>
   T* Here(uint32_t peer, uint64_t offset) const {
     return reinterpret_cast<T*>(region + offset + layout.PairArea(peer));
+  }
+  // The same of a peer that may be proxied.
+  template <class T>
+  T* InboxOf(uint32_t peer, uint64_t offset) const {
+    uint8_t* const areas = IsProxied(peer) ? inbox : region;
+    return reinterpret_cast<T*>(areas + offset + layout.PairArea(peer));
   }
   // In this rank's region.
   template <class T>
@@ -100,6 +108,17 @@ struct RankContext {
     return peer < shape.ranks ? peer : peer - shape.ranks;
   }
 };
+
+// Whether a device reaches peers by messages: csrc/device/post.h.
+template <class Device>
+inline constexpr bool kIsPosting = requires { Device::kPosts; };
+
+// What a peer writes for this rank, as such a device finds it.
+template <class Device, class T>
+EP_INLINE T* HereOf(const RankContext& context, uint32_t peer, uint64_t offset) {
+  if constexpr (kIsPosting<Device>) return context.InboxOf<T>(peer, offset);
+  return context.Here<T>(peer, offset);
+}
 
 // Where a token's row went, and so where its partial sum comes from.
 struct Destination {

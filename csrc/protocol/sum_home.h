@@ -148,7 +148,7 @@ class HomeSummer {
 
   const Bf16* PartialOf(const Destination& from, uint32_t i, Piece piece) const {
     const uint64_t at = step_.context.layout.Partial(step_.bank, from.slot, i);
-    return step_.context.Here<const Bf16>(from.rank, at) + piece.first;
+    return HereOf<Device, const Bf16>(step_.context, from.rank, at) + piece.first;
   }
 
   const Step& step_;

@@ -57,10 +57,6 @@ EP_INLINE Sight SeeWord(Device& device, const RankContext& context, const Waitin
   return sight;
 }
 
-// Whether a device reaches peers by messages: csrc/device/post.h.
-template <class Device>
-inline constexpr bool kIsPosting = requires { Device::kPosts; };
-
 // After so many looks in vain at `peer`'s word, whether a crew must give up, with the reason
 // recorded; all its lanes ask, and the first one's word counts.
 template <class Device>

@@ -39,11 +39,21 @@ typedef enum ep_nvlink_backend {
   EP_NVLINK_BACKEND_NIXL_PROXY = 5, /* for tests: as NONE, over whatever UCX takes by itself */
 } ep_nvlink_backend;
 
+/* Out of which memory of a GPU's rank the network takes messages, and into which it brings them. */
+typedef enum ep_nic_memory {
+  EP_NIC_MEMORY_AUTO = 1, /* the GPU's where NICs reach it, else its host's */
+  EP_NIC_MEMORY_GPU = 2,  /* the GPU's, whatever the network makes of it */
+  EP_NIC_MEMORY_HOST = 3, /* its host's, which the GPU's kernels write and read */
+} ep_nic_memory;
+
 /* How rows get from one rank to another. */
 typedef enum ep_path {
   EP_PATH_OWN = 1,     /* it is the same rank */
   EP_PATH_MAPPED = 2,  /* loads and stores on mapped memory */
-  EP_PATH_NETWORK = 3, /* the network that the rank describes */
+  EP_PATH_NETWORK = 3, /* the network that the rank describes, between hosts' memory */
+  /* The same of ranks on GPUs: from and to their memory, or memory of hosts, which kernels use. */
+  EP_PATH_GPUDIRECT = 5,
+  EP_PATH_STAGED = 6,
 } ep_path;
 
 /* What a dispatched row holds. Combined rows are always BF16. */

@@ -1,5 +1,6 @@
 #include "csrc/proxy/proxy.h"
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <utility>
@@ -58,6 +59,10 @@ bool Proxy::Idle() const {
     if (request.under_way || bell != request.served) return false;
   }
   return true;
+}
+
+bool Proxy::UnderWay() const {
+  return !failure_.ok() || std::ranges::any_of(requests_, &Request::under_way);
 }
 
 bool Proxy::Stopped() const { return LoadAcquire(stop_) != 0; }

@@ -30,6 +30,10 @@ class Proxy {
   // Whether every bell that was rung before has been served, and all that was posted is over. Never
   // again after a failure: the network may use that memory for ever.
   bool Idle() const;
+  // Whether the network may still use memory of the rank; for ever after a failure.
+  bool UnderWay() const;
+  // Whether somebody has told the rank to stop: nothing more is posted.
+  bool Stopped() const;
   // The first failure, and with which peer; ok if there is none.
   const Status& failure() const { return failure_; }
   uint32_t failed_peer() const { return failed_peer_; }
@@ -49,7 +53,6 @@ class Proxy {
     uint64_t flag;
   };
 
-  bool Stopped() const;
   void Serve(Request& request, uint64_t now_ns);
   Status Post(Request& request, uint64_t flag, bool* done);
   Status Poll(Request& request, uint64_t now_ns);

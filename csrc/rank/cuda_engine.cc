@@ -14,6 +14,8 @@ namespace ep {
 CudaEngine::~CudaEngine() {
   // Memory goes back to the GPU it came from; nobody is left to hear of a failure.
   static_cast<void>(cudaSetDevice(config_.gpu));
+  if (post_ == nullptr || post_->End(context_.wait_timeout_ns)) return;
+  static_cast<void>(region_.release());
 }
 
 Status CudaEngine::Create(RankConfig rank, const CudaConfig& config, std::unique_ptr<Region> region,
@@ -27,6 +29,13 @@ Status CudaEngine::Create(RankConfig rank, const CudaConfig& config, std::unique
   EP_TRY(made->Allocate());
   *engine = std::move(made);
   return {};
+}
+
+Status CudaEngine::Connected() {
+  if (std::ranges::none_of(reached(), &Reach::IsProxied)) return {};
+  EP_TRY(Use());
+  EP_TRY(kernels_->UsePost());
+  return CudaPost::Create(config_.gpu, config_.few_cpus, region_.get(), &context_, &post_);
 }
 
 Status CudaEngine::CopyHeader(const RegionHeader* from, RegionHeader* to,
@@ -244,6 +253,7 @@ Status CudaEngine::Epochs(EpochState* epochs) {
 
 void CudaEngine::Abort() {
   std::atomic_ref<uint32_t>(shared_->aborted).store(1, std::memory_order_relaxed);
+  if (post_ != nullptr) post_->Stop(ErrorKind::kAborted, context_.rank);
 }
 
 bool CudaEngine::Aborted() const {

@@ -21,6 +21,7 @@
 #include "csrc/rank/cuda_kernels.h"
 #include "csrc/rank/cuda_memory.h"
 #include "csrc/rank/cuda_meter.h"
+#include "csrc/rank/cuda_post.h"
 #include "csrc/rank/engine.h"
 #include "csrc/region/region.h"
 
@@ -30,6 +31,8 @@ struct CudaConfig {
   int gpu;
   // That share it, 1 or more.
   uint32_t ranks_on_gpu;
+  // This host's ranks have fewer CPUs than two each.
+  bool few_cpus = false;
 };
 
 class CudaEngine : public Engine {
@@ -71,6 +74,7 @@ class CudaEngine : public Engine {
   Status Finish();
 
  protected:
+  Status Connected() override;
   Status Fetch(Operations operations) override;
   Status FetchCounts(bool sources) override;
   Status PutExpertRows() override;
@@ -123,6 +127,8 @@ class CudaEngine : public Engine {
   Status CopyIn(const void* host, size_t bytes);
   Status CopyOut(void* host, size_t bytes);
 
+  // What the first operation that did not end well says.
+  Status Failure() const;
   Status CanRun(bool wants_expert_rows) const;
   // Puts the next operations into the stream.
   Status Enqueue(Operations operations, kernels::Stamps* stamps);
@@ -138,6 +144,7 @@ class CudaEngine : public Engine {
   PinnedHost<Shared> shared_;
   CudaStream stream_;
   std::unique_ptr<CudaKernels> kernels_;
+  std::unique_ptr<CudaPost> post_;  // where peers are proxied, once connected
   DeviceMemory state_;
   std::vector<Mirror> mirrors_;
   DeviceMemory tile_counts_;

@@ -5,26 +5,60 @@
 #include <vector>
 
 #include "csrc/kernels/image_image.h"
+#include "csrc/kernels/post_image_image.h"
 #include "csrc/region/cuda_status.h"
 
 namespace ep {
-Status CudaKernels::Find(const std::string& name, cudaKernel_t* kernel) {
-  return CudaStatus(cudaLibraryGetKernel(kernel, library_.get(), name.c_str()),
+Status CudaKernels::Find(const CudaLibrary& library, const std::string& name,
+                         cudaKernel_t* kernel) {
+  return CudaStatus(cudaLibraryGetKernel(kernel, library.get(), name.c_str()),
                     "find kernel " + name);
 }
 
-Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const std::string& name, uint32_t bytes,
-                                    uint32_t available) {
-  if (bytes > available) {
+Status CudaKernels::AllowFastMemory(cudaKernel_t kernel, const std::string& name, uint32_t bytes) {
+  if (bytes > fast_bytes_) {
     return {Code::kInvalid,
             name + ": the plan of so many experts takes " + std::to_string(bytes) +
-                " bytes of a block's fast memory, the GPU has " + std::to_string(available),
+                " bytes of a block's fast memory, the GPU has " + std::to_string(fast_bytes_),
             EP_HINT_FEWER_EXPERTS};
   }
   return CudaStatus(
       cudaFuncSetAttribute(reinterpret_cast<const void*>(kernel),
                            cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(bytes)),
-      std::string("allow ") + std::to_string(bytes) + " bytes of fast memory to " + name);
+      "allow " + std::to_string(bytes) + " bytes of fast memory to " + name);
+}
+
+Status CudaKernels::FindOperations(const CudaLibrary& library, const std::string& suffix) {
+  const bool fp8 = shape_.dtype == Dtype::kFp8;
+  const bool by_rank = shape_.sum == CombineSum::kRank;
+  // With one worker it has the most chunks.
+  const uint32_t plan_bytes = kernels::DispatchMemory(shape_, 1, kernels::kShort).SizeBytes();
+  const uint32_t sum_bytes = kernels::CombineMemory(shape_, 1, kernels::kShort).SizeBytes();
+  struct Wanted {
+    std::string name;
+    cudaKernel_t* kernel;
+    uint32_t fast_bytes;
+  };
+  std::vector<Wanted> found = {{"ep_count_tiles", &count_tiles_, plan_bytes}};
+  for (uint32_t variant = 0; variant < kernels::kVariantCount; ++variant) {
+    const std::string of_variant = kernels::kVariants[variant].suffix;
+    found.push_back({(fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16") + of_variant,
+                     &dispatch_[variant], plan_bytes});
+    found.push_back({by_rank ? "ep_combine" + of_variant : "ep_combine_by_expert",
+                     &combine_[variant], sum_bytes});
+  }
+  for (const auto& of : found) {
+    EP_TRY(Find(library, of.name + suffix, of.kernel));
+    EP_TRY(AllowFastMemory(*of.kernel, of.name + suffix, of.fast_bytes));
+  }
+  return {};
+}
+
+Status CudaKernels::UsePost() {
+  EP_TRY(CudaStatus(cudaLibraryLoadData(post_library_.out(), post_image_begin, nullptr, nullptr, 0,
+                                        nullptr, nullptr, 0),
+                    "load the kernels that post"));
+  return FindOperations(post_library_, "_post");
 }
 
 Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, const ep_choices& choices,
@@ -78,38 +112,14 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, const ep_cho
   EP_TRY(CudaStatus(cudaLibraryLoadData(made->library_.out(), image_begin, nullptr, nullptr, 0,
                                         nullptr, nullptr, 0),
                     "load the kernels"));
-  const bool fp8 = shape.dtype == Dtype::kFp8;
-  const bool by_rank = shape.sum == CombineSum::kRank;
-  const auto available = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
-  made->fast_bytes_ = available;
-  // With one worker it has the most chunks.
-  const uint32_t plan_bytes = kernels::DispatchMemory(shape, 1, kernels::kShort).SizeBytes();
-  const uint32_t sum_bytes = kernels::CombineMemory(shape, 1, kernels::kShort).SizeBytes();
-  struct Wanted {
-    std::string name;
-    cudaKernel_t* kernel;
-    uint32_t fast_bytes;
-  };
-  std::vector<Wanted> found = {
-      {"ep_count_tiles", &made->count_tiles_, plan_bytes},
-      {"ep_copy", &made->copy_, 0},
-      {"ep_round_trips", &made->round_trips_, 0},
-      {"ep_meter_gemm", &made->meter_gemm_, available},
-      {"ep_meter_stream", &made->meter_stream_, available},
-  };
-  for (uint32_t variant = 0; variant < kernels::kVariantCount; ++variant) {
-    const std::string suffix = kernels::kVariants[variant].suffix;
-    found.push_back({(fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16") + suffix,
-                     &made->dispatch_[variant], plan_bytes});
-    found.push_back({by_rank ? "ep_combine" + suffix : "ep_combine_by_expert",
-                     &made->combine_[variant], sum_bytes});
-  }
-  for (const auto& of : found) {
-    EP_TRY(made->Find(of.name, of.kernel));
-    if (of.fast_bytes > 0) {
-      EP_TRY(made->AllowFastMemory(*of.kernel, of.name, of.fast_bytes, available));
-    }
-  }
+  made->fast_bytes_ = static_cast<uint32_t>(properties.sharedMemPerBlockOptin);
+  EP_TRY(made->FindOperations(made->library_, ""));
+  EP_TRY(Find(made->library_, "ep_copy", &made->copy_));
+  EP_TRY(Find(made->library_, "ep_round_trips", &made->round_trips_));
+  EP_TRY(Find(made->library_, "ep_meter_gemm", &made->meter_gemm_));
+  EP_TRY(Find(made->library_, "ep_meter_stream", &made->meter_stream_));
+  EP_TRY(made->AllowFastMemory(made->meter_gemm_, "ep_meter_gemm", made->fast_bytes_));
+  EP_TRY(made->AllowFastMemory(made->meter_stream_, "ep_meter_stream", made->fast_bytes_));
   *kernels = std::move(made);
   return {};
 }

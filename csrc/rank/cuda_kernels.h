@@ -23,6 +23,9 @@ class CudaKernels {
   static Status Load(const Shape& shape, uint32_t ranks_on_gpu, const ep_choices& choices,
                      std::unique_ptr<CudaKernels>* kernels);
 
+  // From now on operations are those of a rank with proxied peers. Before the first one.
+  Status UsePost();
+
   // Blocks of an operation, a multiprocessor each: as many as have work.
   uint32_t DispatchBlocks() const;
   uint32_t CombineBlocks() const;
@@ -56,12 +59,14 @@ class CudaKernels {
   };
   Status LaunchAs(cudaKernel_t kernel, const Geometry& geometry, const void* arguments,
                   cudaStream_t stream);
-  Status Find(const std::string& name, cudaKernel_t* kernel);
+  static Status Find(const CudaLibrary& library, const std::string& name, cudaKernel_t* kernel);
+  // Finds the operations' kernels, by names with this behind.
+  Status FindOperations(const CudaLibrary& library, const std::string& suffix);
   // Lets a kernel have `bytes` of a block's fast memory.
-  Status AllowFastMemory(cudaKernel_t kernel, const std::string& name, uint32_t bytes,
-                         uint32_t available);
+  Status AllowFastMemory(cudaKernel_t kernel, const std::string& name, uint32_t bytes);
 
   CudaLibrary library_;
+  CudaLibrary post_library_;
   cudaKernel_t dispatch_[kernels::kVariantCount] = {};
   cudaKernel_t combine_[kernels::kVariantCount] = {};
   cudaKernel_t count_tiles_ = nullptr;

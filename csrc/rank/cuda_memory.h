@@ -11,6 +11,7 @@
 
 #include "csrc/base/status.h"
 #include "csrc/region/cuda_status.h"
+#include "csrc/region/pinned.h"
 
 namespace ep {
 
@@ -80,27 +81,20 @@ using CudaGraph = CudaOwned<cudaGraph_t, cudaGraphDestroy>;
 using CudaGraphExec = CudaOwned<cudaGraphExec_t, cudaGraphExecDestroy>;
 using CudaLibrary = CudaOwned<cudaLibrary_t, cudaLibraryUnload>;
 
-// Memory of the host that GPUs see at the same address.
+// A value in memory of the host that GPUs see at the same address.
 template <class T>
 class PinnedHost {
  public:
-  PinnedHost() = default;
-  PinnedHost(const PinnedHost&) = delete;
-  PinnedHost& operator=(const PinnedHost&) = delete;
-  ~PinnedHost() { cudaFreeHost(value_); }
-
   Status Allocate(const std::string& what) {
-    EP_TRY(CudaStatus(cudaHostAlloc(reinterpret_cast<void**>(&value_), sizeof(T),
-                                    cudaHostAllocPortable | cudaHostAllocMapped),
-                      "allocate pinned memory for " + what));
-    *value_ = T{};
+    EP_TRY(PinnedBytes::Allocate(sizeof(T), what, &bytes_));
+    *get() = T{};
     return {};
   }
-  T* operator->() const { return value_; }
-  T* get() const { return value_; }
+  T* operator->() const { return get(); }
+  T* get() const { return bytes_.As<T>(); }
 
  private:
-  T* value_ = nullptr;
+  PinnedBytes bytes_;
 };
 
 }  // namespace ep

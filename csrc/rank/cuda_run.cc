@@ -23,10 +23,19 @@ Status CudaEngine::Use() const {
   return CudaStatus(cudaSetDevice(config_.gpu), "use the rank's GPU");
 }
 
+Status CudaEngine::Failure() const {
+  Status status = ErrorText(failed_, context_);
+  uint32_t peer = 0;
+  if (post_ == nullptr || failed_.kind != ErrorKind::kNetwork) return status;
+  return {status.code(), status.text() + ": " + post_->Failure(&peer).text()};
+}
+
 Status CudaEngine::CanRun(bool wants_expert_rows) const {
-  if (failed_.kind != ErrorKind::kNone) return ErrorText(failed_, context_);
+  if (failed_.kind != ErrorKind::kNone) return Failure();
   EP_TRY(Use());
-  return Ready(wants_expert_rows);
+  EP_TRY(Ready(wants_expert_rows));
+  if (post_ != nullptr) post_->Work();
+  return {};
 }
 
 Status CudaEngine::EnqueueDispatch(uint32_t set, kernels::Stamps* stamps) {
@@ -105,7 +114,15 @@ Status CudaEngine::Finish() {
   EP_TRY(CudaStatus(cudaStreamSynchronize(stream_.get()),
                     "rank " + std::to_string(context_.rank) + ": wait for the kernels"));
   failed_ = shared_->error;
-  return failed_.kind == ErrorKind::kNone ? Status() : ErrorText(failed_, context_);
+  if (post_ != nullptr) {
+    post_->Rest();
+    // What was sent last may fail when no kernel waits any more.
+    uint32_t peer = 0;
+    if (failed_.kind == ErrorKind::kNone && !post_->Failure(&peer).ok()) {
+      failed_ = {ErrorKind::kNetwork, {}, {}, peer, 0, 0, 0};
+    }
+  }
+  return failed_.kind == ErrorKind::kNone ? Status() : Failure();
 }
 
 Status CudaEngine::Record(size_t event) {
@@ -121,6 +138,7 @@ Status CudaEngine::Time(uint64_t iterations, uint64_t* duration_ns,
   }
   for (uint64_t begin = 0; begin < iterations; begin += kBatch) {
     const uint64_t count = std::min(iterations - begin, kBatch);
+    if (post_ != nullptr) post_->Work();
     for (uint64_t i = 0; i < count; ++i) {
       if (duration_ns != nullptr) EP_TRY(Record(2 * i));
       EP_TRY(body());
@@ -181,6 +199,7 @@ Status CudaEngine::RunKernels(Operations operations, uint64_t iterations, uint64
   std::vector<kernels::Stamps> stamps(2 * kBatch);
   for (uint64_t begin = 0; begin < iterations; begin += kBatch) {
     const uint64_t count = std::min(iterations - begin, kBatch);
+    if (post_ != nullptr) post_->Work();
     std::ranges::fill(stamps, kernels::Stamps{~uint64_t{0}, 0});
     EP_TRY(CudaStatus(cudaMemcpyAsync(stamps_.As(), stamps.data(), stamps_.bytes(),
                                       cudaMemcpyHostToDevice, stream_.get()),

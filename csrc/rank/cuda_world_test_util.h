@@ -50,8 +50,12 @@ inline ep_choices WithKernel(ep_kernel kernel) {
 
 class GpuWorld {
  public:
+  // Makes the region of a rank of a shape that is cut into chunks.
+  using MakeRegion = std::function<std::unique_ptr<Region>(const RegionConfig&)>;
+
   // Ranks share the multiprocessors that are chosen.
-  explicit GpuWorld(const WorldConfig& config, ep_choices choices = {}) {
+  explicit GpuWorld(const WorldConfig& config, ep_choices choices = {},
+                    const MakeRegion& make = nullptr) {
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     reference::Routing routing = RandomRouting(config);
@@ -59,18 +63,20 @@ class GpuWorld {
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
       std::unique_ptr<CudaEngine> engine;
-      ExpectOk(CudaEngine::Create({.rank = rank,
-                                   .wait_timeout_ns = config.wait_timeout_ns,
-                                   .routing = routing,
-                                   .weights = routing.Weights(rank, 0, 0),
-                                   .choices = choices},
-                                  {.gpu = 0, .ranks_on_gpu = shape.ranks},
-                                  MakeGpuRegion(shape, rank), &engine));
+      ExpectOk(CudaEngine::Create(
+          {.rank = rank,
+           .wait_timeout_ns = config.wait_timeout_ns,
+           .routing = routing,
+           .weights = routing.Weights(rank, 0, 0),
+           .choices = choices},
+          {.gpu = 0, .ranks_on_gpu = shape.ranks},
+          make ? make(MakeRegionConfig(ChunkedForGpu(shape), rank, 0)) : MakeGpuRegion(shape, rank),
+          &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }
     std::vector<std::span<const uint8_t>> spans(blobs.begin(), blobs.end());
-    for (auto& engine : engines_) ExpectOk(engine->Connect(spans));
+    ForAll([&](CudaEngine& engine, uint32_t) { ExpectOk(engine.Connect(spans)); });
   }
 
   CudaEngine& engine(uint32_t rank) { return *engines_[rank]; }
@@ -127,8 +133,8 @@ class OneGpu : public ::testing::Test {
 
 // All kinds of operations leave what they must, on `sms` multiprocessors; 0: on all.
 inline void ExpectRightRows(const WorldConfig& config, const std::string& name,
-                            ep_choices choices = {}) {
-  GpuWorld world(config, choices);
+                            ep_choices choices = {}, const GpuWorld::MakeRegion& make = nullptr) {
+  GpuWorld world(config, choices, make);
   world.Begin();
   for (const Operations operations : {kDispatch, kCombine, kBoth}) {
     world.Run(operations, 3);  // unchecked: ranks run ahead of each other

@@ -108,6 +108,7 @@ Status Engine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
     EP_TRY(CheckHeader(header, rank));
     context_.there[rank] = region + context_.layout.PairArea(context_.rank);
   }
+  context_.inbox = region_->inbox();
   reached_ = std::move(reached);
   connected_ = true;
   return Connected();

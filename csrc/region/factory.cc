@@ -4,6 +4,8 @@
 
 #include "csrc/region/cuda_region.h"
 #include "csrc/region/cuda_status.h"
+#include "csrc/region/gpu_direct.h"
+#include "csrc/region/nixl_gpu_region.h"
 #include "csrc/region/nixl_host_region.h"
 #include "csrc/region/nixl_region.h"
 #include "csrc/region/shm_region.h"
@@ -11,18 +13,28 @@
 namespace ep {
 namespace {
 
-// What UCX may take. For `none` that is of hosts TCP alone, of GPUs whatever maps none of their
-// memory; for `nixl` between hosts what leaves a host, for what is on one is mapped.
-std::string TransportsOf(const Transport& transport) {
-  if (transport.backend == EP_NVLINK_BACKEND_NONE) return transport.gpu ? "^cuda_ipc" : "tcp,self";
-  if (transport.backend == EP_NVLINK_BACKEND_NIXL && !transport.gpu) return "^sm";
-  return "";
+// What UCX may take for messages. For `none` that is of hosts TCP alone, and of GPUs RDMA where
+// there is a NIC, so that nothing falls back to TCP unseen, and TCP where there is none; for `nixl`
+// between hosts what leaves a host, for what is on one is mapped.
+std::string TransportsOf(const Transport& transport, bool all_on_host) {
+  switch (transport.backend) {
+    case EP_NVLINK_BACKEND_NONE:
+      if (!transport.gpu) return "tcp,self";
+      break;
+    case EP_NVLINK_BACKEND_NIXL:
+      if (!transport.gpu) return "^sm";
+      if (all_on_host) return "";
+      break;
+    case EP_NVLINK_BACKEND_IPC:
+    case EP_NVLINK_BACKEND_NIXL_PROXY: return "";
+  }
+  return HasActiveRdmaPort() ? "^cuda_ipc,sm,tcp" : "tcp,cuda_copy,self";
 }
 
-NixlOptions ToNixl(const Transport& transport) {
+NixlOptions ToNixl(const Transport& transport, const RegionConfig& config) {
   return {.root = transport.nixl_root,
           .candidates = transport.nixl_candidates,
-          .transports = TransportsOf(transport),
+          .transports = TransportsOf(transport, config.ranks == transport.ranks_on_host),
           .run_name = transport.run_name};
 }
 
@@ -33,10 +45,22 @@ Result<std::unique_ptr<Region>> MakeHostRegion(const Transport& transport,
       transport.backend != EP_NVLINK_BACKEND_NIXL_PROXY) {
     return EP_TRY(ShmRegion::Create(config.bytes));
   }
-  return EP_TRY(NixlHostRegion::Create(
-      {.region = config,
-       .nixl = ToNixl(transport),
-       .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
+  return EP_TRY(
+      NixlHostRegion::Create({.region = config,
+                              .nixl = ToNixl(transport, config),
+                              .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
+}
+
+// Of a GPU's rank with peers that are not mapped.
+Result<std::unique_ptr<Region>> MakeProxiedRegion(const Transport& transport,
+                                                  const RegionConfig& config) {
+  return EP_TRY(
+      NixlGpuRegion::Create({.region = config,
+                             .nixl = ToNixl(transport, config),
+                             .gpu = *transport.gpu,
+                             .memory = transport.nic_memory,
+                             .over_nics = transport.backend != EP_NVLINK_BACKEND_NIXL_PROXY,
+                             .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
 }
 
 }  // namespace
@@ -59,13 +83,11 @@ Result<std::unique_ptr<Region>> MakeRegion(const Transport& transport, const Reg
           CudaStatus(cudaSetDevice(*transport.gpu), "use GPU " + std::to_string(*transport.gpu)));
       return EP_TRY(CudaRegion::Create(config.bytes));
     case EP_NVLINK_BACKEND_NIXL:
-    case EP_NVLINK_BACKEND_NONE:
+      if (config.ranks > transport.ranks_on_host) return MakeProxiedRegion(transport, config);
       return EP_TRY(NixlRegion::Create(
-          {.region = config,
-           .nixl = ToNixl(transport),
-           .use = transport.backend == EP_NVLINK_BACKEND_NONE ? NixlUse::kNever : NixlUse::kMapped,
-           .gpu = *transport.gpu}));
-    case EP_NVLINK_BACKEND_NIXL_PROXY: break;
+          {.region = config, .nixl = ToNixl(transport, config), .gpu = *transport.gpu}));
+    case EP_NVLINK_BACKEND_NONE:
+    case EP_NVLINK_BACKEND_NIXL_PROXY: return MakeProxiedRegion(transport, config);
   }
   return {Code::kInvalid, "create a rank: no such backend"};
 }

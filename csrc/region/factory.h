@@ -10,6 +10,7 @@
 
 #include "csrc/base/status.h"
 #include "csrc/protocol/words.h"
+#include "csrc/region/nixl_gpu_region.h"
 #include "csrc/region/region.h"
 
 namespace ep {
@@ -25,6 +26,8 @@ struct Transport {
   // Which host this is, among this run's, and how many ranks it has.
   std::string host = "";
   uint32_t ranks_on_host = 1;
+  // Of a GPU.
+  NicMemory nic_memory = NicMemory::kAuto;
 };
 
 // Makes a rank's region: zeros.

@@ -1,33 +1,11 @@
 #include "csrc/region/nixl_host_region.h"
 
-#include <unistd.h>
-
 #include <utility>
 
+#include "csrc/region/host_identity.h"
 #include "csrc/region/nixl_message.h"
 
 namespace ep {
-namespace {
-
-// Of a host's name and of the processes that can see each other there: memory is mapped through
-// /proc. FNV-1a, never 0.
-uint64_t HashOfHost(const std::string& host) {
-  if (host.empty()) return 0;
-  char processes[64] = {};
-  const ssize_t got = readlink("/proc/self/ns/pid", processes, sizeof(processes));
-  uint64_t hash = 0xCBF29CE484222325;
-  const auto add = [&hash](const char* text, size_t length) {
-    for (size_t i = 0; i < length; ++i) {
-      hash = (hash ^ static_cast<uint8_t>(text[i])) * 0x100000001B3;
-    }
-  };
-  add(host.c_str(), host.size() + 1);
-  add(processes, got > 0 ? static_cast<size_t>(got) : 0);
-  return hash | 1;
-}
-
-}  // namespace
-
 NixlHostRegion::NixlHostRegion(const NixlHostRegionConfig& config)
     : config_(config.region), host_(HashOfHost(config.host)) {}
 

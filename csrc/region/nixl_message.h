@@ -30,6 +30,8 @@ struct NixlBlob {
 // Every notification is a Notice. One of this operation greets: the sender has connected, or come
 // to a meeting.
 inline constexpr uint32_t kGreeting = 0;
+// One of this was sent to see how long it takes.
+inline constexpr uint32_t kProbe = 0xFFFFFFFF;
 
 inline uint64_t NowNs() {
   timespec now;

@@ -186,6 +186,7 @@ Status NixlPeers::Arrived(std::string_view agent, std::span<const uint8_t> bytes
                                  std::string(agent) +
                                  ", which is no rank's; does another run have the same name?"};
   }
+  if (notice.operation == kProbe) return {};
   if (notice.operation == kGreeting) {
     ++peers_[notice.sender].greetings;
   } else {

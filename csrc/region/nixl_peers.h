@@ -47,9 +47,12 @@ class NixlPeers {
   // waits: what peers did before needs nobody to do so any more.
   Status Meet();
 
+  // Moves on what is under way, in both directions; what has arrived is kept.
+  Status MoveOn() { return TakeNotifications(); }
   // As Wire::Arrivals.
   Status Arrivals(const std::function<Status(uint32_t peer, const Notice&)>& each);
 
+  uint32_t rank() const { return config_.rank; }
   nixl::Agent& agent() { return *agent_; }
   // Of a peer, once connected.
   const std::string& agent_name(uint32_t peer) const { return peers_[peer].agent; }

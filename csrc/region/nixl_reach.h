@@ -11,15 +11,9 @@
 
 namespace ep {
 
-// What becomes of memory that NIXL can map.
-enum class NixlUse {
-  kMapped,  // kernels load and store in it
-  kNever,   // it must not be: what is to be measured is a network of NICs
-};
-
 // Fills in how each peer is reached, from the entries of a view of all peers' regions in rank
 // order; what `reached` has for `rank`, which is ours, stays. kInvalid: a peer cannot be used so.
-Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, NixlUse use, uint32_t rank,
+Status ReachPeers(const std::vector<nixl::ViewEntry>& entries, uint32_t rank,
                   std::vector<Reach>* reached);
 
 }  // namespace ep

@@ -19,8 +19,8 @@ std::vector<Reach> Before() { return std::vector<Reach>(3, {Reached::kOwn, At(0x
 
 TEST(NixlReach, MappedRegionsAreUsedAsTheyAre) {
   std::vector<Reach> reached = Before();
-  const Status status = ReachPeers({{At(0xA000), "cuda_ipc"}, {At(0xC000), "cuda_ipc"}},
-                                   NixlUse::kMapped, 1, &reached);
+  const Status status =
+      ReachPeers({{At(0xA000), "cuda_ipc"}, {At(0xC000), "cuda_ipc"}}, 1, &reached);
   ASSERT_TRUE(status.ok()) << status.text();
   EXPECT_EQ(reached[0].how, Reached::kMapped);
   EXPECT_EQ(reached[0].region, At(0xA000));
@@ -30,28 +30,17 @@ TEST(NixlReach, MappedRegionsAreUsedAsTheyAre) {
 }
 
 TEST(NixlReach, NamesWhatUcxOffersWherePeersAreNotMapped) {
-  for (const NixlUse use : {NixlUse::kMapped, NixlUse::kNever}) {
-    std::vector<Reach> reached = Before();
-    const Status status =
-        ReachPeers({{nullptr, "rc_mlx5_gda"}, {At(0xC000), "cuda_ipc"}}, use, 1, &reached);
-    EXPECT_EQ(status.code(), Code::kInvalid);
-    EXPECT_THAT(status.text(), AllOf(HasSubstr("rank 0"), HasSubstr("UCX offers rc_mlx5_gda;")));
-    EXPECT_EQ(status.hint(), EP_HINT_USE_IPC_OR_CPUS);
-  }
-}
-
-TEST(NixlReach, NoneDoesNotUseWhatIsMapped) {
   std::vector<Reach> reached = Before();
-  const Status status = ReachPeers({{At(0xA000), "cuda_ipc"}, {At(0xC000), "cuda_ipc"}},
-                                   NixlUse::kNever, 1, &reached);
+  const Status status =
+      ReachPeers({{nullptr, "rc_mlx5_gda"}, {At(0xC000), "cuda_ipc"}}, 1, &reached);
   EXPECT_EQ(status.code(), Code::kInvalid);
-  EXPECT_THAT(status.text(), AllOf(HasSubstr("rank 0"), HasSubstr("cuda_ipc, mapped memory")));
-  EXPECT_EQ(status.hint(), EP_HINT_ALLOW_NETWORK);
+  EXPECT_THAT(status.text(), AllOf(HasSubstr("rank 0"), HasSubstr("UCX offers rc_mlx5_gda;")));
+  EXPECT_EQ(status.hint(), EP_HINT_USE_IPC_OR_NONE);
 }
 
 TEST(NixlReach, RefusesAnotherNumberOfEntries) {
   std::vector<Reach> reached = Before();
-  EXPECT_FALSE(ReachPeers({{At(0xA000), "cuda_ipc"}}, NixlUse::kMapped, 1, &reached).ok());
+  EXPECT_FALSE(ReachPeers({{At(0xA000), "cuda_ipc"}}, 1, &reached).ok());
 }
 
 }  // namespace

@@ -87,7 +87,7 @@ Status NixlRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, u
   std::vector<nixl::ViewEntry> entries;
   EP_TRY(nixl::ReadView(reinterpret_cast<uintptr_t>(view_), reached->size() - 1, ReadFromGpu,
                         &entries));
-  return ReachPeers(entries, config_.use, rank, reached);
+  return ReachPeers(entries, rank, reached);
 }
 
 Status NixlRegion::MakeView(const std::vector<Place>& places) {

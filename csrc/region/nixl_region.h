@@ -25,7 +25,6 @@ namespace ep {
 struct NixlRegionConfig {
   RegionConfig region;
   NixlOptions nixl;
-  NixlUse use;
   int gpu;
 };
 

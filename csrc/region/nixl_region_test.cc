@@ -22,7 +22,6 @@ TEST(NixlRegion, SaysInOneLineThatThereIsNoGpu) {
                       .pairs = {},
                       .wait_timeout_ns = 1'000'000'000},
            .nixl = {.root = "", .candidates = {}, .transports = "", .run_name = "test"},
-           .use = NixlUse::kMapped,
            .gpu = 0})
           .status();
   EXPECT_EQ(status.code(), Code::kSystem);

@@ -34,6 +34,28 @@ Status NixlWire::Arrivals(const std::function<Status(uint32_t peer, const Notice
   return peers_.Arrivals(each);
 }
 
+Status NixlWire::Probe(uint32_t peer, uint64_t bytes, uint64_t timeout_ns, uint64_t* took_ns) {
+  const PairExtent extents[] = {{0, bytes}};
+  const Notice notice = {kProbe, peers_.rank(), 0};
+  *took_ns = ~uint64_t{0};
+  for (int i = 0; i < 3; ++i) {
+    const uint64_t begin_ns = NowNs();
+    bool done = false;
+    EP_TRY(Post(peer, 0, extents, notice, &done));
+    while (!done) {
+      EP_TRY(Poll(peer, 0, &done));
+      // The peer's probes need this end, too.
+      EP_TRY(peers_.MoveOn());
+      if (NowNs() - begin_ns > timeout_ns) {
+        return {Code::kTimeout, std::to_string(bytes) + " bytes are not over after " +
+                                    Milliseconds(timeout_ns) + "; has it ended?"};
+      }
+    }
+    *took_ns = std::min(*took_ns, NowNs() - begin_ns);
+  }
+  return {};
+}
+
 bool NixlWire::UnderWay() const {
   return std::ranges::any_of(slots_, [](const Slot& slot) { return slot.under_way != nullptr; });
 }

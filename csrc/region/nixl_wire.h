@@ -40,6 +40,9 @@ class NixlWire final : public Wire {
               const Notice& notice, bool* done) override;
   Status Poll(uint32_t peer, uint32_t request, bool* done) override;
   Status Arrivals(const std::function<Status(uint32_t peer, const Notice&)>& each) override;
+  // Moves the first `bytes` of the area of such a peer three times, none of which anybody else uses
+  // yet, and stores what the fastest took. Each must be over within so long.
+  Status Probe(uint32_t peer, uint64_t bytes, uint64_t timeout_ns, uint64_t* took_ns);
   // Whether the network may still use some of the memory. For ever, after a failure: then neither
   // memory nor agent may be given back.
   bool UnderWay() const;

@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,7 +26,10 @@ namespace ep {
 enum class Reached : uint8_t {
   kOwn = EP_PATH_OWN,
   kMapped = EP_PATH_MAPPED,
-  kProxied = EP_PATH_NETWORK,  // by messages of a wire
+  // By messages of a wire.
+  kProxied = EP_PATH_NETWORK,
+  kProxiedGpu = EP_PATH_GPUDIRECT,  // of GPUs' memory
+  kStaged = EP_PATH_STAGED,         // of a GPU's rank, in its host's
 };
 
 struct Reach {
@@ -35,6 +39,8 @@ struct Reach {
   uint8_t* image = nullptr;
   // Why so and not otherwise, as words behind "since"; may be empty.
   std::string why = "";
+
+  bool IsProxied() const { return image != nullptr; }
 };
 
 // Where ranks' pair areas lie in a region, one behind the other, and how long each is.
@@ -77,6 +83,10 @@ class Region {
 
   // What takes messages to proxied peers; null where none can be.
   virtual Wire* wire() { return nullptr; }
+  // Where messages of proxied peers arrive: memory with the layout of the region, or it itself.
+  virtual uint8_t* inbox() const { return data(); }
+  // Makes visible to the rank's device what has arrived there; null where it is.
+  virtual std::function<Status()> flush() const { return nullptr; }
   virtual std::optional<Network> network() const { return std::nullopt; }
 };
 

@@ -38,6 +38,8 @@ class PostNetwork {
   struct Options {
     Net net = Net::kAll;
     bool needs_flush = false;
+    // Messages arrive in memory of their own, as a GPU's do in its host's.
+    bool staged = false;
     // Steps of a sender until a message moves, and until it knows that it has, at most.
     uint32_t latest = 6;
   };
@@ -55,6 +57,8 @@ class PostNetwork {
       end.mail.resize(Post::Words(ranks));
       end.gathered.resize(2 * ranks);
       RankContext& context = *contexts_[rank];
+      if (options_.staged) end.staging.resize(layout.SizeBytes());
+      context.inbox = options_.staged ? end.staging.data() : context.region;
       context.post = {ranks, end.bells.data(), end.mail.data(), &end.stop, end.gathered.data()};
       for (uint32_t peer = 0; peer < ranks; ++peer) {
         if (!IsProxied(rank, peer)) continue;
@@ -86,6 +90,7 @@ class PostNetwork {
     for (uint32_t rank = 0; rank < ends_.size(); ++rank) {
       End& end = ends_[rank];
       std::ranges::fill(end.images, kNobodys);
+      std::ranges::fill(end.staging, kNobodys);
       std::ranges::fill(end.bells, 0);
       std::ranges::fill(end.mail, 0);
       std::ranges::fill(end.gathered, Gathered{});
@@ -139,6 +144,7 @@ class PostNetwork {
 
   struct End {
     std::vector<uint8_t> images;
+    std::vector<uint8_t> staging;
     std::vector<uint64_t> bells;
     std::vector<uint64_t> mail;
     std::vector<Gathered> gathered;
@@ -232,7 +238,7 @@ class PostNetwork::Cable : public Wire {
     const RankContext& there = *network_.contexts_[peer];
     for (const PairExtent& extent : parcel.extents) {
       const uint8_t* from = network_.contexts_[rank_]->there[peer] + extent.offset;
-      uint8_t* at = there.Here<uint8_t>(rank_, extent.offset);
+      uint8_t* at = there.InboxOf<uint8_t>(rank_, extent.offset);
       to.unseen.push_back({at, {from, from + extent.bytes}});
       if (!network_.options_.needs_flush) network_.See(peer);
     }

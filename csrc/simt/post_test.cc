@@ -22,6 +22,7 @@ constexpr Shape Chunked(uint32_t tokens, Shape shape) {
 }
 constexpr PostNetwork::Options kFlushed = {.net = Net::kAll, .needs_flush = true};
 constexpr PostNetwork::Options kTwoHosts = {.net = Net::kOddAndEven, .needs_flush = true};
+constexpr PostNetwork::Options kStaged = {.net = Net::kAll, .staged = true};
 
 class PostSchedules : public ::testing::TestWithParam<Case> {};
 
@@ -72,18 +73,18 @@ INSTANTIATE_TEST_SUITE_P(
              60},
         Case{"Contig",
              {.world = {.shape = With(kWays[1], {2, 5, 256, 2, 2, kFp8}), .empty_percent = 20},
-              .network = kFlushed},
+              .network = kStaged},
              "DCDC",
              150},
         Case{"Rank",
              {.world = {.shape = Chunked(2, With(kWays[3], {3, 4, 640, 3, 4, kBf16}))},
-              .network = kTwoHosts},
+              .network = {.net = Net::kOddAndEven, .staged = true}},
              "DCDC",
              100},
         Case{"ByExpert",
              {.world = {.shape = With(kWays[4], {3, 5, 640, 3, 6, kFp8}), .empty_percent = 30},
               .combine_blocks = 3,
-              .network = kFlushed},
+              .network = kStaged},
              "DCDDCC",
              80},
         Case{"OneRank",
@@ -97,6 +98,7 @@ TEST(PostSchedules, OfRandomShapesAreRight) {
     RandomCase drawn = DrawCase(seed);
     drawn.config.network = {.net = seed % 3 == 0 ? Net::kOddAndEven : Net::kAll,
                             .needs_flush = seed % 2 == 0,
+                            .staged = seed % 5 < 2,
                             .latest = static_cast<uint32_t>(seed % 7)};
     const Outcome outcome = SimtWorld<Posting>(drawn.config).Run(seed, drawn.kernels);
     ASSERT_TRUE(outcome.good()) << "EP_SIMT_SEED=" << seed << ": " << outcome.text;

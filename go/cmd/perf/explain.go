@@ -81,7 +81,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuS
 // explainGPU returns what ranks take of the first GPU, which has as many as any, and what a rank has
 // of its own there.
 func explainGPU(p *epperfv1.Plan, gpus []*epperfv1.Gpu) (*report.GPUMemory, []report.Part, error) {
-	rank, err := native.GPUMemoryNeeded(p.GetCases()[0])
+	rank, err := native.GPUMemoryNeeded(p.GetCases()[0], preflight.GPURankOf(p, 0))
 	if err != nil {
 		return nil, nil, err
 	}

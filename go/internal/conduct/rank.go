@@ -135,6 +135,7 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, system host.System, opt
 		Rank:        int(start.GetRank()),
 		Device:      p.GetDevice(),
 		Backend:     p.GetNvlinkBackend(),
+		NicMemory:   epperfv1.NicMemoryOf(p),
 		NIXL:        options.NIXL,
 		Host:        options.Host,
 		RunID:       p.GetRunId(),

@@ -17,6 +17,7 @@ const (
 	RDMA         Carrier = "rdma"
 	TCP          Carrier = "tcp"
 	SharedMemory Carrier = "shared_memory" // messages that UCX copies within a host
+	CUDAIPC      Carrier = "cuda_ipc"      // the same between GPUs
 	// OtherTransports are those whose names are not known here, and emulation over RDMA.
 	OtherTransports Carrier = "other"
 	// Unknown: UCX's log goes elsewhere.
@@ -28,7 +29,7 @@ const (
 func carriedBy(ranks []record.RankRecord) []Carrier {
 	found := map[Carrier]bool{}
 	for number, rank := range ranks {
-		var proxied bool
+		var proxied, ofGPUs bool
 		for peer, path := range rank.Result.GetPathToRank() {
 			switch {
 			case peer == number || path == epperfv1.Path_PATH_OWN:
@@ -36,12 +37,13 @@ func carriedBy(ranks []record.RankRecord) []Carrier {
 				found[Mapped] = true
 			default:
 				proxied = true
+				ofGPUs = ofGPUs || path == epperfv1.Path_PATH_GPUDIRECT
 			}
 		}
 		if !proxied {
 			continue
 		}
-		transports := carriersOf(rank.Result.GetNetwork().GetTransports())
+		transports := carriersOf(rank.Result.GetNetwork().GetTransports(), ofGPUs)
 		if len(transports) == 0 {
 			found[Unknown] = true
 		}
@@ -50,7 +52,7 @@ func carriedBy(ranks []record.RankRecord) []Carrier {
 		}
 	}
 	var carriers []Carrier
-	for _, carrier := range []Carrier{Mapped, RDMA, TCP, SharedMemory, OtherTransports, Unknown} {
+	for _, carrier := range []Carrier{Mapped, RDMA, TCP, SharedMemory, CUDAIPC, OtherTransports, Unknown} {
 		if found[carrier] {
 			carriers = append(carriers, carrier)
 		}
@@ -60,10 +62,18 @@ func carriedBy(ranks []record.RankRecord) []Carrier {
 
 // carriersOf reads UCX's lines, as "intra-node rma(tcp/lo) amo(...) am(...)": lanes that write, of all
 // configurations but that of a process with itself. rma_am is writing that is emulated by messages.
-func carriersOf(transports []string) []Carrier {
+// Between GPUs' memory what writes is cuda_ipc wherever there is such a lane, which UCX lists with those
+// of messages.
+func carriersOf(transports []string, ofGPUs bool) []Carrier {
 	var carriers []Carrier
 	for _, transport := range transports {
 		if strings.HasPrefix(transport, "self ") {
+			continue
+		}
+		if ofGPUs && strings.Contains(transport, "cuda_ipc/") {
+			if !slices.Contains(carriers, CUDAIPC) {
+				carriers = append(carriers, CUDAIPC)
+			}
 			continue
 		}
 		for _, lanes := range strings.SplitAfter(transport, ")") {
@@ -78,6 +88,9 @@ func carriersOf(transports []string) []Carrier {
 			}
 			for _, lane := range strings.Fields(strings.TrimSuffix(lanes, ")")) {
 				name, _, _ := strings.Cut(lane, "/")
+				if name == "cuda_copy" || name == "gdr_copy" {
+					continue // between a GPU and its host, on the way to another lane
+				}
 				carrier := carrierOf(name)
 				if carrier == RDMA && kind == "rma_am" {
 					carrier = OtherTransports
@@ -92,6 +105,9 @@ func carriersOf(transports []string) []Carrier {
 }
 
 func carrierOf(transport string) Carrier {
+	if transport == "cuda_ipc" {
+		return CUDAIPC
+	}
 	switch name, _, _ := strings.Cut(transport, "_"); name {
 	case "rc", "dc", "ud", "srd":
 		return RDMA
@@ -101,6 +117,35 @@ func carrierOf(transport string) Carrier {
 		return SharedMemory
 	}
 	return OtherTransports
+}
+
+// A Staging is where rows of GPUs stop on their way over a network.
+type Staging string
+
+// The places to stop.
+const (
+	StagedInHost Staging = "staged_in_host" // memory that kernels write and read
+	StagedByUCX  Staging = "staged_by_ucx"  // wherever UCX copies the GPUs' memory to
+)
+
+// stagedIn returns all places where rows of GPUs stopped, of ranks that such carriers brought them.
+func stagedIn(ranks []record.RankRecord, carriers []Carrier) []Staging {
+	var stagings []Staging
+	uses := func(path epperfv1.Path) bool {
+		return slices.ContainsFunc(ranks, func(rank record.RankRecord) bool {
+			return slices.Contains(rank.Result.GetPathToRank(), path)
+		})
+	}
+	if uses(epperfv1.Path_PATH_STAGED) {
+		stagings = append(stagings, StagedInHost)
+	}
+	direct := func(carrier Carrier) bool {
+		return carrier == Mapped || carrier == RDMA || carrier == CUDAIPC || carrier == Unknown
+	}
+	if uses(epperfv1.Path_PATH_GPUDIRECT) && slices.ContainsFunc(carriers, func(c Carrier) bool { return !direct(c) }) {
+		stagings = append(stagings, StagedByUCX)
+	}
+	return stagings
 }
 
 // isOverridden reports whether a host's user has told UCX what brings rows in a way that the backend

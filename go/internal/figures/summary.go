@@ -112,6 +112,8 @@ type CaseSummary struct {
 	Soak *SoakSummary
 	// CarriedBy is all that brought rows from rank to rank; none where no rank says.
 	CarriedBy []Carrier
+	// StagedIn is where rows of GPUs stopped on their way.
+	StagedIn []Staging
 	// Overridden: what the user set of UCX has rows go otherwise than the backend means.
 	Overridden bool
 	// Network is nil where no rank loaded one.
@@ -220,6 +222,7 @@ func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
 	}
 	s.Contention = contention(ranks, r.Header.GetPlan(), of.Oversubscribed)
 	s.CarriedBy = carriedBy(ranks)
+	s.StagedIn = stagedIn(ranks, s.CarriedBy)
 	s.Overridden = isOverridden(r.Header, s.CarriedBy)
 	s.Network = summarizeNetwork(r.Header, ranks)
 	s.Soak = summarizeSoak(c, ranks)

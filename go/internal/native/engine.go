@@ -35,6 +35,8 @@ type Config struct {
 	Device epperfv1.Device
 	// Backend is how the rank reaches its peers.
 	Backend epperfv1.NvlinkBackend
+	// NicMemory is where messages come from and go to. Of device cuda only.
+	NicMemory epperfv1.NicMemory
 	// NIXL is where its library is. Not of backend ipc.
 	NIXL NIXL
 	// RunID names the run's ranks to NIXL. Not of backend ipc.
@@ -107,6 +109,7 @@ func Open(config Config) (*Engine, error) {
 		choices:         choicesOf(c),
 		device:          C.ep_device(config.Device),
 		backend:         backendOf(config.Backend),
+		nic_memory:      C.ep_nic_memory(config.NicMemory),
 		nixl_root:       root,
 		nixl_candidate:  candidate,
 		run_id:          runID,

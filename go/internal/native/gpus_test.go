@@ -77,16 +77,45 @@ func TestARankOfNoDeviceIsRefused(t *testing.T) {
 func TestAGPUHoldsAtLeastTheRegion(t *testing.T) {
 	c := smallCase()
 	region := sumOfSections(t, c, epperfv1.Device_DEVICE_CUDA, 1)
-	gpu, err := native.GPUMemoryNeeded(c)
+	gpu, err := native.GPUMemoryNeeded(c, native.GPURank{})
 	if err != nil || gpu.RegionBytes != region || gpu.PrivateBytes < gpu.FlushBytes {
 		t.Errorf("GPUMemoryNeeded = %v, %v; the region has %d bytes", gpu, err, region)
 	}
-	host, err := native.HostMemoryNeeded(c, 0)
+	host, err := native.HostMemoryNeeded(c, native.GPURank{})
 	if err != nil || host.RegionBytes != 0 || host.FlushBytes != 0 || host.PrivateBytes == 0 {
 		t.Errorf("HostMemoryNeeded = %+v, %v; want neither a region nor a flush", host, err)
 	}
 	c.Hidden = 100
-	if _, err := native.GPUMemoryNeeded(c); err == nil {
+	if _, err := native.GPUMemoryNeeded(c, native.GPURank{}); err == nil {
 		t.Error("a hidden size of 100 was accepted")
+	}
+}
+
+func TestMessagesTakeMemoryWhereTheyAre(t *testing.T) {
+	c := smallCase()
+	rank := native.GPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE, RanksOnHost: int(c.GetRanks())}
+	needed := func(memory epperfv1.NicMemory) (host, gpu uint64) {
+		rank.NicMemory = memory
+		ofHost, err := native.HostMemoryNeeded(c, rank)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ofGPU, err := native.GPUMemoryNeeded(c, rank)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ofHost.PrivateBytes, ofGPU.PrivateBytes
+	}
+	stagedHost, stagedGPU := needed(epperfv1.NicMemory_NIC_MEMORY_HOST)
+	directHost, directGPU := needed(epperfv1.NicMemory_NIC_MEMORY_GPU)
+	if autoHost, autoGPU := needed(epperfv1.NicMemory_NIC_MEMORY_AUTO); autoHost != stagedHost || autoGPU != directGPU {
+		t.Errorf("auto needs %d and %d bytes, not the most of either, %d and %d", autoHost, autoGPU, stagedHost, directGPU)
+	}
+	if out := directGPU - stagedGPU; out == 0 || stagedHost-directHost != 2*out {
+		t.Errorf("of hosts %d and %d bytes, of GPUs %d and %d; what is staged lies on a host twice, else once on a GPU", stagedHost, directHost, stagedGPU, directGPU)
+	}
+	rank.Backend = epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC
+	if host, gpu := needed(epperfv1.NicMemory_NIC_MEMORY_AUTO); host != directHost || gpu != stagedGPU {
+		t.Errorf("what is mapped needs %d and %d bytes; want %d and %d", host, gpu, directHost, stagedGPU)
 	}
 }

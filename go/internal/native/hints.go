@@ -16,9 +16,8 @@ var hints = [...]string{
 	C.EP_HINT_INSTALL_DRIVER:  " (this host has no NVIDIA driver of version 580 or newer: try --device=cpu)",
 	C.EP_HINT_SHOW_GPUS:       " (this process sees no GPU: look at CUDA_VISIBLE_DEVICES, or try --device=cpu)",
 	C.EP_HINT_USE_IPC:         "; try --nvlink-backend=ipc",
-	C.EP_HINT_USE_IPC_OR_CPUS: ": try --nvlink-backend=ipc, or --device=cpu to measure a network",
+	C.EP_HINT_USE_IPC_OR_NONE: ": try --nvlink-backend=ipc, or none, whose messages hosts post",
 	C.EP_HINT_USE_NIXL:        ": try --nvlink-backend=nixl, or fewer ranks",
-	C.EP_HINT_ALLOW_NETWORK:   ", which --nvlink-backend=none is not to use; does UCX_TLS, which you have set, allow it?",
 	C.EP_HINT_INSTALL_NIXL: " NIXL comes with `pip install nixl-cu13`: name the folder it was installed in (site-packages) " +
 		"with --nixl-root or EPPERF_NIXL_ROOT",
 	C.EP_HINT_OTHER_NIXL: ": try --nixl-root with NIXL 1.5",

@@ -50,26 +50,40 @@ func MemoryNeeded(c *epperfv1.Case, rank CPURank) (Memory, error) {
 	})
 }
 
-// HostMemoryNeeded returns what a rank of the case needs of its host where it computes on a GPU, which
-// has its region: the check has a copy of the tensors here.
-func HostMemoryNeeded(c *epperfv1.Case, receivedSelections uint64) (Memory, error) {
-	memory, err := memoryIn(C.EP_PLACE_HOST, C.ep_memory_config{
+// A GPURank is what decides, with its case, how much memory a rank needs on a GPU and of its host.
+type GPURank struct {
+	// Backend is how it reaches its peers, of which RanksOnHost, with itself, are on its host.
+	Backend     epperfv1.NvlinkBackend
+	RanksOnHost int
+	// NicMemory is where messages to peers that are not mapped come from and go to.
+	NicMemory epperfv1.NicMemory
+	// ReceivedSelections are the rows that its experts get.
+	ReceivedSelections uint64
+}
+
+func (r GPURank) config(c *epperfv1.Case) C.ep_memory_config {
+	return C.ep_memory_config{
 		shape:               shapeOf(c),
 		device:              C.EP_DEVICE_CUDA,
+		backend:             backendOf(r.Backend),
+		nic_memory:          C.ep_nic_memory(r.NicMemory),
+		ranks_on_host:       C.uint32_t(r.RanksOnHost),
 		landing_rows:        C.uint32_t(c.CopiedRows()),
-		received_selections: C.uint64_t(receivedSelections),
-	})
+		received_selections: C.uint64_t(r.ReceivedSelections),
+	}
+}
+
+// HostMemoryNeeded returns what a rank of the case needs of its host where it computes on a GPU, which
+// has its region: the check has a copy of the tensors here.
+func HostMemoryNeeded(c *epperfv1.Case, rank GPURank) (Memory, error) {
+	memory, err := memoryIn(C.EP_PLACE_HOST, rank.config(c))
 	memory.RegionBytes = 0
 	return memory, err
 }
 
 // GPUMemoryNeeded returns what a rank of the case needs of its GPU's memory.
-func GPUMemoryNeeded(c *epperfv1.Case) (Memory, error) {
-	return memoryIn(C.EP_PLACE_GPU, C.ep_memory_config{
-		shape:        shapeOf(c),
-		device:       C.EP_DEVICE_CUDA,
-		landing_rows: C.uint32_t(c.CopiedRows()),
-	})
+func GPUMemoryNeeded(c *epperfv1.Case, rank GPURank) (Memory, error) {
+	return memoryIn(C.EP_PLACE_GPU, rank.config(c))
 }
 
 // memoryIn adds up what a rank has in its region, and of its own in a place.

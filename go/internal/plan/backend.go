@@ -44,8 +44,7 @@ var backends = map[epperfv1.NvlinkBackend]Backend{
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE: {
 		NIXL: true,
-		// It offers kernels nothing that they could store to, and then ends the run.
-		gpu: Way{Mapped: true, NICs: true},
+		gpu:  Way{NICs: true},
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PROXY: {
 		Hidden: true,

@@ -25,6 +25,7 @@ type Options struct {
 	ExpertsPerRank int
 	Topk           int
 	NvlinkBackend  string
+	NicMemory      string
 	Device         string
 	SharedGPU      bool
 	SMs            int
@@ -80,6 +81,7 @@ func Flags() []Flag {
 		{"experts-per-rank", func(o *Options) any { return &o.ExpertsPerRank }, "", "experts on each rank"},
 		{"topk", func(o *Options) any { return &o.Topk }, "", "experts that each token selects"},
 		{"nvlink-backend", func(o *Options) any { return &o.NvlinkBackend }, "", "how rows reach other ranks: ipc maps memory of one host; nixl maps it within a host, of GPUs by NIXL, and posts between hosts of CPUs; none maps nothing and is TCP on CPUs"},
+		{"nic-memory", func(o *Options) any { return &o.NicMemory }, "", "whose memory NICs read and write where GPUs' ranks are not mapped: gpu, host for a staged copy, or auto for gpu where CUDA and NICs allow it"},
 		{"warmup", func(o *Options) any { return &o.Warmup }, "", "iterations before the timed ones"},
 		{"iters", func(o *Options) any { return &o.Iters }, "", "timed iterations; figures leave out the first"},
 		{"device", func(o *Options) any { return &o.Device }, "", "what ranks compute on: cpu, cuda, or auto for GPUs if this host has any"},
@@ -113,6 +115,7 @@ func Defaults() Options {
 		ExpertsPerRank: 8,
 		Topk:           2,
 		NvlinkBackend:  "ipc",
+		NicMemory:      epperfv1.Name(defaultNicMemory),
 		Device:         automatic,
 		Dtype:          "fp8",
 		Layout:         usual[epperfv1.Layout](),
@@ -207,6 +210,10 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	nicMemory, err := o.nicMemory()
+	if err != nil {
+		return nil, err
+	}
 	device, err := o.device()
 	if err != nil {
 		return nil, err
@@ -256,6 +263,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		}},
 		Device:         device,
 		NvlinkBackend:  backend,
+		NicMemory:      nicMemory,
 		RanksPerHost:   uint32(o.NumProcesses),
 		WaitTimeoutNs:  uint64(o.WaitTimeout),
 		TimeoutNs:      uint64(o.Timeout),

@@ -88,7 +88,7 @@ func GPUsOf(p *epperfv1.Plan) ([]*epperfv1.Gpu, error) {
 func EnoughGPUMemory(p *epperfv1.Plan, gpus []*epperfv1.Gpu) error {
 	for _, c := range p.GetCases() {
 		for number, gpu := range gpus {
-			rank, err := native.GPUMemoryNeeded(c)
+			rank, err := native.GPUMemoryNeeded(c, GPURankOf(p, 0))
 			if err != nil {
 				return err
 			}

@@ -91,13 +91,21 @@ func (m RankMemory) total() uint64 {
 	return m.RegionBytes + m.PrivateBytes + m.RoutingBytes + ProcessBytes
 }
 
+// GPURankOf returns what decides how much memory a plan's ranks on GPUs need, of which one is left with
+// so many rows.
+func GPURankOf(p *epperfv1.Plan, received uint64) native.GPURank {
+	return native.GPURank{
+		Backend: p.GetNvlinkBackend(), RanksOnHost: plan.RanksOnHost(p), NicMemory: epperfv1.NicMemoryOf(p), ReceivedSelections: received,
+	}
+}
+
 // memoryOf returns what a rank takes of its host's memory.
 func memoryOf(p *epperfv1.Plan, c *epperfv1.Case, routing *workload.Routing, rank int) (RankMemory, error) {
 	received := routing.ReceivedSelections(rank) // rows
 	var engine native.Memory
 	var err error
 	if p.GetDevice() == epperfv1.Device_DEVICE_CUDA {
-		engine, err = native.HostMemoryNeeded(c, received)
+		engine, err = native.HostMemoryNeeded(c, GPURankOf(p, received))
 	} else {
 		engine, err = native.MemoryNeeded(c, native.CPURank{
 			Backend: p.GetNvlinkBackend(), RanksOnHost: plan.RanksOnHost(p), Threads: plan.Threads(p), ReceivedSelections: received,

@@ -86,6 +86,9 @@ func backend(s *figures.Summary, c *figures.CaseSummary) table.Row {
 	default:
 		row.Notes = []table.Note{note}
 	}
+	for _, staging := range c.StagedIn {
+		row.Notes = append(row.Notes, table.Note{Name: string(staging)})
+	}
 	return row
 }
 
@@ -94,6 +97,7 @@ var carrierWords = map[figures.Carrier]string{
 	figures.RDMA:            "RDMA",
 	figures.TCP:             "tcp",
 	figures.SharedMemory:    "shared memory",
+	figures.CUDAIPC:         "cuda_ipc",
 	figures.OtherTransports: "other transports",
 	figures.Unknown:         "transports unknown",
 }

@@ -320,6 +320,8 @@ var notes = map[string]string{
 	"rdma_forced":           "RDMA forced",
 	"mapped":                "mapped within a host",
 	"carried":               "{by}",
+	"staged_in_host":        "staged in host memory",
+	"staged_by_ucx":         "staged by UCX",
 	"carried_between_hosts": "{by} between hosts",
 	"lowered_clocks":        "clocks of GPUs were lowered",
 	"two_groups":            "two groups of durations",

@@ -20,6 +20,11 @@ func CombineSumOf(c *Case) CombineSum { return cmp.Or(c.GetCombine(), CombineSum
 // QuantizeOf returns where a case's rows become FP8.
 func QuantizeOf(c *Case) Quantize { return cmp.Or(c.GetQuantize(), Quantize_QUANTIZE_INSIDE) }
 
+// NicMemoryOf returns where a plan's messages to peers that are not mapped come from and go to.
+func NicMemoryOf(p *Plan) NicMemory {
+	return cmp.Or(p.GetNicMemory(), NicMemory_NIC_MEMORY_AUTO)
+}
+
 // FansOut reports whether a layout has a row for each selection; else each row is kept once.
 func FansOut(layout Layout) bool {
 	return layout == Layout_LAYOUT_EXPERT || layout == Layout_LAYOUT_CONTIG

@@ -16,7 +16,8 @@ func TestNamesAreWhatUsersType(t *testing.T) {
 		"combine":        {epperfv1.Names(epperfv1.CombineSum(0)), []string{"rank", "expert"}},
 		"quantize":       {epperfv1.Names(epperfv1.Quantize(0)), []string{"inside", "outside"}},
 		"device":         {epperfv1.Names(epperfv1.Device(0)), []string{"cpu", "cuda"}},
-		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none"}},
+		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none", "nixl-proxy"}},
+		"nic memory":     {epperfv1.Names(epperfv1.NicMemory(0)), []string{"auto", "gpu", "host"}},
 		"routing":        {epperfv1.Names(epperfv1.Routing_Kind(0)), []string{"uniform", "balanced", "zipf", "hot", "file"}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {

@@ -1,0 +1,168 @@
+#include "csrc/region/nixl_gpu_region.h"
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "csrc/region/cuda_status.h"
+#include "csrc/region/host_identity.h"
+#include "csrc/region/nixl_message.h"
+
+namespace ep {
+namespace {
+
+// What a probe moves at most: longer messages go the same way.
+constexpr uint64_t kProbeBytes = 4 << 20;
+
+uintptr_t Address(const uint8_t* at) { return reinterpret_cast<uintptr_t>(at); }
+
+}  // namespace
+
+NixlGpuRegion::NixlGpuRegion(const NixlGpuRegionConfig& config)
+    : config_(config), host_(HashOfHost(config.host)) {}
+
+Result<std::unique_ptr<NixlGpuRegion>> NixlGpuRegion::Create(const NixlGpuRegionConfig& config) {
+  std::unique_ptr<NixlGpuRegion> made(new NixlGpuRegion(config));
+  const RegionConfig& of = config.region;
+  EP_TRY(CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu)));
+  made->memory_ = EP_TRY(CudaRegion::Create(of.bytes));
+  EP_TRY(made->Decide());
+  made->peers_ = EP_TRY(NixlPeers::Create(of, config.nixl));
+  EP_TRY(made->Allocate());
+  EP_TRY(made->MakeBlob());
+  made->wire_ = std::make_unique<NixlWire>(made->peers_.get(), of.ranks, of.pairs.bytes);
+  return made;
+}
+
+NixlGpuRegion::~NixlGpuRegion() {
+  if (wire_ == nullptr || !wire_->UnderWay()) return;
+  static_cast<void>(wire_.release());
+  static_cast<void>(peers_.release());
+  static_cast<void>(memory_.release());
+  static_cast<void>(gpu_images_.release());
+  host_images_.Leave();
+  host_inbox_.Leave();
+}
+
+Status NixlGpuRegion::Decide() {
+  GpuDirectFacts facts;
+  EP_TRY(ReadGpuDirectFacts(config_.gpu, &facts));
+  const GpuDirect direct = DecideGpuDirect(facts);
+  const bool has_nic = config_.over_nics && HasActiveRdmaPort();
+  switch (config_.memory) {
+    case NicMemory::kAuto:
+      if (!config_.over_nics) break;
+      staged_ = !has_nic || !direct.usable;
+      why_ = has_nic ? direct.why : "this host has no NIC with an active RDMA port";
+      break;
+    case NicMemory::kGpu:
+      if (has_nic && direct.flush == GpuFlush::kNever) {
+        return {Code::kInvalid, "send from the memory of GPU " + std::to_string(config_.gpu) +
+                                    ": " + direct.why + "; try --nic-memory=host"};
+      }
+      why_ = "--nic-memory=gpu";
+      break;
+    case NicMemory::kHost:
+      staged_ = true;
+      why_ = "--nic-memory=host";
+      break;
+  }
+  if (!staged_ && has_nic && direct.flush == GpuFlush::kHost) flush_ = FlushGpuDirectWrites;
+  return {};
+}
+
+Status NixlGpuRegion::Allocate() {
+  const RegionConfig& of = config_.region;
+  const uint64_t image_bytes = of.ranks * of.pairs.bytes;
+  nixl::Range ranges[2];
+  if (staged_) {
+    EP_TRY(PinnedBytes::Allocate(image_bytes, "messages to send", &host_images_));
+    EP_TRY(PinnedBytes::Allocate(of.pairs.begin + image_bytes, "messages to come", &host_inbox_));
+    images_ = host_images_.As();
+    inbox_ = host_inbox_.As();
+    ranges[1] = {Address(inbox_), host_inbox_.size()};
+  } else {
+    gpu_images_ = EP_TRY(CudaRegion::Create(image_bytes));
+    images_ = gpu_images_->data();
+    inbox_ = memory_->data();
+    ranges[1] = {Address(inbox_), of.bytes};
+  }
+  ranges[0] = {Address(images_), image_bytes};
+  return peers_->agent().Register(ranges, Kind());
+}
+
+Status NixlGpuRegion::MakeBlob() {
+  std::vector<uint8_t> peers;
+  EP_TRY(peers_->MakeBlob(&peers));
+  const Place place = {.version = Place::kVersion,
+                       .bytes = size(),
+                       .inbox = Address(inbox_),
+                       .host = host_,
+                       .staged = staged_,
+                       .gpu = static_cast<uint32_t>(config_.gpu)};
+  const std::span<const uint8_t> head = BytesOf(place);
+  const std::vector<uint8_t> memory = memory_->Blob();
+  blob_.assign(head.begin(), head.end());
+  blob_.insert(blob_.end(), memory.begin(), memory.end());
+  blob_.insert(blob_.end(), peers.begin(), peers.end());
+  return {};
+}
+
+Status NixlGpuRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
+                              std::vector<Reach>* reached) {
+  EP_TRY(CudaStatus(cudaSetDevice(config_.gpu), "use GPU " + std::to_string(config_.gpu)));
+  std::vector<std::span<const uint8_t>> rest(blobs.size());
+  std::vector<NixlWire::Ends> ends(blobs.size());
+  reached->assign(blobs.size(), {Reached::kOwn, data()});
+  for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
+    if (peer == rank) continue;
+    Place place = {};
+    if (!ReadFrom(blobs[peer], &place) || place.version != Place::kVersion ||
+        place.bytes != size() || blobs[peer].size() < sizeof(place) + sizeof(CudaBlob)) {
+      return {Code::kProtocol, "connect rank " + std::to_string(rank) + " to rank " +
+                                   std::to_string(peer) +
+                                   " over NIXL: its GPU memory is not as ours; do all ranks run "
+                                   "the same plan with the same build?"};
+    }
+    const auto memory = blobs[peer].subspan(sizeof(place), sizeof(CudaBlob));
+    if (host_ != 0 && place.host == host_) {
+      mapped_.push_back(EP_TRY(memory_->Map(memory, peer)));
+      (*reached)[peer] = {Reached::kMapped, mapped_.back().data(), nullptr,
+                          "it is on the same host"};
+      continue;
+    }
+    rest[peer] = blobs[peer].subspan(sizeof(place) + sizeof(CudaBlob));
+    uint8_t* const image = images_ + peer * config_.region.pairs.bytes;
+    ends[peer] = {.from = Address(image),
+                  .to = place.inbox + AreaOf(rank),
+                  .from_memory = Kind(),
+                  .to_memory = place.staged != 0 ? nixl::Memory::Host()
+                                                 : nixl::Memory::Gpu(static_cast<int>(place.gpu))};
+    (*reached)[peer] = {staged_ ? Reached::kStaged : Reached::kProxiedGpu, nullptr, image, why_};
+  }
+  EP_TRY(peers_->Connect(rest));
+  for (uint32_t peer = 0; peer < blobs.size(); ++peer) wire_->Reach(peer, ends[peer]);
+  EP_TRY(Probe(*reached));
+  // Nobody sends before all have been probed.
+  return peers_->Meet();
+}
+
+// Of areas that nobody has used yet: zeros on zeros.
+Status NixlGpuRegion::Probe(const std::vector<Reach>& reached) {
+  for (uint32_t i = 1; i < config_.region.ranks; ++i) {
+    const uint32_t peer = (config_.region.rank + i) % config_.region.ranks;
+    if (!reached[peer].IsProxied()) continue;
+    for (const uint64_t bytes : {uint64_t{64}, uint64_t{8192},
+                                 std::min<uint64_t>(config_.region.pairs.bytes, kProbeBytes)}) {
+      uint64_t took_ns = 0;
+      EP_TRY(wire_
+                 ->Probe(peer, std::min(bytes, config_.region.pairs.bytes),
+                         config_.region.wait_timeout_ns, &took_ns)
+                 .In("probe the way to rank " + std::to_string(peer)));
+    }
+  }
+  return {};
+}
+
+}  // namespace ep

@@ -182,8 +182,7 @@ ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
              ep::TilePlanBytes(shape, shape.tokens, ep::kernels::kLong.tile_tokens).Sum());
     list.Add("rows to copy", EP_PLACE_GPU, ep::CudaCalibration::PrivateBytes(landing));
   }
-  const uint32_t proxied = ep::ProxiedPeers(config->backend, shape.ranks,
-                                            config->ranks_on_host);
+  const uint32_t proxied = ep::ProxiedPeers(config->backend, shape.ranks, config->ranks_on_host);
   const uint64_t pair_bytes = ep::Layout(shape).PairBytes();
   if (!on_gpu) {
     list.Add("images of areas at peers", EP_PLACE_IMAGES, proxied * pair_bytes);

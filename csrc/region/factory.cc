@@ -45,22 +45,22 @@ Result<std::unique_ptr<Region>> MakeHostRegion(const Transport& transport,
       transport.backend != EP_NVLINK_BACKEND_NIXL_PROXY) {
     return EP_TRY(ShmRegion::Create(config.bytes));
   }
-  return EP_TRY(
-      NixlHostRegion::Create({.region = config,
-                              .nixl = ToNixl(transport, config),
-                              .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
+  return EP_TRY(NixlHostRegion::Create(
+      {.region = config,
+       .nixl = ToNixl(transport, config),
+       .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
 }
 
 // Of a GPU's rank with peers that are not mapped.
 Result<std::unique_ptr<Region>> MakeProxiedRegion(const Transport& transport,
                                                   const RegionConfig& config) {
-  return EP_TRY(
-      NixlGpuRegion::Create({.region = config,
-                             .nixl = ToNixl(transport, config),
-                             .gpu = *transport.gpu,
-                             .memory = transport.nic_memory,
-                             .over_nics = transport.backend != EP_NVLINK_BACKEND_NIXL_PROXY,
-                             .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
+  return EP_TRY(NixlGpuRegion::Create(
+      {.region = config,
+       .nixl = ToNixl(transport, config),
+       .gpu = *transport.gpu,
+       .memory = transport.nic_memory,
+       .over_nics = transport.backend != EP_NVLINK_BACKEND_NIXL_PROXY,
+       .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
 }
 
 }  // namespace

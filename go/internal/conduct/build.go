@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 )
 
 // buildIDDigits are enough to tell any two builds apart, and to read aloud.
 const buildIDDigits = 16
 
-// buildID identifies the binary that runs, by its content: builds of the same sources are equal.
-func buildID() (string, error) {
+// buildID identifies the binary that runs, by its content: builds of the same sources are equal. It reads
+// all of it, once.
+var buildID = sync.OnceValues(func() (string, error) {
 	binary, err := os.Open("/proc/self/exe")
 	if err != nil {
 		return "", fmt.Errorf("identify this build: %w", err)
@@ -23,4 +25,4 @@ func buildID() (string, error) {
 		return "", fmt.Errorf("identify this build: %w", err)
 	}
 	return hex.EncodeToString(sum.Sum(nil))[:buildIDDigits], nil
-}
+})

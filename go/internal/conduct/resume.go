@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/plan"
@@ -20,7 +21,7 @@ func Unfinished(path string) (*record.Unfinished, error) {
 	if err != nil {
 		return nil, err
 	}
-	problem, err := cannotContinue(u)
+	problem, err := cannotContinue(u, func() (*epperfv1.Host, error) { return thisHost(u.Header.GetPlan()) })
 	if err != nil || problem != "" {
 		u.Close()
 	}
@@ -40,7 +41,8 @@ func UnfinishedIn(folder string, p *epperfv1.Plan) (*record.Unfinished, error) {
 	if err != nil {
 		return nil, fmt.Errorf("look for unfinished records: %w", err)
 	}
-	slices.Sort(names) // they begin with the time
+	slices.Sort(names)                                                             // they begin with the time
+	here := sync.OnceValues(func() (*epperfv1.Host, error) { return thisHost(p) }) // looks for GPUs
 	var best *record.Unfinished
 	for _, name := range slices.Backward(names) {
 		if !record.IsOf(name, plan.Hash(p)) {
@@ -50,7 +52,7 @@ func UnfinishedIn(folder string, p *epperfv1.Plan) (*record.Unfinished, error) {
 		if err != nil {
 			continue
 		}
-		if problem, err := cannotContinue(u); err != nil || problem != "" || u.Done == 0 || best != nil && best.Done >= u.Done {
+		if problem, err := cannotContinue(u, here); err != nil || problem != "" || u.Done == 0 || best != nil && best.Done >= u.Done {
 			u.Close()
 			continue
 		}
@@ -62,8 +64,9 @@ func UnfinishedIn(folder string, p *epperfv1.Plan) (*record.Unfinished, error) {
 	return best, nil
 }
 
-// cannotContinue says what keeps this program from going on with a record here; "" if nothing.
-func cannotContinue(u *record.Unfinished) (problem string, err error) {
+// cannotContinue says what keeps this program from going on with a record on the host that here describes;
+// "" if nothing.
+func cannotContinue(u *record.Unfinished, here func() (*epperfv1.Host, error)) (problem string, err error) {
 	build, err := buildID()
 	if err != nil {
 		return "", err
@@ -78,7 +81,7 @@ func cannotContinue(u *record.Unfinished) (problem string, err error) {
 	if !bytes.Equal(plan.Hash(p), u.Header.GetPlanSha256()) {
 		return "its plan is not the one that it was begun with", nil
 	}
-	this, err := thisHost(p)
+	this, err := here()
 	if err != nil {
 		return "", err
 	}

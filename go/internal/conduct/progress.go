@@ -12,8 +12,10 @@ import (
 	"golang.org/x/term"
 )
 
-// steps are the barriers between the parts of a case, and what comes after each.
-var steps = []struct{ barrier, then string }{
+// A step is a barrier between two parts of a case, and what comes after it.
+type step struct{ barrier, then string }
+
+var steps = []step{
 	{"", "connecting"},
 	{"connected", "checking"},
 	{"soaking", "soaking"},
@@ -25,7 +27,8 @@ var steps = []struct{ barrier, then string }{
 
 // tells reports whether a barrier is between two parts of a case.
 func tells(barrier string) bool {
-	return slices.Contains([]string{joinedPoint, readyPoint, metPoint}, barrier) || slices.ContainsFunc(steps, func(s struct{ barrier, then string }) bool { return s.barrier == barrier })
+	return slices.Contains([]string{joinedPoint, readyPoint, metPoint}, barrier) ||
+		slices.ContainsFunc(steps, func(s step) bool { return s.barrier == barrier })
 }
 
 // lastBarrier ends a case.

@@ -1,6 +1,7 @@
 package figures
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 
@@ -60,44 +61,32 @@ func carriedBy(ranks []record.RankRecord) []Carrier {
 	return carriers
 }
 
-// carriersOf reads UCX's lines, as "intra-node rma(tcp/lo) amo(...) am(...)": lanes that write, of all
-// configurations but that of a process with itself. rma_am is writing that is emulated by messages.
-// Between GPUs' memory what writes is cuda_ipc wherever there is such a lane, which UCX lists with those
-// of messages.
-func carriersOf(transports []string, ofGPUs bool) []Carrier {
-	var carriers []Carrier
+// writing finds the lanes that write in a line of UCX, as "intra-node rma(tcp/lo) amo(...) am(...)".
+var writing = regexp.MustCompile(`(?:^| )(rma|rma_am)\(([^)]*)\)`)
+
+// carriersOf reads UCX's lines: lanes that write, of all configurations but that of a process with itself.
+// rma_am is writing that is emulated by messages. Between GPUs' memory what writes is cuda_ipc wherever
+// there is such a lane, which UCX lists with those of messages.
+func carriersOf(transports []string, ofGPUs bool) (carriers []Carrier) {
 	for _, transport := range transports {
 		if strings.HasPrefix(transport, "self ") {
 			continue
 		}
 		if ofGPUs && strings.Contains(transport, "cuda_ipc/") {
-			if !slices.Contains(carriers, CUDAIPC) {
-				carriers = append(carriers, CUDAIPC)
-			}
+			carriers = append(carriers, CUDAIPC)
 			continue
 		}
-		for _, lanes := range strings.SplitAfter(transport, ")") {
-			kind, lanes, ok := strings.Cut(lanes, "(")
-			fields := strings.Fields(kind)
-			if !ok || len(fields) == 0 {
-				continue
-			}
-			kind = fields[len(fields)-1]
-			if kind != "rma" && kind != "rma_am" {
-				continue
-			}
-			for _, lane := range strings.Fields(strings.TrimSuffix(lanes, ")")) {
+		for _, found := range writing.FindAllStringSubmatch(transport, -1) {
+			for _, lane := range strings.Fields(found[2]) {
 				name, _, _ := strings.Cut(lane, "/")
 				if name == "cuda_copy" || name == "gdr_copy" {
 					continue // between a GPU and its host, on the way to another lane
 				}
 				carrier := carrierOf(name)
-				if carrier == RDMA && kind == "rma_am" {
+				if carrier == RDMA && found[1] == "rma_am" {
 					carrier = OtherTransports
 				}
-				if !slices.Contains(carriers, carrier) {
-					carriers = append(carriers, carrier)
-				}
+				carriers = append(carriers, carrier)
 			}
 		}
 	}

@@ -49,6 +49,8 @@ type Other struct {
 	Share float64
 }
 
+func mostFirst(a, b Other) int { return cmp.Compare(b.Share, a.Share) }
+
 // contention returns nil where a run had all to itself, or does not tell. Ranks that outnumber their CPUs
 // wait for each other.
 func contention(ranks []record.RankRecord, p *epperfv1.Plan, oversubscribed bool) *Contention {
@@ -73,7 +75,7 @@ func contention(ranks []record.RankRecord, p *epperfv1.Plan, oversubscribed bool
 			c.Others = append(c.Others, othersOf(rank, load)...)
 		}
 	}
-	slices.SortStableFunc(c.Others, func(a, b Other) int { return cmp.Compare(b.Share, a.Share) })
+	slices.SortStableFunc(c.Others, mostFirst)
 	if c.WaitedShare == 0 && c.StolenShare == 0 && c.ThrottledNS == 0 && len(c.OnGPUs) == 0 {
 		return nil
 	}
@@ -116,7 +118,7 @@ func othersOnGPU(rank int, result *epperfv1.RankResult) []Other {
 		}
 	}
 	if !own && len(others) > 0 { // one of them is the rank: it uses most
-		slices.SortFunc(others, func(a, b Other) int { return cmp.Compare(b.Share, a.Share) })
+		slices.SortFunc(others, mostFirst)
 		others = others[1:]
 	}
 	return others

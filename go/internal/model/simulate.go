@@ -78,6 +78,12 @@ func Simulate(m Machine, flows []Flow, rowBytes float64) Simulated {
 	}
 	finished := make([]float64, ranks)
 	var result Simulated
+	keep := func(link Link) {
+		if link.Bytes > 0 {
+			result.Links = append(result.Links, link)
+			finished[link.Rank] = max(finished[link.Rank], link.FinishedNS)
+		}
+	}
 	for _, way := range []struct {
 		out, in  LinkKind
 		network  bool
@@ -96,11 +102,8 @@ func Simulate(m Machine, flows []Flow, rowBytes float64) Simulated {
 				link.Bytes += bytes
 				link.BusyNS += bytes / way.rate
 			}
-			if link.Bytes > 0 {
-				link.FinishedNS = link.BusyNS
-				result.Links = append(result.Links, link)
-				finished[from] = max(finished[from], link.FinishedNS)
-			}
+			link.FinishedNS = link.BusyNS
+			keep(link)
 		}
 		for to, messages := range arrivals {
 			slices.SortFunc(messages, func(a, b arrival) int { return cmp.Compare(a.atNS, b.atNS) })
@@ -111,10 +114,7 @@ func Simulate(m Machine, flows []Flow, rowBytes float64) Simulated {
 				link.BusyNS += takes
 				link.Bytes += message.bytes
 			}
-			if link.Bytes > 0 {
-				result.Links = append(result.Links, link)
-				finished[to] = max(finished[to], link.FinishedNS)
-			}
+			keep(link)
 		}
 	}
 	for _, ns := range finished {

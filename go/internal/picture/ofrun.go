@@ -18,11 +18,13 @@ func ofRun(r *record.Record) []Picture {
 	return all
 }
 
-// lanes are what a run does until it passes a point, from the point before on.
-var lanes = []struct {
+// A runLane is what a run does until it passes a point, from the point before on.
+type runLane struct {
 	name  string
 	until []string
-}{
+}
+
+var lanes = []runLane{
 	{"start etcd and join", []string{"joined"}},
 	{"start ranks", []string{"ready"}},
 	{"meet launchers", []string{"met"}},
@@ -48,13 +50,7 @@ func timeline(moments []*epperfv1.Moment) *Picture {
 	from, soaking := 0.0, false
 	for _, moment := range moments {
 		to := float64(moment.GetSinceStartNs())
-		lane := slices.IndexFunc(lanes, func(l struct {
-			name  string
-			until []string
-		},
-		) bool {
-			return slices.Contains(l.until, moment.GetName())
-		})
+		lane := slices.IndexFunc(lanes, func(l runLane) bool { return slices.Contains(l.until, moment.GetName()) })
 		switch {
 		case moment.GetName() == "soaking":
 			lane, soaking = checkLane, true

@@ -68,25 +68,36 @@ func TestAFolderInUseIsLeftAlone(t *testing.T) {
 	}
 }
 
-// handshake lets a client call a server and returns what each says of it.
+// handshake lets a client call a server and returns what each says of it. Over a socket: one that
+// refuses writes its alert while the other still writes, which on a net.Pipe waits forever.
 func handshake(t *testing.T, server, client *tls.Config) (ofServer, ofClient error) {
 	t.Helper()
-	here, there := net.Pipe()
-	defer here.Close()
-	defer there.Close()
+	deadline := time.Now().Add(10 * time.Second)
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", server)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
 	served := make(chan error, 1)
 	go func() {
-		conn := tls.Server(there, server)
-		err := conn.HandshakeContext(t.Context())
-		if err == nil {
-			_, err = conn.Write([]byte("x")) // a client learns with its first byte that it was refused
+		conn, err := listener.Accept()
+		if err != nil {
+			served <- err
+			return
 		}
-		there.Close()
+		defer conn.Close()
+		_ = conn.SetDeadline(deadline)
+		_, err = conn.Write([]byte("x")) // a client learns with its first byte that it was refused
 		served <- err
 	}()
-	conn := tls.Client(here, client)
-	_, ofClient = conn.Read(make([]byte, 1))
-	here.Close()
+	plain, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close()
+	_ = plain.SetDeadline(deadline)
+	_, ofClient = tls.Client(plain, client).Read(make([]byte, 1))
+	plain.Close()
 	return <-served, ofClient
 }
 

@@ -1,6 +1,7 @@
 """A release: what //release/pack makes of programs, documents and licences."""
 
 load("@rules_go//go:def.bzl", "GoArchive")
+load(":libraries.bzl", "CLibrariesInfo")
 
 def _imports(ctx, program):
     """Returns a file with the import path of each package that a Go program has linked in."""
@@ -47,12 +48,14 @@ def _release_impl(ctx):
     stem = "%s-%s-linux-amd64" % (ctx.attr.product, ctx.attr.version)
     outputs = {
         "Archive": ctx.actions.declare_file(stem + ".tar.gz"),
+        "Image": ctx.actions.declare_file(stem + ".oci.tar"),
         "CycloneDX": ctx.actions.declare_file(stem + ".cdx.json"),
         "Provenance": ctx.actions.declare_file(stem + ".intoto.json"),
         "SPDX": ctx.actions.declare_file(stem + ".spdx.json"),
         "Sums": ctx.actions.declare_file("SHA256SUMS"),
     }
     status = [ctx.info_file] if ctx.var.get("EPPERF_STAMP") == "1" else []
+    c = ctx.attr.c_libraries[CLibrariesInfo]
     linked, built = _metadata(ctx.attr.linked), _metadata(ctx.attr.built)
     spec = ctx.actions.declare_file(ctx.label.name + "/spec.json")
     ctx.actions.write(spec, json.encode({
@@ -60,23 +63,26 @@ def _release_impl(ctx):
         "GoSum": ctx.file.go_sum.path,
         "ModuleBazel": ctx.file.module_bazel.path,
         "built": [file.path for file in built],
+        "copyrights": [{"path": file.basename, "source": file.path} for file in c.copyrights],
         "files": [{"executable": program, "path": path, "source": file.path} for file, path, program in files],
         "imports": {program: file.path for program, file in imports.items()},
         "licences": [
             {"path": "go/" + file.path.partition("/go/")[2], "source": file.path}
             for file in ctx.files.go_licences
         ],
+        "libraries": [{"path": file.basename, "source": file.path} for file in c.libraries],
         "linked": [file.path for file in linked],
         "name": ctx.attr.product,
         "requirements": [file.path for file in ctx.files.requirements],
         "status": status[0].path if status else "",
         "version": ctx.attr.version,
+        "versions": c.versions.path,
     } | {name: file.path for name, file in outputs.items()}))
     ctx.actions.run(
         executable = ctx.executable.pack,
         arguments = [spec.path],
         inputs = [spec, ctx.file.go_mod, ctx.file.go_sum, ctx.file.module_bazel] + [file for file, _, _ in files] +
-                 linked + built + status + imports.values() + ctx.files.go_licences + ctx.files.requirements,
+                 c.copyrights + c.libraries + [c.versions] + linked + built + status + imports.values() + ctx.files.go_licences + ctx.files.requirements,
         outputs = outputs.values(),
         mnemonic = "Release",
         progress_message = "Packing %{label}",
@@ -87,6 +93,7 @@ release = rule(
     implementation = _release_impl,
     attrs = {
         "built": attr.label_list(doc = "What wheels that build say of themselves."),
+        "c_libraries": attr.label(doc = "What an image has below the programs.", mandatory = True, providers = [CLibrariesInfo]),
         "files": attr.label_keyed_string_dict(allow_files = True, doc = "Where each goes; below a folder if that ends with /."),
         "go_licences": attr.label(mandatory = True),
         "go_mod": attr.label(allow_single_file = True, mandatory = True),

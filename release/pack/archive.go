@@ -5,48 +5,103 @@ import (
 	"bufio"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 )
 
-// An origin is the state of the sources, as git has it.
-type origin struct {
-	commit string    // empty unless in --config=release
-	time   time.Time // of the commit; else the first that every format can hold
+// An entry is a file, a folder or a link of a tar.
+type entry struct {
+	path   string // without a slash at its beginning and end
+	source string // the file whose bytes it has; else data
+	data   string
+	link   string // what a symbolic link names
+	folder bool
+	mode   int64
+	owner  int // user and group
 }
 
-// readOrigin reads Bazel's file of stable status, which tools/status fills in --config=release.
-func readOrigin(path string) (origin, error) {
-	none := origin{time: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}
-	if path == "" {
-		return none, nil
+// below returns the release's files as entries below a folder.
+func below(folder string, files []file) []entry {
+	var all []entry
+	for _, f := range files {
+		e := entry{path: folder + "/" + f.Path, source: f.Source, mode: 0o644}
+		if f.Executable {
+			e.mode = 0o755
+		}
+		all = append(all, e)
 	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return none, err
-	}
-	found := none
-	for line := range strings.Lines(string(text)) {
-		switch key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key {
-		case "STABLE_EPPERF_COMMIT":
-			found.commit = value
-		case "STABLE_EPPERF_COMMIT_SECONDS":
-			seconds, err := strconv.ParseInt(value, 10, 64)
-			if err != nil {
-				return none, fmt.Errorf("%s: %s: %w", path, key, err)
+	return all
+}
+
+// writeTar writes entries in the order of their paths, with the folders above them. All are as old as the
+// sources; of the machine's users, modes and times nothing is in them.
+func writeTar(out io.Writer, entries []entry, from origin) error {
+	entries = slices.Clone(entries)
+	slices.SortStableFunc(entries, func(a, b entry) int { return strings.Compare(a.path, b.path) })
+	archive := tar.NewWriter(out)
+	made := map[string]bool{}
+	for i, e := range entries {
+		if i > 0 && entries[i-1].path == e.path {
+			return fmt.Errorf("%s: comes from %s and from %s", e.path, entries[i-1].source, e.source)
+		}
+		for end, r := range e.path {
+			if parent := e.path[:end]; r == '/' && !made[parent] {
+				made[parent] = true
+				if err := writeEntry(archive, entry{path: parent, folder: true, mode: 0o755}, from); err != nil {
+					return err
+				}
 			}
-			found.time = time.Unix(seconds, 0).UTC()
+		}
+		made[e.path] = e.folder
+		if err := writeEntry(archive, e, from); err != nil {
+			return fmt.Errorf("%s: %w", e.path, err)
 		}
 	}
-	return found, nil
+	return archive.Close()
 }
 
-// writeArchive writes a tar, compressed by gzip, of one folder. Its files belong to root, may be read by
-// all and are as old as the sources.
-func writeArchive(path, folder string, files []file, from origin) (err error) {
+func writeEntry(archive *tar.Writer, e entry, from origin) error {
+	header := tar.Header{
+		Typeflag: tar.TypeReg, Name: e.path, Mode: e.mode, Uid: e.owner, Gid: e.owner,
+		ModTime: from.time, Format: tar.FormatUSTAR,
+	}
+	data := []byte(e.data)
+	switch {
+	case e.folder:
+		header.Typeflag, header.Name = tar.TypeDir, e.path+"/"
+	case e.link != "":
+		header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, e.link, 0o777
+	case e.source != "":
+		var err error
+		if data, err = os.ReadFile(e.source); err != nil {
+			return err
+		}
+	}
+	header.Size = int64(len(data))
+	if err := archive.WriteHeader(&header); err != nil {
+		return err
+	}
+	_, err := archive.Write(data)
+	return err
+}
+
+// writeArchive writes a tar, compressed by gzip, of one folder.
+func writeArchive(path, folder string, files []file, from origin) error {
+	return writeFile(path, func(out io.Writer) error {
+		compressed, err := gzip.NewWriterLevel(out, gzip.BestCompression)
+		if err != nil {
+			return err
+		}
+		if err := writeTar(compressed, below(folder, files), from); err != nil {
+			return err
+		}
+		return compressed.Close()
+	})
+}
+
+func writeFile(path string, write func(io.Writer) error) (err error) {
 	out, err := os.Create(path)
 	if err != nil {
 		return err
@@ -57,49 +112,8 @@ func writeArchive(path, folder string, files []file, from origin) (err error) {
 		}
 	}()
 	buffer := bufio.NewWriter(out)
-	compressed, err := gzip.NewWriterLevel(buffer, gzip.BestCompression)
-	if err != nil {
-		return err
-	}
-	archive := tar.NewWriter(compressed)
-	files = slices.Clone(files)
-	slices.SortFunc(files, func(a, b file) int { return strings.Compare(a.Path, b.Path) })
-	made := map[string]bool{}
-	for i, f := range files {
-		if i > 0 && files[i-1].Path == f.Path {
-			return fmt.Errorf("%s: comes from %s and from %s", f.Path, files[i-1].Source, f.Source)
-		}
-		full := folder + "/" + f.Path
-		for end, r := range full {
-			if parent := full[:end]; r == '/' && !made[parent] {
-				made[parent] = true
-				header := tar.Header{Typeflag: tar.TypeDir, Name: parent + "/", Mode: 0o755, ModTime: from.time, Format: tar.FormatUSTAR}
-				if err := archive.WriteHeader(&header); err != nil {
-					return err
-				}
-			}
-		}
-		data, err := os.ReadFile(f.Source)
-		if err != nil {
-			return err
-		}
-		mode := int64(0o644)
-		if f.Executable {
-			mode = 0o755
-		}
-		header := tar.Header{Typeflag: tar.TypeReg, Name: full, Mode: mode, Size: int64(len(data)), ModTime: from.time, Format: tar.FormatUSTAR}
-		if err := archive.WriteHeader(&header); err != nil {
-			return err
-		}
-		if _, err := archive.Write(data); err != nil {
-			return err
-		}
-	}
-	if err := archive.Close(); err != nil {
-		return err
-	}
-	if err := compressed.Close(); err != nil {
-		return err
+	if err := write(buffer); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	return buffer.Flush()
 }

@@ -17,7 +17,8 @@ type component struct {
 	licence       string // SPDX's expression
 	hash          string // SHA-256 of the wheel
 	goSum         string // the hash of a Go module
-	linked        bool
+	linked        bool   // into a program
+	shared        bool   // a library that programs load: the image has it, the archive does not
 }
 
 var (
@@ -53,6 +54,11 @@ func (s spec) components() ([]component, error) {
 			all = append(all, c)
 		}
 	}
+	shared, err := s.sharedLibraries()
+	if err != nil {
+		return nil, err
+	}
+	all = append(all, shared...)
 	text, err := os.ReadFile(s.ModuleBazel)
 	if err != nil {
 		return nil, err
@@ -114,6 +120,25 @@ func (s spec) goModules() ([]component, error) {
 			return nil, err
 		}
 		all = append(all, c)
+	}
+	return all, nil
+}
+
+// sharedLibraries returns the parts of the C library.
+func (s spec) sharedLibraries() ([]component, error) {
+	known := map[string]string{"glibc": "LGPL-2.1-or-later", "libstdc++": "GPL-3.0-or-later WITH GCC-exception-3.1"}
+	text, err := os.ReadFile(s.Versions)
+	if err != nil {
+		return nil, err
+	}
+	var all []component
+	for line := range strings.Lines(string(text)) {
+		name, version, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if known[name] == "" || version == "" {
+			return nil, fmt.Errorf("%s: %q is not NAME VERSION of %v", s.Versions, line, slices.Sorted(maps.Keys(known)))
+		}
+		purl := "pkg:generic/" + strings.ReplaceAll(name, "+", "%2B") + "@" + version
+		all = append(all, component{name: name, version: version, purl: purl, licence: known[name], shared: true})
 	}
 	return all, nil
 }

@@ -8,15 +8,22 @@ import (
 
 type object = map[string]any
 
-// spdx returns a document of SPDX 2.3.
-func spdx(s spec, from origin, archive subjectFile, components []component) object {
-	const root = "SPDXRef-epperf"
-	packages := []object{{
-		"SPDXID": root, "name": s.Name, "versionInfo": s.Version, "downloadLocation": "NOASSERTION", "filesAnalyzed": false,
-		"licenseDeclared": "Apache-2.0", "licenseConcluded": "NOASSERTION", "copyrightText": "NOASSERTION", "packageFileName": archive.name,
-		"checksums": []object{{"algorithm": "SHA256", "checksumValue": archive.sha256}},
-	}}
-	relationships := []object{{"spdxElementId": "SPDXRef-DOCUMENT", "relationshipType": "DESCRIBES", "relatedSpdxElement": root}}
+// spdx returns a document of SPDX 2.3. The image contains the archive's files, and shared libraries.
+func spdx(s spec, from origin, subjects [2]subjectFile, components []component) object {
+	const root, image = "SPDXRef-epperf", "SPDXRef-epperf-image"
+	var packages, relationships []object
+	relate := func(a, how, b string) {
+		relationships = append(relationships, object{"spdxElementId": a, "relationshipType": how, "relatedSpdxElement": b})
+	}
+	for i, id := range []string{root, image} {
+		packages = append(packages, object{
+			"SPDXID": id, "name": s.Name, "versionInfo": s.Version, "downloadLocation": "NOASSERTION", "filesAnalyzed": false,
+			"licenseDeclared": "Apache-2.0", "licenseConcluded": "NOASSERTION", "copyrightText": "NOASSERTION", "packageFileName": subjects[i].name,
+			"checksums": []object{{"algorithm": "SHA256", "checksumValue": subjects[i].sha256}},
+		})
+		relate("SPDXRef-DOCUMENT", "DESCRIBES", id)
+	}
+	relate(image, "CONTAINS", root)
 	for _, c := range components {
 		id := "SPDXRef-" + regexp.MustCompile(`[^A-Za-z0-9.]+`).ReplaceAllString(c.purl, "-")
 		p := object{
@@ -31,15 +38,19 @@ func spdx(s spec, from origin, archive subjectFile, components []component) obje
 			p["comment"] = "go.sum: " + c.goSum
 		}
 		packages = append(packages, p)
-		if c.linked {
-			relationships = append(relationships, object{"spdxElementId": root, "relationshipType": "STATIC_LINK", "relatedSpdxElement": id})
-		} else {
-			relationships = append(relationships, object{"spdxElementId": id, "relationshipType": "BUILD_TOOL_OF", "relatedSpdxElement": root})
+		switch {
+		case c.linked:
+			relate(root, "STATIC_LINK", id)
+		case c.shared:
+			relate(root, "DYNAMIC_LINK", id)
+			relate(image, "CONTAINS", id)
+		default:
+			relate(id, "BUILD_TOOL_OF", root)
 		}
 	}
 	return object{
 		"spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT", "name": s.Name + "-" + s.Version,
-		"documentNamespace": "urn:epperf:spdx:" + archive.sha256,
+		"documentNamespace": "urn:epperf:spdx:" + subjects[0].sha256,
 		"creationInfo":      object{"created": from.time.Format(time.RFC3339), "creators": []string{"Tool: epperf-release-pack"}},
 		"hasExtractedLicensingInfos": []object{{
 			"licenseId": nvidiaLicence, "name": "License Agreement for NVIDIA Software Development Kits",
@@ -50,11 +61,11 @@ func spdx(s spec, from origin, archive subjectFile, components []component) obje
 }
 
 // cyclonedx returns a document of CycloneDX 1.6. What builds is of scope "excluded".
-func cyclonedx(s spec, from origin, archive subjectFile, components []component) object {
+func cyclonedx(s spec, from origin, subjects [2]subjectFile, components []component) object {
 	var list []object
 	for _, c := range components {
 		o := object{"type": "library", "bom-ref": c.purl, "name": c.name, "version": c.version, "purl": c.purl, "scope": "required"}
-		if !c.linked {
+		if !c.linked && !c.shared {
 			o["scope"] = "excluded"
 		}
 		if c.licence != "NOASSERTION" {
@@ -75,14 +86,18 @@ func cyclonedx(s spec, from origin, archive subjectFile, components []component)
 			"component": object{
 				"type": "application", "name": s.Name, "version": s.Version, "bom-ref": s.Name,
 				"licenses": []object{{"expression": "Apache-2.0"}},
-				"hashes":   []object{{"alg": "SHA-256", "content": archive.sha256}},
+				"hashes":   []object{{"alg": "SHA-256", "content": subjects[0].sha256}},
+				"components": []object{{
+					"type": "container", "name": subjects[1].name, "version": s.Version, "bom-ref": s.Name + "-image",
+					"hashes": []object{{"alg": "SHA-256", "content": subjects[1].sha256}},
+				}},
 			},
 		},
 	}
 }
 
 // provenance returns an in-toto statement of SLSA's provenance. It is not signed: who publishes does that.
-func provenance(s spec, from origin, archive subjectFile, components []component) object {
+func provenance(s spec, from origin, subjects [2]subjectFile, components []component) object {
 	var materials []object
 	if from.commit != "" {
 		materials = append(materials, object{"name": s.Name, "digest": object{"gitCommit": from.commit}})
@@ -96,9 +111,13 @@ func provenance(s spec, from origin, archive subjectFile, components []component
 		}
 		materials = append(materials, m)
 	}
+	var named []object
+	for _, of := range subjects {
+		named = append(named, object{"name": of.name, "digest": object{"sha256": of.sha256}})
+	}
 	return object{
 		"_type":         "https://in-toto.io/Statement/v1",
-		"subject":       []object{{"name": archive.name, "digest": object{"sha256": archive.sha256}}},
+		"subject":       named,
 		"predicateType": "https://slsa.dev/provenance/v1",
 		"predicate": object{
 			"buildDefinition": object{

@@ -1,5 +1,5 @@
-// Command pack makes what a release consists of, from files that the build made: an archive, its bills
-// of materials in SPDX and CycloneDX, its provenance, and the hashes of all of them.
+// Command pack makes what a release consists of, from files that the build made: an archive, an image
+// of the same files, their bills of materials in SPDX and CycloneDX, their provenance, and the hashes of all of them.
 //
 // The same files give the same bytes: nothing here asks the machine for its time, user, umask or locale.
 package main
@@ -23,12 +23,16 @@ type spec struct {
 	Licences []file            `json:"licences"` // Path is go/MODULE/NAME; those of modules that are not linked in stay out
 	Imports  map[string]string `json:"imports"`  // program: file with the import path of each package linked in
 
+	Libraries  []file `json:"libraries"`  // the C library; Path is what loaders call each
+	Copyrights []file `json:"copyrights"` // NAME.copyright
+	Versions   string `json:"versions"`   // file with NAME VERSION of these libraries
+
 	GoMod, GoSum, ModuleBazel string
 	Linked                    []string `json:"linked"`       // METADATA of wheels of which something is linked in
 	Built                     []string `json:"built"`        // METADATA of wheels that build
 	Requirements              []string `json:"requirements"` // with the wheels' hashes
 
-	Archive, SPDX, CycloneDX, Provenance, Sums string // to be written
+	Archive, Image, SPDX, CycloneDX, Provenance, Sums string // to be written
 }
 
 // A file goes into the archive.
@@ -72,14 +76,17 @@ func pack(args []string) error {
 	if err := writeArchive(s.Archive, fmt.Sprintf("%s-%s", s.Name, s.Version), files, origin); err != nil {
 		return fmt.Errorf("%s: %w", s.Archive, err)
 	}
-	archive, err := subject(s.Archive)
+	if err := s.writeImage(files, origin); err != nil {
+		return fmt.Errorf("%s: %w", s.Image, err)
+	}
+	subjects, err := s.subjects()
 	if err != nil {
 		return err
 	}
 	for path, document := range map[string]any{
-		s.SPDX:       spdx(s, origin, archive, components),
-		s.CycloneDX:  cyclonedx(s, origin, archive, components),
-		s.Provenance: provenance(s, origin, archive, components),
+		s.SPDX:       spdx(s, origin, subjects, components),
+		s.CycloneDX:  cyclonedx(s, origin, subjects, components),
+		s.Provenance: provenance(s, origin, subjects, components),
 	} {
 		if err := writeJSON(path, document); err != nil {
 			return err
@@ -96,10 +103,20 @@ func subject(path string) (subjectFile, error) {
 	return subjectFile{filepath.Base(path), fmt.Sprintf("%x", sha256.Sum256(data))}, err
 }
 
+// subjects returns the archive and the image.
+func (s spec) subjects() ([2]subjectFile, error) {
+	archive, err := subject(s.Archive)
+	if err != nil {
+		return [2]subjectFile{}, err
+	}
+	image, err := subject(s.Image)
+	return [2]subjectFile{archive, image}, err
+}
+
 // writeSums writes what `sha256sum --check` reads.
 func (s spec) writeSums() error {
 	var lines strings.Builder
-	for _, path := range []string{s.Archive, s.SPDX, s.CycloneDX, s.Provenance} {
+	for _, path := range []string{s.Archive, s.Image, s.SPDX, s.CycloneDX, s.Provenance} {
 		of, err := subject(path)
 		if err != nil {
 			return err

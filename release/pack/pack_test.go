@@ -21,6 +21,15 @@ func write(t *testing.T, path, text string, mode os.FileMode) string {
 	return path
 }
 
+func read(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
 func TestAnArchiveIsItsFilesAndNothingOfTheMachine(t *testing.T) {
 	archive := func(umask int, mode os.FileMode, age time.Duration, backwards bool) []byte {
 		defer syscall.Umask(syscall.Umask(umask))
@@ -45,14 +54,21 @@ func TestAnArchiveIsItsFilesAndNothingOfTheMachine(t *testing.T) {
 		if err := writeArchive(folder+"/out", "epperf-1", files, from); err != nil {
 			t.Fatal(err)
 		}
-		data, err := os.ReadFile(folder + "/out")
-		if err != nil {
+		if err := (spec{Image: folder + "/image"}).writeImage(files, from); err != nil {
 			t.Fatal(err)
 		}
-		return data
+		return append(read(t, folder+"/out"), read(t, folder+"/image")...)
 	}
 	if !bytes.Equal(archive(0o022, 0o644, 0, false), archive(0o077, 0o400, 1000*time.Hour, true)) {
-		t.Error("umask, modes, ages or the order of files change the archive")
+		t.Error("umask, modes, ages or the order of files change the archive or the image")
+	}
+}
+
+func TestAnImageHasWhatItsProgramsNeed(t *testing.T) {
+	files := []file{{Path: "bin/perf", Source: "/bin/sh", Executable: true}} // of every machine: needs a C library
+	err := spec{Image: t.TempDir() + "/image"}.writeImage(files, origin{})
+	if err == nil || !strings.Contains(err.Error(), "bin/perf needs libc.so.6, which the image lacks") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -56,7 +56,8 @@ Result<std::unique_ptr<Region>> RegionOf(const ep_config& from, const RankConfig
                          .run_name = text(from.run_id),
                          .host = text(from.host),
                          .ranks_on_host = from.ranks_on_host,
-                         .nic_memory = static_cast<NicMemory>(from.nic_memory)};
+                         .nic_memory = static_cast<NicMemory>(from.nic_memory),
+                         .gpu_flush = from.gpu_flush};
   if (from.device == EP_DEVICE_CUDA) transport.gpu = static_cast<int>(from.gpu);
   if (from.nixl_candidate != nullptr) transport.nixl_candidates.emplace_back(from.nixl_candidate);
   return MakeRegion(transport, MakeRegionConfig(rank.routing.shape, rank.rank, rank.wait_timeout_ns,

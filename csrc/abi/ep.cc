@@ -250,6 +250,9 @@ ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network) 
     for (const ep::Reach& reach : engine->impl->reached()) {
       reached->path = static_cast<ep_path>(reach.how);
       CopyText(reach.why, reached->why, sizeof(reached->why));
+      reached->probe_small_ns = reach.probe.small_ns;
+      reached->probe_ns = reach.probe.ns;
+      reached->probe_bytes = reach.probe.bytes;
       ++reached;
     }
     *network = {};
@@ -260,6 +263,19 @@ ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network) 
     CopyText(Lines(found->modules), network->modules, sizeof(network->modules));
     CopyText(Lines(found->transports), network->transports, sizeof(network->transports));
     CopyText(Lines(found->settings), network->environment, sizeof(network->environment));
+    const ep::Sent sent = engine->impl->sent();
+    network->messages = sent.messages;
+    network->bytes = sent.bytes;
+    network->slowest_ns = sent.slowest_ns;
+    network->steps = sent.steps;
+    if (const auto& direct = found->gpu_direct) {
+      network->has_gpu_direct = 1;
+      network->supported = direct->supported;
+      network->writes_ordering = static_cast<uint32_t>(direct->writes_ordering);
+      network->flush_options = static_cast<uint32_t>(direct->flush_options);
+      network->coherent_host = direct->coherent_host;
+      network->flushes = found->flushes;
+    }
     return {};
   });
 }

@@ -57,6 +57,7 @@ typedef struct ep_config {
   ep_device device;
   ep_nvlink_backend backend;
   ep_nic_memory nic_memory;  // CUDA: where peers are not mapped
+  ep_gpu_flush gpu_flush;    // CUDA: the same
   // Not of backend ipc. A folder with the layout of NIXL's wheel: one that the user named, else
   // one that may have it, else (both null) the system's library.
   const char* nixl_root;
@@ -165,12 +166,29 @@ typedef struct ep_network {
   char modules[1024];      // as they are loaded
   char transports[1024];   // that it chose; empty where it does not say
   char environment[1024];  // what we set for it, as name=value; we set none that is set
+  // What the rank has sent by now, and how often its proxy looked for what there is to do.
+  uint64_t messages;
+  uint64_t bytes;
+  uint64_t slowest_ns;  // of a message, from its post until a later step found it over
+  uint64_t steps;
+  // CUDA: attributes of the GPU, and whether it is told to show what NICs have written.
+  uint32_t has_gpu_direct;  // 0: all below is 0
+  uint32_t supported;
+  uint32_t writes_ordering;
+  uint32_t flush_options;
+  uint32_t coherent_host;
+  uint32_t flushes;
 } ep_network;
 
 // How the rank reaches another, and why so; a text that may be empty.
 typedef struct ep_reached {
   ep_path path;
   char why[64];
+  // What the fastest of three messages took that the rank sent there while it connected, of 64
+  // bytes and of so many; 0 where it sent none.
+  uint64_t probe_small_ns;
+  uint64_t probe_ns;
+  uint64_t probe_bytes;
 } ep_reached;
 
 // How the rank reaches each rank, [ranks], and over which network. EP_STATE: it is not connected.

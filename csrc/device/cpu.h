@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "csrc/device/clock.h"
+#include "csrc/base/clock.h"
 #include "csrc/device/cpu_row.h"
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/message.h"

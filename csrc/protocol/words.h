@@ -46,6 +46,13 @@ typedef enum ep_nic_memory {
   EP_NIC_MEMORY_HOST = 3, /* its host's, which the GPU's kernels write and read */
 } ep_nic_memory;
 
+/* Whether a GPU is told to show its kernels what NICs have written to its memory. */
+typedef enum ep_gpu_flush {
+  EP_GPU_FLUSH_AUTO = 1,   /* where CUDA says that it must be */
+  EP_GPU_FLUSH_ALWAYS = 2, /* where messages arrive in its memory */
+  EP_GPU_FLUSH_NEVER = 3,
+} ep_gpu_flush;
+
 /* How rows get from one rank to another. */
 typedef enum ep_path {
   EP_PATH_OWN = 1,     /* it is the same rank */

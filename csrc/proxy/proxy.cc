@@ -15,6 +15,11 @@ uint64_t LoadAcquire(const uint64_t* word) {
   return std::atomic_ref<uint64_t>(*const_cast<uint64_t*>(word)).load(std::memory_order_acquire);
 }
 
+// To what one thread at a time adds.
+void Add(std::atomic<uint64_t>& to, uint64_t value) {
+  to.store(to.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
+}
+
 uint32_t RequestOf(Op op, uint32_t bank) { return (op == Op::kCombine ? kBanks : 0) + bank; }
 
 std::string Text(Op op, uint64_t flag) {
@@ -45,6 +50,7 @@ Proxy::Proxy(const RankContext& context, Wire* wire, uint64_t* stop, std::functi
 }
 
 void Proxy::Step(uint64_t now_ns) {
+  Add(steps_, 1);
   for (Request& request : requests_) {
     if (!failure_.ok()) return;
     Serve(request, now_ns);
@@ -78,6 +84,7 @@ void Proxy::Serve(Request& request, uint64_t now_ns) {
     request.served = bell;
     request.under_way = status.ok() && !done;
     request.begun_ns = now_ns;
+    if (done) Count(request, now_ns);
   }
   if (!status.ok()) {
     Fail(request.peer,
@@ -91,7 +98,11 @@ Status Proxy::Post(Request& request, uint64_t flag, bool* done) {
             "its bell was rung out of turn, after " + Text(request.op, request.served)};
   }
   extents_.clear();
-  const auto add = [this](uint64_t offset, uint64_t bytes) { extents_.push_back({offset, bytes}); };
+  request.bytes = 0;
+  const auto add = [&](uint64_t offset, uint64_t bytes) {
+    extents_.push_back({offset, bytes});
+    request.bytes += bytes;
+  };
   if (request.op == Op::kDispatch) {
     ForEachDispatchExtent(context_.shape, context_.layout, request.bank, FlagRows(flag), add);
   } else {
@@ -106,11 +117,20 @@ Status Proxy::Poll(Request& request, uint64_t now_ns) {
   EP_TRY(wire_.Poll(request.peer, RequestOf(request.op, request.bank), &done));
   if (done) {
     request.under_way = false;
+    Count(request, now_ns);
     return {};
   }
   if (now_ns - request.begun_ns <= context_.wait_timeout_ns) return {};
   return {Code::kTimeout, "not over after " + std::to_string(context_.wait_timeout_ns / 1'000'000) +
                               " ms (has it ended, or is it stopped?)"};
+}
+
+void Proxy::Count(const Request& request, uint64_t now_ns) {
+  Add(messages_, 1);
+  Add(bytes_, request.bytes);
+  slowest_ns_.store(
+      std::max(slowest_ns_.load(std::memory_order_relaxed), now_ns - request.begun_ns),
+      std::memory_order_relaxed);
 }
 
 void Proxy::Receive() {

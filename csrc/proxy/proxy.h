@@ -6,6 +6,7 @@
 #ifndef CSRC_PROXY_PROXY_H_
 #define CSRC_PROXY_PROXY_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -34,6 +35,8 @@ class Proxy {
   bool UnderWay() const;
   // Whether somebody has told the rank to stop: nothing more is posted.
   bool Stopped() const;
+  // Any thread may ask.
+  Sent sent() const { return {messages_, bytes_, slowest_ns_, steps_}; }
   // The first failure, and with which peer; ok if there is none.
   const Status& failure() const { return failure_; }
   uint32_t failed_peer() const { return failed_peer_; }
@@ -47,6 +50,7 @@ class Proxy {
     uint64_t served = 0;  // the last bell
     bool under_way = false;
     uint64_t begun_ns = 0;
+    uint64_t bytes = 0;
   };
   struct Letter {
     uint64_t* mail;
@@ -55,6 +59,7 @@ class Proxy {
 
   void Serve(Request& request, uint64_t now_ns);
   Status Post(Request& request, uint64_t flag, bool* done);
+  void Count(const Request& request, uint64_t now_ns);
   Status Poll(Request& request, uint64_t now_ns);
   void Receive();
   Status Take(uint32_t peer, const Notice& notice);
@@ -69,6 +74,11 @@ class Proxy {
   std::vector<PairExtent> extents_;
   Status failure_;
   uint32_t failed_peer_ = 0;
+  // One thread at a time writes them.
+  std::atomic<uint64_t> messages_ = 0;
+  std::atomic<uint64_t> bytes_ = 0;
+  std::atomic<uint64_t> slowest_ns_ = 0;
+  std::atomic<uint64_t> steps_ = 0;
 };
 
 }  // namespace ep

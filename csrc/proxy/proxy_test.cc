@@ -111,9 +111,15 @@ TEST_F(ProxyTest, SendsWhatABellSaysAndItsWords) {
   proxy_.Step(2);
   EXPECT_EQ(wire_.posted.size(), 1u) << "a bell is served once";
   EXPECT_FALSE(proxy_.Idle());
+  EXPECT_EQ(proxy_.sent().messages, 0u);
   wire_.over = true;
   proxy_.Step(3);
   EXPECT_TRUE(proxy_.Idle());
+  const Sent counted = proxy_.sent();
+  EXPECT_EQ(counted.messages, 1u);
+  EXPECT_EQ(counted.bytes, sent.extents[0].bytes);
+  EXPECT_EQ(counted.slowest_ns, 2u);
+  EXPECT_EQ(counted.steps, 4u);
 }
 
 TEST_F(ProxyTest, UsesARequestAnewOnlyWhenItIsOver) {

@@ -10,19 +10,10 @@
 #include <thread>
 #include <utility>
 
+#include "csrc/base/clock.h"
 #include "csrc/proxy/proxy.h"
 
 namespace ep {
-namespace {
-
-uint64_t NowNs() {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
-                                   std::chrono::steady_clock::now().time_since_epoch())
-                                   .count());
-}
-
-}  // namespace
-
 struct ProxyThread::State {
   State(const RankContext& of, Wire* wire, uint64_t* stop, const ProxyThreadConfig& how)
       : context(of), config(how), proxy(context, wire, stop, how.flush) {}
@@ -68,7 +59,7 @@ struct ProxyThread::State {
 
   // Returns whether it was the last one.
   bool Step() {
-    const uint64_t now_ns = NowNs();
+    const uint64_t now_ns = MonotonicNs();
     proxy.Step(now_ns);
     if (!proxy.failure().ok() && !failed.load(std::memory_order_relaxed)) {
       const std::lock_guard lock(mutex);
@@ -110,9 +101,11 @@ ProxyThread::~ProxyThread() { static_cast<void>(End(0)); }
 void ProxyThread::Work() { state_->works.store(true, std::memory_order_release); }
 
 void ProxyThread::Rest() {
-  state_->rest_since_ns.store(NowNs(), std::memory_order_relaxed);
+  state_->rest_since_ns.store(MonotonicNs(), std::memory_order_relaxed);
   state_->works.store(false, std::memory_order_release);
 }
+
+Sent ProxyThread::sent() const { return state_->proxy.sent(); }
 
 Status ProxyThread::Failure(uint32_t* peer) const {
   if (!state_->failed.load(std::memory_order_acquire)) return {};
@@ -124,7 +117,8 @@ Status ProxyThread::Failure(uint32_t* peer) const {
 bool ProxyThread::End(uint64_t patience_ns) {
   // What a call into the network may take that ends.
   constexpr uint64_t kOneStepNs = 1'000'000'000;
-  state_->end_by_ns.store(NowNs() + std::max<uint64_t>(patience_ns, 1), std::memory_order_release);
+  state_->end_by_ns.store(MonotonicNs() + std::max<uint64_t>(patience_ns, 1),
+                          std::memory_order_release);
   std::unique_lock lock(state_->mutex);
   const bool ended = state_->changed.wait_for(
       lock, std::chrono::nanoseconds(patience_ns + kOneStepNs), [this] { return state_->ended; });

@@ -40,6 +40,7 @@ class ProxyThread {
   // The rank begins to work, and has ended; cheap.
   void Work();
   void Rest();
+  Sent sent() const;
   // The first failure, and with which peer; ok if there is none.
   Status Failure(uint32_t* peer) const;
 

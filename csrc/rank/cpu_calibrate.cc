@@ -3,7 +3,7 @@
 #include <cstring>
 #include <utility>
 
-#include "csrc/device/clock.h"
+#include "csrc/base/clock.h"
 
 namespace ep {
 namespace {

@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "csrc/base/clock.h"
 #include "csrc/base/mapping.h"
 #include "csrc/base/status.h"
-#include "csrc/device/clock.h"
 #include "csrc/device/cpu.h"
 #include "csrc/protocol/combine.h"
 #include "csrc/protocol/dispatch.h"
@@ -61,6 +61,7 @@ class BasicCpuEngine : public Engine {
     *epochs = epochs_;
     return {};
   }
+  Sent sent() const override { return post_ ? post_->sent() : Sent(); }
   void Abort() override { aborted_.store(true, std::memory_order_relaxed); }
 
   Device& device(uint32_t worker = 0) { return *devices_[worker]; }

@@ -58,6 +58,7 @@ class CudaEngine : public Engine {
   Status Poison() override;
   Status FlushCaches() override;
   Status Epochs(EpochState* epochs) override;
+  Sent sent() const override { return post_ ? post_->sent() : Sent(); }
   void Abort() override;
 
   // For a calibration, which lays other work over the same stream and clock.

@@ -30,6 +30,7 @@ class CudaPost {
   void Rest() { thread_->Rest(); }
   // Tells kernels that wait, and the proxy, to stop; any thread may.
   void Stop(ErrorKind kind, uint32_t peer);
+  Sent sent() const { return thread_->sent(); }
   Status Failure(uint32_t* peer) const { return thread_->Failure(peer); }
 
   // ProxyThread::End. After false the region stays for ever, and with it what this has.

@@ -60,6 +60,8 @@ class Engine {
   uint8_t* region() const { return region_->data(); }
   // What takes messages to peers that are not mapped; none where there is none.
   std::optional<Network> network() const { return region_->network(); }
+  // What has gone over it by now.
+  virtual Sent sent() const { return {}; }
 
   // Makes the experts' outputs at the rows where the last dispatch put their inputs. The routing
   // never changes, so once is enough.

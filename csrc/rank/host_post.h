@@ -7,8 +7,8 @@
 #include <mutex>
 #include <vector>
 
+#include "csrc/base/clock.h"
 #include "csrc/base/status.h"
-#include "csrc/device/clock.h"
 #include "csrc/device/cpu.h"
 #include "csrc/device/post.h"
 #include "csrc/protocol/policies.h"
@@ -40,6 +40,7 @@ class HostPost {
     const std::lock_guard lock(mutex_);
     return proxy_.Idle();
   }
+  Sent sent() const { return proxy_.sent(); }
   Status Failure() {
     const std::lock_guard lock(mutex_);
     return proxy_.failure();

@@ -1,6 +1,6 @@
 #include "csrc/rank/worker_pool.h"
 
-#include "csrc/device/clock.h"
+#include "csrc/base/clock.h"
 
 namespace ep {
 namespace {

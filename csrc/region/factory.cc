@@ -59,6 +59,7 @@ Result<std::unique_ptr<Region>> MakeProxiedRegion(const Transport& transport,
        .nixl = ToNixl(transport, config),
        .gpu = *transport.gpu,
        .memory = transport.nic_memory,
+       .flush = transport.gpu_flush,
        .over_nics = transport.backend != EP_NVLINK_BACKEND_NIXL_PROXY,
        .host = transport.backend == EP_NVLINK_BACKEND_NIXL ? transport.host : ""}));
 }

@@ -28,6 +28,7 @@ struct Transport {
   uint32_t ranks_on_host = 1;
   // Of a GPU.
   NicMemory nic_memory = NicMemory::kAuto;
+  ep_gpu_flush gpu_flush = EP_GPU_FLUSH_AUTO;
 };
 
 // Makes a rank's region: zeros.

@@ -3,20 +3,12 @@
 #ifndef CSRC_REGION_GPU_DIRECT_H_
 #define CSRC_REGION_GPU_DIRECT_H_
 
-#include <cstdint>
 #include <string>
 
 #include "csrc/base/status.h"
+#include "csrc/region/region.h"
 
 namespace ep {
-
-// CUDA's attributes of a GPU.
-struct GpuDirectFacts {
-  bool supported = false;      // cudaDevAttrGPUDirectRDMASupported
-  int writes_ordering = 0;     // cudaDevAttrGPUDirectRDMAWritesOrdering
-  int flush_options = 0;       // cudaDevAttrGPUDirectRDMAFlushWritesOptions
-  bool coherent_host = false;  // cudaDevAttrPageableMemoryAccessUsesHostPageTables: C2C
-};
 
 // What makes a NIC's writes visible to a kernel that runs.
 enum class GpuFlush {

@@ -2,7 +2,6 @@
 
 #include <cuda_runtime_api.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "csrc/region/cuda_status.h"
@@ -11,9 +10,6 @@
 
 namespace ep {
 namespace {
-
-// What a probe moves at most: longer messages go the same way.
-constexpr uint64_t kProbeBytes = 4 << 20;
 
 uintptr_t Address(const uint8_t* at) { return reinterpret_cast<uintptr_t>(at); }
 
@@ -46,9 +42,8 @@ NixlGpuRegion::~NixlGpuRegion() {
 }
 
 Status NixlGpuRegion::Decide() {
-  GpuDirectFacts facts;
-  EP_TRY(ReadGpuDirectFacts(config_.gpu, &facts));
-  const GpuDirect direct = DecideGpuDirect(facts);
+  EP_TRY(ReadGpuDirectFacts(config_.gpu, &facts_));
+  const GpuDirect direct = DecideGpuDirect(facts_);
   const bool has_nic = config_.over_nics && HasActiveRdmaPort();
   switch (config_.memory) {
     case NicMemory::kAuto:
@@ -68,8 +63,18 @@ Status NixlGpuRegion::Decide() {
       why_ = "--nic-memory=host";
       break;
   }
-  if (!staged_ && has_nic && direct.flush == GpuFlush::kHost) flush_ = FlushGpuDirectWrites;
+  const bool flushes =
+      config_.flush == EP_GPU_FLUSH_ALWAYS ||
+      (config_.flush == EP_GPU_FLUSH_AUTO && has_nic && direct.flush == GpuFlush::kHost);
+  if (!staged_ && flushes) flush_ = FlushGpuDirectWrites;
   return {};
+}
+
+std::optional<Network> NixlGpuRegion::network() const {
+  Network network = peers_->network();
+  network.gpu_direct = facts_;
+  network.flushes = flush_ != nullptr;
+  return network;
 }
 
 Status NixlGpuRegion::Allocate() {
@@ -143,26 +148,9 @@ Status NixlGpuRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs
   }
   EP_TRY(peers_->Connect(rest));
   for (uint32_t peer = 0; peer < blobs.size(); ++peer) wire_->Reach(peer, ends[peer]);
-  EP_TRY(Probe(*reached));
+  EP_TRY(wire_->Probe(config_.region.wait_timeout_ns, reached));
   // Nobody sends before all have been probed.
   return peers_->Meet();
-}
-
-// Of areas that nobody has used yet: zeros on zeros.
-Status NixlGpuRegion::Probe(const std::vector<Reach>& reached) {
-  for (uint32_t i = 1; i < config_.region.ranks; ++i) {
-    const uint32_t peer = (config_.region.rank + i) % config_.region.ranks;
-    if (!reached[peer].IsProxied()) continue;
-    for (const uint64_t bytes : {uint64_t{64}, uint64_t{8192},
-                                 std::min<uint64_t>(config_.region.pairs.bytes, kProbeBytes)}) {
-      uint64_t took_ns = 0;
-      EP_TRY(wire_
-                 ->Probe(peer, std::min(bytes, config_.region.pairs.bytes),
-                         config_.region.wait_timeout_ns, &took_ns)
-                 .In("probe the way to rank " + std::to_string(peer)));
-    }
-  }
-  return {};
 }
 
 }  // namespace ep

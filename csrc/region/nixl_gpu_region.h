@@ -37,6 +37,7 @@ struct NixlGpuRegionConfig {
   NixlOptions nixl;
   int gpu;
   NicMemory memory = NicMemory::kAuto;
+  ep_gpu_flush flush = EP_GPU_FLUSH_AUTO;
   // What is not meant to be over NICs reaches GPUs' memory without them.
   bool over_nics = true;
   // Which host this is: ranks that say the same map each other. Nobody does without.
@@ -61,7 +62,7 @@ class NixlGpuRegion final : public Region {
   Wire* wire() override { return wire_.get(); }
   uint8_t* inbox() const override { return inbox_; }
   std::function<Status()> flush() const override { return flush_; }
-  std::optional<Network> network() const override { return peers_->network(); }
+  std::optional<Network> network() const override;
 
  private:
   // A blob: this, that of the GPU's memory, that of NIXL's peers.
@@ -82,8 +83,6 @@ class NixlGpuRegion final : public Region {
   Status Decide();
   Status Allocate();
   Status MakeBlob();
-  // Moves bytes to those that are proxied.
-  Status Probe(const std::vector<Reach>& reached);
   nixl::Memory Kind() const {
     return staged_ ? nixl::Memory::Host() : nixl::Memory::Gpu(config_.gpu);
   }
@@ -93,6 +92,7 @@ class NixlGpuRegion final : public Region {
 
   const NixlGpuRegionConfig config_;
   const uint64_t host_;
+  GpuDirectFacts facts_;
   bool staged_ = false;
   std::string why_;  // so
   std::function<Status()> flush_ = nullptr;

@@ -84,7 +84,9 @@ Status NixlHostRegion::Connect(const std::vector<std::span<const uint8_t>>& blob
   }
   EP_TRY(peers_->Connect(rest));
   for (uint32_t peer = 0; peer < blobs.size(); ++peer) wire_->Reach(peer, ends[peer]);
-  return {};
+  EP_TRY(wire_->Probe(config_.wait_timeout_ns, reached));
+  // Nobody sends before all have been probed.
+  return peers_->Meet();
 }
 
 }  // namespace ep

@@ -3,8 +3,6 @@
 #ifndef CSRC_REGION_NIXL_MESSAGE_H_
 #define CSRC_REGION_NIXL_MESSAGE_H_
 
-#include <time.h>
-
 #include <cstdint>
 #include <cstring>
 #include <span>
@@ -32,12 +30,6 @@ struct NixlBlob {
 inline constexpr uint32_t kGreeting = 0;
 // One of this was sent to see how long it takes.
 inline constexpr uint32_t kProbe = 0xFFFFFFFF;
-
-inline uint64_t NowNs() {
-  timespec now;
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 inline std::string Milliseconds(uint64_t ns) { return std::to_string(ns / 1'000'000) + " ms"; }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "csrc/base/clock.h"
 #include "csrc/region/nixl_message.h"
 
 namespace ep {
@@ -133,7 +134,7 @@ Status NixlPeers::Greet(uint32_t rank) {
 // Leaves once our greetings have arrived and so have all peers'. Neither then needs us to go on:
 // a peer's greeting is its last step of connecting to us.
 Status NixlPeers::AwaitAnswers() {
-  const uint64_t begin_ns = NowNs();
+  const uint64_t begin_ns = MonotonicNs();
   while (true) {
     EP_TRY(PollGreetings());
     EP_TRY(TakeNotifications());
@@ -146,7 +147,7 @@ Status NixlPeers::AwaitAnswers() {
       if (peer.greets) unreached += " (" + std::to_string(rank) + ")";
     }
     if (silent.empty() && unreached.empty()) return {};
-    if (NowNs() - begin_ns > config_.wait_timeout_ns) {
+    if (MonotonicNs() - begin_ns > config_.wait_timeout_ns) {
       return {Code::kTimeout,
               "connect over NIXL: no answer within " + Milliseconds(config_.wait_timeout_ns) +
                   " from ranks" + silent + unreached +

@@ -14,6 +14,7 @@
 #include "csrc/base/status.h"
 #include "csrc/nixl/agent.h"
 #include "csrc/region/nixl_peers.h"
+#include "csrc/region/region.h"
 #include "csrc/region/wire.h"
 
 namespace ep {
@@ -40,9 +41,10 @@ class NixlWire final : public Wire {
               const Notice& notice, bool* done) override;
   Status Poll(uint32_t peer, uint32_t request, bool* done) override;
   Status Arrivals(const std::function<Status(uint32_t peer, const Notice&)>& each) override;
-  // Moves the first `bytes` of the area of such a peer three times, none of which anybody else uses
-  // yet, and stores what the fastest took. Each must be over within so long.
-  Status Probe(uint32_t peer, uint64_t bytes, uint64_t timeout_ns, uint64_t* took_ns);
+  // Sends to each proxied peer of `reached` messages as small and as large as there will be, and
+  // stores what they took. Nobody else may use their areas yet: zeros go onto zeros. Each message
+  // must be over within so long. Until all ranks are through, they must move on.
+  Status Probe(uint64_t timeout_ns, std::vector<ep::Reach>* reached);
   // Whether the network may still use some of the memory. For ever, after a failure: then neither
   // memory nor agent may be given back.
   bool UnderWay() const;
@@ -60,6 +62,8 @@ class NixlWire final : public Wire {
     nixl::Write* under_way = nullptr;
   };
 
+  // Sends the first `bytes` three times and stores what the fastest took.
+  Status Probe(uint32_t peer, uint64_t bytes, uint64_t timeout_ns, uint64_t* took_ns);
   Status Make(uint32_t peer, std::span<const PairExtent> extents, nixl::Write* write) const;
   // The write of these extents, made anew if it must be.
   Result<nixl::Write*> Find(uint32_t peer, Slot& slot, std::span<const PairExtent> extents);

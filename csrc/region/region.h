@@ -32,6 +32,15 @@ enum class Reached : uint8_t {
   kStaged = EP_PATH_STAGED,         // of a GPU's rank, in its host's
 };
 
+// What the fastest of a few messages took that were sent while ranks connected; zeros of none.
+struct ProbeTimes {
+  static constexpr uint64_t kSmallBytes = 64;
+
+  uint64_t small_ns = 0;  // of kSmallBytes
+  uint64_t ns = 0;        // of `bytes`
+  uint64_t bytes = 0;
+};
+
 struct Reach {
   Reached how;
   uint8_t* region;  // the peer's, as this rank's device sees it; null if it is proxied
@@ -39,6 +48,7 @@ struct Reach {
   uint8_t* image = nullptr;
   // Why so and not otherwise, as words behind "since"; may be empty.
   std::string why = "";
+  ProbeTimes probe = {};  // of a proxied peer
 
   bool IsProxied() const { return image != nullptr; }
 };
@@ -59,12 +69,22 @@ struct RegionConfig {
   uint64_t wait_timeout_ns;
 };
 
-// What a network library says of itself.
+// CUDA's attributes of a GPU.
+struct GpuDirectFacts {
+  bool supported = false;      // cudaDevAttrGPUDirectRDMASupported
+  int writes_ordering = 0;     // cudaDevAttrGPUDirectRDMAWritesOrdering
+  int flush_options = 0;       // cudaDevAttrGPUDirectRDMAFlushWritesOptions
+  bool coherent_host = false;  // cudaDevAttrPageableMemoryAccessUsesHostPageTables: C2C
+};
+
+// What a network library says of itself, and what NICs can do with a GPU.
 struct Network {
   std::string version;
   std::vector<std::string> modules;
   std::vector<std::string> transports;  // that it chose; complete once connected
   std::vector<std::string> settings;    // that are ours, as name=value
+  std::optional<GpuDirectFacts> gpu_direct = std::nullopt;
+  bool flushes = false;  // the GPU is told to show what NICs have written
 };
 
 class Region {

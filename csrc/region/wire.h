@@ -29,6 +29,14 @@ struct Notice {
   uint64_t flag;  // epoch and rows
 };
 
+// What a rank has sent over its wire by now.
+struct Sent {
+  uint64_t messages = 0;  // that are over
+  uint64_t bytes = 0;
+  uint64_t slowest_ns = 0;  // of a message, from its post until a later step found it over
+  uint64_t steps = 0;       // that its proxy made
+};
+
 // The end of a connected rank. One thread at a time; no call waits.
 class Wire {
  public:

@@ -53,6 +53,12 @@ func TestRowsTravelOverNIXL(t *testing.T) {
 					if peer.GetPath() != epperfv1.Path_PATH_NETWORK || peer.GetWhy() != "nothing is mapped" {
 						t.Errorf("rank %d: %v", rank, peer)
 					}
+					if peer.GetProbeSmallNs() == 0 || peer.GetProbeNs() == 0 || peer.GetProbeBytes() < 64 {
+						t.Errorf("rank %d: what a message takes was not probed: %v", rank, peer)
+					}
+				}
+				if sent := network.GetSent(); sent.GetMessages() < uint64(len(network.GetPeers())) || sent.GetBytes() == 0 || sent.GetSteps() < sent.GetMessages() {
+					t.Errorf("rank %d sent %v to %d peers", rank, sent, len(network.GetPeers()))
 				}
 				if !slices.Contains(network.GetModules(), "cma") { // without it UCX is ten times slower, and silent
 					t.Errorf("rank %d: modules %q", rank, network.GetModules())

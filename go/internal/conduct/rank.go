@@ -136,6 +136,7 @@ func openEngine(c *epperfv1.Case, start *epperfv1.Start, system host.System, opt
 		Device:      p.GetDevice(),
 		Backend:     p.GetNvlinkBackend(),
 		NicMemory:   epperfv1.NicMemoryOf(p),
+		GPUFlush:    epperfv1.GpuFlushOf(p),
 		NIXL:        options.NIXL,
 		Host:        options.Host,
 		RunID:       p.GetRunId(),

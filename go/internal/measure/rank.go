@@ -136,8 +136,18 @@ func (r *caseRun) steps() []step {
 			[]step{{"check after", r.checkEpochs}, {"dump", r.dump}})
 	}
 	// Nobody unmaps a region that a peer may still read or write.
-	cleanUp := step{"clean up", func(ctx context.Context) error { return r.Group.Barrier(ctx, "cleanup") }}
+	cleanUp := step{"clean up", r.cleanUp}
 	return slices.Concat([]step{{"connect", r.connect}}, between, []step{cleanUp})
+}
+
+func (r *caseRun) cleanUp(ctx context.Context) error {
+	if r.network != nil {
+		var err error
+		if _, r.network, err = r.engine.Paths(); err != nil { // with all that was sent
+			return err
+		}
+	}
+	return r.Group.Barrier(ctx, "cleanup")
 }
 
 func (r *caseRun) now() time.Time {

@@ -37,6 +37,8 @@ type Config struct {
 	Backend epperfv1.NvlinkBackend
 	// NicMemory is where messages come from and go to. Of device cuda only.
 	NicMemory epperfv1.NicMemory
+	// GPUFlush is whether the GPU is told to show what NICs have written. Of device cuda only.
+	GPUFlush epperfv1.GpuFlush
 	// NIXL is where its library is. Not of backend ipc.
 	NIXL NIXL
 	// RunID names the run's ranks to NIXL. Not of backend ipc.
@@ -110,6 +112,7 @@ func Open(config Config) (*Engine, error) {
 		device:          C.ep_device(config.Device),
 		backend:         backendOf(config.Backend),
 		nic_memory:      C.ep_nic_memory(config.NicMemory),
+		gpu_flush:       C.ep_gpu_flush(config.GPUFlush),
 		nixl_root:       root,
 		nixl_candidate:  candidate,
 		run_id:          runID,

@@ -26,6 +26,7 @@ type Options struct {
 	Topk           int
 	NvlinkBackend  string
 	NicMemory      string
+	GPUFlush       string
 	Device         string
 	SharedGPU      bool
 	SMs            int
@@ -82,6 +83,7 @@ func Flags() []Flag {
 		{"topk", func(o *Options) any { return &o.Topk }, "", "experts that each token selects"},
 		{"nvlink-backend", func(o *Options) any { return &o.NvlinkBackend }, "", "how rows reach other ranks: ipc maps memory of one host; nixl maps it within a host, of GPUs by NIXL, and posts between hosts of CPUs; none maps nothing and is TCP on CPUs"},
 		{"nic-memory", func(o *Options) any { return &o.NicMemory }, "", "whose memory NICs read and write where GPUs' ranks are not mapped: gpu, host for a staged copy, or auto for gpu where CUDA and NICs allow it"},
+		{"gpu-flush", func(o *Options) any { return &o.GPUFlush }, "", "whether a GPU is told to show its kernels what NICs wrote to its memory: auto where CUDA says so, always or never to see what that costs or mends"},
 		{"warmup", func(o *Options) any { return &o.Warmup }, "", "iterations before the timed ones"},
 		{"iters", func(o *Options) any { return &o.Iters }, "", "timed iterations; figures leave out the first"},
 		{"device", func(o *Options) any { return &o.Device }, "", "what ranks compute on: cpu, cuda, or auto for GPUs if this host has any"},
@@ -115,7 +117,8 @@ func Defaults() Options {
 		ExpertsPerRank: 8,
 		Topk:           2,
 		NvlinkBackend:  "ipc",
-		NicMemory:      epperfv1.Name(defaultNicMemory),
+		NicMemory:      usual[epperfv1.NicMemory](),
+		GPUFlush:       usual[epperfv1.GpuFlush](),
 		Device:         automatic,
 		Dtype:          "fp8",
 		Layout:         usual[epperfv1.Layout](),
@@ -210,7 +213,11 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	nicMemory, err := o.nicMemory()
+	nicMemory, err := choice[epperfv1.NicMemory]("nic-memory", o.NicMemory)
+	if err != nil {
+		return nil, err
+	}
+	gpuFlush, err := choice[epperfv1.GpuFlush]("gpu-flush", o.GPUFlush)
 	if err != nil {
 		return nil, err
 	}
@@ -264,6 +271,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		Device:         device,
 		NvlinkBackend:  backend,
 		NicMemory:      nicMemory,
+		GpuFlush:       gpuFlush,
 		RanksPerHost:   uint32(o.NumProcesses),
 		WaitTimeoutNs:  uint64(o.WaitTimeout),
 		TimeoutNs:      uint64(o.Timeout),
@@ -318,7 +326,7 @@ func names[E enum]() string {
 	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
 
-// choice reads the name of an enum of a case. The usual one is left out of the plan: whoever asks for
+// choice reads the name of an enum that has a usual value. It is left out of the plan: whoever asks for
 // nothing has asked for the same before there was a choice.
 func choice[E enum](flag, text string) (E, error) {
 	value, err := parse[E](flag, text, usual[E]())

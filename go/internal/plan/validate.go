@@ -93,7 +93,7 @@ func Validate(p *epperfv1.Plan) error {
 	if err := known("nvlink-backend", p.GetNvlinkBackend()); err != nil {
 		return err
 	}
-	if err := validateNicMemory(p); err != nil {
+	if err := validateNics(p); err != nil {
 		return err
 	}
 	if err := validateTimeout("timeout", p.GetTimeoutNs()); err != nil {

@@ -13,6 +13,12 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
+func onGPUs(memory epperfv1.NicMemory, flush epperfv1.GpuFlush, backend epperfv1.NvlinkBackend) func(*epperfv1.Plan) {
+	return func(p *epperfv1.Plan) {
+		p.Device, p.NicMemory, p.GpuFlush, p.NvlinkBackend = epperfv1.Device_DEVICE_CUDA, memory, flush, backend
+	}
+}
+
 // A plan from a file or from a peer can say anything.
 func TestValidateTrustsNothing(t *testing.T) {
 	for name, test := range map[string]struct {
@@ -51,6 +57,11 @@ func TestValidateTrustsNothing(t *testing.T) {
 		"a graph of everything":        {withGraphs(math.MaxUint32, 3), "captured iterations"},
 		"endless replays":              {withGraphs(16, math.MaxUint32), "durations"},
 		"no backend":                   {func(p *epperfv1.Plan) { p.NvlinkBackend = -1 }, "nvlink-backend"},
+		"NIC memory of CPUs":           {func(p *epperfv1.Plan) { p.NicMemory = epperfv1.NicMemory_NIC_MEMORY_HOST }, "nic-memory"},
+		"flushes of CPUs":              {func(p *epperfv1.Plan) { p.GpuFlush = epperfv1.GpuFlush_GPU_FLUSH_ALWAYS }, "gpu-flush"},
+		"a flush from the future":      {func(p *epperfv1.Plan) { p.GpuFlush = 99 }, "gpu-flush"},
+		"flushes of nothing mapped":    {onGPUs(0, epperfv1.GpuFlush_GPU_FLUSH_NEVER, epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC), "gpu-flush"},
+		"flushes of a host's memory":   {onGPUs(epperfv1.NicMemory_NIC_MEMORY_HOST, epperfv1.GpuFlush_GPU_FLUSH_ALWAYS, epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE), "gpu-flush"},
 		"no ranks on a host":           {func(p *epperfv1.Plan) { p.RanksPerHost = 0 }, "num-processes"},
 		"more ranks on a host than":    {func(p *epperfv1.Plan) { p.RanksPerHost = 16 }, "num-processes"},
 		"hosts of different size":      {func(p *epperfv1.Plan) { p.RanksPerHost = 3 }, "num-processes"},

@@ -18,6 +18,7 @@ func TestNamesAreWhatUsersType(t *testing.T) {
 		"device":         {epperfv1.Names(epperfv1.Device(0)), []string{"cpu", "cuda"}},
 		"nvlink backend": {epperfv1.Names(epperfv1.NvlinkBackend(0)), []string{"ipc", "nixl", "none", "nixl-proxy"}},
 		"nic memory":     {epperfv1.Names(epperfv1.NicMemory(0)), []string{"auto", "gpu", "host"}},
+		"gpu flush":      {epperfv1.Names(epperfv1.GpuFlush(0)), []string{"auto", "always", "never"}},
 		"routing":        {epperfv1.Names(epperfv1.Routing_Kind(0)), []string{"uniform", "balanced", "zipf", "hot", "file"}},
 	} {
 		if diff := cmp.Diff(test.want, test.got); diff != "" {

@@ -41,6 +41,7 @@ func TestTheCoreSpeaksTheProtosWords(t *testing.T) {
 		"ep_device":         {enum: epperfv1.Device(0)},
 		"ep_nvlink_backend": {enum: epperfv1.NvlinkBackend(0)},
 		"ep_nic_memory":     {enum: epperfv1.NicMemory(0)},
+		"ep_gpu_flush":      {enum: epperfv1.GpuFlush(0)},
 		"ep_path":           {enum: epperfv1.Path(0)},
 		"ep_dtype":          {enum: epperfv1.Dtype(0)},
 		"ep_layout":         {enum: epperfv1.Layout(0)},

@@ -21,6 +21,20 @@ type NetworkSummary struct {
 	// Slower are the ranks whose UCX found no module to copy between processes of a host at once. It
 	// does not say so, and takes ten times as long for a short message.
 	Slower []int
+	// Sent is nil where no rank says what it sent.
+	Sent *SentSummary
+}
+
+// A SentSummary is what ranks sent over a network, in a whole case: checks and warm-up, too.
+type SentSummary struct {
+	// Messages and Bytes are those of the rank that sent most bytes.
+	Messages, Bytes uint64
+	// SlowestNS is the longest that any message took until its sender found it over; 0 where all were
+	// over at once.
+	SlowestNS uint64
+	// ProbeSmallNS and ProbeNS are of the pair of ranks that took longest while they connected: 64 bytes, and
+	// ProbeBytes.
+	ProbeSmallNS, ProbeNS, ProbeBytes uint64
 }
 
 // copiesAtOnce is that module of UCX.
@@ -38,6 +52,7 @@ func summarizeNetwork(header *epperfv1.Header, ranks []record.RankRecord) *Netwo
 			s = &NetworkSummary{}
 		}
 		s.add(network)
+		s.addSent(network)
 		if wantsModule(header, number) && !slices.Contains(network.GetModules(), copiesAtOnce) {
 			s.Slower = append(s.Slower, number)
 		}
@@ -59,6 +74,26 @@ func wantsModule(header *epperfv1.Header, rank int) bool {
 	return !slices.ContainsFunc(header.GetHosts()[host].GetUcxEnvironment(), func(variable string) bool {
 		return strings.HasPrefix(variable, "UCX_TLS=") || strings.HasPrefix(variable, "UCX_MODULES=")
 	})
+}
+
+func (s *NetworkSummary) addSent(network *epperfv1.Network) {
+	sent := network.GetSent()
+	if sent == nil {
+		return
+	}
+	if s.Sent == nil {
+		s.Sent = &SentSummary{}
+	}
+	if sent.GetBytes() >= s.Sent.Bytes {
+		s.Sent.Messages, s.Sent.Bytes = sent.GetMessages(), sent.GetBytes()
+	}
+	s.Sent.SlowestNS = max(s.Sent.SlowestNS, sent.GetSlowestNs())
+	for _, peer := range network.GetPeers() {
+		s.Sent.ProbeSmallNS = max(s.Sent.ProbeSmallNS, peer.GetProbeSmallNs())
+		if peer.GetProbeNs() >= s.Sent.ProbeNS {
+			s.Sent.ProbeNS, s.Sent.ProbeBytes = peer.GetProbeNs(), peer.GetProbeBytes()
+		}
+	}
 }
 
 func (s *NetworkSummary) add(network *epperfv1.Network) {

@@ -5,9 +5,30 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/record/recordtest"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
+
+// Of what ranks sent, and of what was probed, the most and the slowest count.
+func TestSentIsOfTheSlowest(t *testing.T) {
+	run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
+	for rank, result := range run.Results {
+		n := uint64(rank)
+		result.Network = &epperfv1.Network{
+			Sent:  &epperfv1.Sent{Messages: 10 + n, Bytes: 1000 * n, SlowestNs: 900 - n, Steps: 50},
+			Peers: []*epperfv1.PeerNetwork{{Rank: 1, ProbeSmallNs: 30 + n, ProbeNs: 400 - n, ProbeBytes: 4096}},
+		}
+	}
+	ranks := uint64(len(run.Results))
+	want := &figures.SentSummary{
+		Messages: 10 + ranks - 1, Bytes: 1000 * (ranks - 1), SlowestNS: 900,
+		ProbeSmallNS: 30 + ranks - 1, ProbeNS: 400, ProbeBytes: 4096,
+	}
+	if diff := cmp.Diff(want, summarize(t, run).Cases[0].Network.Sent); diff != "" {
+		t.Errorf("sent (-want +got):\n%s", diff)
+	}
+}
 
 // UCX without its module is slow and says nothing; who chose that is not told of it.
 func TestRanksWithoutTheModuleThatCopiesAtOnce(t *testing.T) {

@@ -25,7 +25,27 @@ func detail(s *figures.Summary, c *figures.CaseSummary) table.Table {
 			}, gpu.GraphNS, c),
 			quantiles(table.Row{Name: "kernels", Label: "Kernels only"}, gpu.Kernels, c))
 	}
+	if c.Network != nil && c.Network.Sent != nil {
+		rows = append(rows, sent(c.Network.Sent)...)
+	}
 	return table.Table{Name: "detail", Rows: append(rows, share(s, c)...)}
+}
+
+// sent says what went over a network, and what one message takes there.
+func sent(s *figures.SentSummary) []table.Row {
+	rows := []table.Row{{Name: "sent", Label: "Sent", Cells: []table.Cell{
+		table.CountCell("messages", s.Messages),
+		table.CountCell("bytes", s.Bytes).In(table.Bytes),
+		table.CountCell("slowest", s.SlowestNS).In(table.Nanoseconds),
+	}}}
+	if s.ProbeNS > 0 {
+		rows = append(rows, table.Row{Name: "probe", Label: "Probe", Unit: table.Nanoseconds, Better: table.Lower, Cells: []table.Cell{
+			table.CountCell("small", s.ProbeSmallNS),
+			table.CountCell("large", s.ProbeNS),
+			table.CountCell("bytes", s.ProbeBytes).In(table.Bytes),
+		}})
+	}
+	return rows
 }
 
 // median is as quantiles; the row's notes are those of a figure that there is.

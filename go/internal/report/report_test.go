@@ -95,6 +95,7 @@ func TestScreens(t *testing.T) {
 		"soak_wrong":       {run: soakWrong},
 		"soak_interrupted": {run: soakInterrupted},
 		"network":          {run: overNetwork, passed: true},
+		"network_detail":   {run: detailedOverNetwork, passed: true},
 		"networks":         {run: overNetworks, passed: true},
 		"network_unknown":  {run: overUnknownNetwork, passed: true},
 	} {
@@ -332,33 +333,6 @@ func hostileText(r *recordtest.Run) {
 }
 
 func calibratedGPUs(r *recordtest.Run) { *r = *recordtest.CalibratedGPUs() }
-
-// overNetwork has ranks that all say the same of their network.
-func overNetwork(r *recordtest.Run) {
-	r.Header.Plan.NvlinkBackend = epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PROXY
-	for _, result := range r.Results {
-		result.Network = &epperfv1.Network{
-			UcxVersion: "1.23.0",
-			Modules:    []string{"cma"},
-			Transports: []string{"intra-node rma(sysv/memory cma/memory) am(sysv/memory)"},
-		}
-	}
-}
-
-// overUnknownNetwork has ranks that used a network and say no more.
-func overUnknownNetwork(r *recordtest.Run) {
-	overNetwork(r)
-	for _, result := range r.Results {
-		result.Network = &epperfv1.Network{}
-	}
-}
-
-// overNetworks has one rank with another UCX that says little, and one that says hostile things.
-func overNetworks(r *recordtest.Run) {
-	overNetwork(r)
-	r.Results[3].Network = &epperfv1.Network{}
-	r.Results[5].Network = &epperfv1.Network{UcxVersion: "1.22.0\x1b[2J", Modules: []string{"ib", "cma"}}
-}
 
 func TestShowWritesNothingAboutAFileThatIsNoRecord(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "letter.txt")

@@ -133,6 +133,8 @@ var styles = map[string]style{
 			"graph":       {body: "median={median} ({notes})"},
 			"bound":       {joins: true, head: " (", next: "; ", body: "[{operation} by {by}, ]{bytes} bytes per rank at {rate} GB/s"},
 			"calibration": {joins: true, head: ", calibration ", body: "{run})"},
+			"sent":        {body: "{messages|,} messages, {bytes} bytes by the rank that sent most; the slowest took {slowest} μs"},
+			"probe":       {body: "64 bytes={small}, {bytes} bytes={large} (slowest pair)"},
 		},
 	},
 	"beside": {

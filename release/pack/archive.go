@@ -90,7 +90,7 @@ func writeEntry(archive *tar.Writer, e entry, from origin) error {
 // writeArchive writes a tar, compressed by gzip, of one folder.
 func writeArchive(path, folder string, files []file, from origin) error {
 	return writeFile(path, func(out io.Writer) error {
-		compressed, err := gzip.NewWriterLevel(out, gzip.BestCompression)
+		compressed, err := gzip.NewWriterLevel(out, gzip.DefaultCompression)
 		if err != nil {
 			return err
 		}

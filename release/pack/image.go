@@ -145,7 +145,7 @@ func (l layout) addJSON(mediaType string, document any) (v1.Descriptor, error) {
 func (l layout) addLayer(entries []entry, from origin) (v1.Descriptor, digest.Digest, error) {
 	var packed bytes.Buffer
 	plain := digest.SHA256.Digester()
-	compressed, err := gzip.NewWriterLevel(&packed, gzip.BestCompression)
+	compressed, err := gzip.NewWriterLevel(&packed, gzip.DefaultCompression)
 	if err != nil {
 		return v1.Descriptor{}, "", err
 	}

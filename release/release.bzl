@@ -100,7 +100,9 @@ release = rule(
         "go_sum": attr.label(allow_single_file = True, mandatory = True),
         "linked": attr.label_list(doc = "What wheels of which something is linked in say of themselves, licences too."),
         "module_bazel": attr.label(allow_single_file = True, mandatory = True),
-        "pack": attr.label(cfg = "exec", executable = True, mandatory = True),
+        # Note: not of the configuration for tools, for which Go's library would be compiled once more; whoever
+        # builds for Linux on x86-64 does so on it.
+        "pack": attr.label(cfg = "target", executable = True, mandatory = True),
         "product": attr.string(mandatory = True),
         "programs": attr.label_list(doc = "go_binary rules.", mandatory = True, providers = [GoArchive]),
         "requirements": attr.label_list(allow_files = True, doc = "With the wheels' hashes."),

@@ -41,7 +41,7 @@ type measurement struct {
 	explains bool
 	dump     string
 	// unfinished, where not nil, finds the record that the plan's run goes on with; nil if none.
-	unfinished func(*epperfv1.Plan) (*record.Unfinished, error)
+	unfinished func(*epperfv1.Plan, conduct.Party) (*record.Unfinished, error)
 }
 
 // measure does this host's part of a measurement.
@@ -90,14 +90,12 @@ func measure(c *cli.Context, m measurement) error {
 	if m.explains {
 		return explain(c.App.Writer, p, party.NodeRank, search)
 	}
-	unfinished, err := m.goingOn(c, p)
+	unfinished, err := m.goingOn(c, p, party)
 	if err != nil {
 		return err
 	}
-	if unfinished != nil {
-		if p = unfinished.Header.GetPlan(); party.Nodes > 1 {
-			return command.Usagef("sweep: --resume: %s is of one launcher, here are %d", unfinished.Path, party.Nodes)
-		}
+	if unfinished != nil && party.Nodes == 1 { // several meet under this run's id, and ask for the same
+		p = unfinished.Header.GetPlan()
 	}
 	limit, err := conduct.LimitFor(p, c.Bool("detail"), c.String("calibration"), c.String("output"))
 	if err != nil {
@@ -146,11 +144,11 @@ func expectedOf(c *cli.Context) (*expect.Table, error) {
 }
 
 // goingOn finds the record that a measurement goes on with, and says so.
-func (m measurement) goingOn(c *cli.Context, p *epperfv1.Plan) (*record.Unfinished, error) {
+func (m measurement) goingOn(c *cli.Context, p *epperfv1.Plan, party conduct.Party) (*record.Unfinished, error) {
 	if m.unfinished == nil {
 		return nil, nil
 	}
-	u, err := m.unfinished(p)
+	u, err := m.unfinished(p, party)
 	if u != nil {
 		fmt.Fprintf(c.App.ErrWriter, "perf: goes on with %s: %d of %d cases are done\n", u.Path, u.Done, len(u.Header.GetPlan().GetCases()))
 	}

@@ -46,7 +46,7 @@ func sweepCommand() *cli.Command {
 		&cli.StringFlag{Name: planFlag, Usage: "file with ladders, a Sweep of plan.proto in protobuf's text format; flags are what it leaves out"},
 		&cli.StringFlag{
 			Name: resumeFlag, DefaultText: "one of the same plan in the output folder",
-			Usage: "record of a sweep that did not come to its end, to go on with; never begins anew",
+			Usage: "record of a sweep that did not come to its end, to go on with, of several launchers with the same flags as then; never begins anew",
 		},
 	}
 	for _, flag := range runFlags() {
@@ -75,30 +75,46 @@ func sweep(c *cli.Context) error {
 	if c.Args().Present() {
 		return command.Usagef("sweep: %q is no flag", c.Args().First())
 	}
-	common := optionsOf(c, plan.Defaults(), func(name string) bool { return ladders[name] == "" && !notSwept[name] })
-	m := measurement{options: common, plan: func(common plan.Options) (*epperfv1.Plan, error) {
-		swept, err := sweptBy(c)
-		if err != nil {
-			return nil, err
-		}
-		return plan.NewSweep(common, swept)
-	}}
-	if path := c.String(resumeFlag); path != "" && path != never {
-		for _, flag := range c.LocalFlagNames() {
-			if !goingOn[flag] {
-				return command.Usagef("--%s: what a sweep goes on with has its own; leave it out, or --resume", flag)
+	path := c.String(resumeFlag)
+	named := path != "" && path != never
+	var alone *record.Unfinished // that one launcher goes on with, by its name
+	return measure(c, measurement{
+		options: optionsOf(c, plan.Defaults(), func(name string) bool { return ladders[name] == "" && !notSwept[name] }),
+		plan: func(common plan.Options) (_ *epperfv1.Plan, err error) {
+			if named && common.Nodes == 1 {
+				if alone, err = namedRecord(c, path); err != nil {
+					return nil, err
+				}
+				return alone.Header.GetPlan(), nil
 			}
+			swept, err := sweptBy(c)
+			if err != nil {
+				return nil, err
+			}
+			return plan.NewSweep(common, swept)
+		},
+		unfinished: func(p *epperfv1.Plan, party conduct.Party) (*record.Unfinished, error) {
+			switch {
+			case path == never || party.NodeRank > 0: // node 0 has the record, and tells the others what is left
+				return nil, nil
+			case alone != nil:
+				return alone, nil
+			case named:
+				return conduct.Unfinished(path, p)
+			}
+			return conduct.UnfinishedIn(c.String("output"), p, party.Nodes > 1 || c.IsSet("run-id"))
+		},
+	})
+}
+
+// namedRecord opens the record that a sweep of one launcher goes on with, from which it has all of its plan.
+func namedRecord(c *cli.Context, path string) (*record.Unfinished, error) {
+	for _, flag := range c.LocalFlagNames() {
+		if !goingOn[flag] {
+			return nil, command.Usagef("--%s: what a sweep goes on with has its own; leave it out, or --resume", flag)
 		}
-		u, err := conduct.Unfinished(path)
-		if err != nil {
-			return err
-		}
-		m.unfinished = func(*epperfv1.Plan) (*record.Unfinished, error) { return u, nil }
-		m.plan = func(plan.Options) (*epperfv1.Plan, error) { return u.Header.GetPlan(), nil }
-	} else if path == "" && !c.IsSet("run-id") {
-		m.unfinished = func(p *epperfv1.Plan) (*record.Unfinished, error) { return conduct.UnfinishedIn(c.String("output"), p) }
 	}
-	return measure(c, m)
+	return conduct.Unfinished(path, nil)
 }
 
 // sweptBy reads the ladders of a plan file or of flags.

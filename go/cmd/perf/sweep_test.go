@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,16 +56,8 @@ func TestAKilledSweepGoesOn(t *testing.T) {
 	}
 	killed := newProgram(t, arguments...)
 	killed.begin(t)
-	for ended := 0; ended < 3; { // in the fourth case three have left their results
-		line, err := killed.lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("after %d cases: %v", ended, err)
-		}
-		if strings.HasPrefix(line, "perf: cleanup after ") {
-			ended++
-		}
-	}
-	killed.passes(t, "connected")
+	killed.endsCases(t, 3)
+	killed.passes(t, "connected") // in the fourth case three have left their results
 	own := killed.processes(t)
 	killed.Process.Kill()
 	killed.Wait() // it was killed
@@ -117,6 +110,89 @@ func TestAKilledSweepGoesOn(t *testing.T) {
 	}
 	if p := resume("sweep", "--resume="+kept.Path); p.run(t) != 1 || !strings.Contains(p.stderr.String(), "all of its cases came to their end") {
 		t.Errorf("of a whole record: %s", &p.stderr)
+	}
+}
+
+// endsCases waits until a program that has begun has ended so many cases.
+func (p *program) endsCases(t *testing.T, cases int) {
+	t.Helper()
+	for ended := 0; ended < cases; {
+		line, err := p.lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("after %d cases: %v", ended, err)
+		}
+		if strings.HasPrefix(line, "perf: cleanup after ") {
+			ended++
+		}
+	}
+}
+
+// Node 0 has the cases that ended, of both launchers' ranks, and tells node 1 what is left.
+func TestAnInterruptedSweepOfTwoLaunchersGoesOn(t *testing.T) {
+	e := coordinator(t)
+	folder := t.TempDir()
+	launchers := func(more ...string) (both [2]*program) {
+		for node := range both {
+			both[node] = newProgram(t, append([]string{
+				"sweep", "--num-processes=1", "--hidden=128", "--experts-per-rank=2", "--iters=5", "--quiet", "--mode=dispatch,combine", "--tokens=1,2,4,8",
+				"--output=" + folder, "--etcd-endpoints=" + e.endpoint, "--run-id=r1", "--nnodes=2", fmt.Sprintf("--node-rank=%d", node),
+			}, more...)...)
+		}
+		return both
+	}
+	ended := launchers()
+	ended[1].start(t)
+	ended[0].begin(t)
+	ended[0].endsCases(t, 3)
+	ended[0].passes(t, "connected")
+	ended[1].Process.Signal(os.Interrupt)
+	<-ended[0].rest
+	for node, p := range ended {
+		if code := p.end(t); code != 1 {
+			t.Fatalf("node %d: exit code %d: %s", node, code, &p.stderr)
+		}
+	}
+	paths, _ := filepath.Glob(filepath.Join(folder, "*-r1.epperf"))
+	if len(paths) != 1 || !strings.Contains(ended[0].stderr.String(), "; the same commands with --resume="+paths[0]+" go on from there") {
+		t.Fatalf("records %v; node 0: %s", paths, &ended[0].stderr)
+	}
+	u, err := record.OpenUnfinished(paths[0])
+	if err != nil || u.Done < 3 {
+		t.Fatalf("%v are done, %v", u, err)
+	}
+	u.Close()
+	before, err := record.Read(paths[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p := launchers("--resume="+paths[0], "--topk=1")[0]; p.run(t) != 1 || !strings.Contains(p.stderr.String(), "flags ask for another sweep") {
+		t.Errorf("another sweep: %s", &p.stderr)
+	}
+	again := launchers()
+	again[1].start(t)
+	again[0].start(t)
+	for node, p := range again {
+		if code := p.end(t); code != 0 {
+			t.Fatalf("node %d: exit code %d: %s", node, code, &p.stderr)
+		}
+	}
+	if want := fmt.Sprintf(": %d of 8 cases are done\n", u.Done); !strings.Contains(again[0].stderr.String(), want) || again[1].stderr.Len() > 0 {
+		t.Errorf("node 0 does not say %q: %s; node 1: %s", want, &again[0].stderr, &again[1].stderr)
+	}
+	if want := "Cases: 8 of 8, gone on with after 1 interruption\n"; !strings.Contains(again[0].stdout.String(), want) {
+		t.Errorf("no %q in\n%s", want, &again[0].stdout)
+	}
+	kept, err := record.Read(paths[0])
+	if err != nil || !figures.Summarize(kept).Passed() {
+		t.Fatalf("the record did not pass: %v, %v", kept, err)
+	}
+	for index := range 8 {
+		for rank := range 2 {
+			now := kept.Rank(index, rank).Pass(0)
+			if anew := !slices.Equal(now, before.Rank(index, rank).Pass(0)); anew != (index >= u.Done) || len(now) != 5 {
+				t.Errorf("case %d, rank %d: %v, measured anew: %t", index, rank, now, anew)
+			}
+		}
 	}
 }
 

@@ -88,8 +88,11 @@ func (r Run) where(kept *outcome) string {
 
 // goesOn says how a sweep does; "" of what cannot.
 func (r Run) goesOn(path string) string {
-	if len(r.Plan.GetCases()) == 1 || r.Party.Nodes > 1 {
+	switch {
+	case !r.sweeps() || r.partOf() != nil:
 		return ""
+	case r.Party.Nodes > 1:
+		return "; the same commands with --resume=" + path + " go on from there"
 	}
 	return "; perf sweep --resume=" + path + " goes on from there"
 }

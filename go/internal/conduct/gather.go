@@ -29,14 +29,14 @@ func (r Run) partsOnly() bool {
 	return r.Party.Nodes > 1 && samples*bytesPerDuration > r.GatherBytes
 }
 
-// gather brings what all ranks reported into node 0's record; of a run with too many samples,
-// the results alone, which say whether it passed.
+// gather brings what all ranks reported since the last time into node 0's record; of a run with too many
+// samples, the results alone, which say whether it passed.
 func (r Run) gather(ctx context.Context, member *rendezvous.Member, kept *outcome) error {
 	if r.Party.Nodes == 1 {
 		return nil
 	}
 	if r.Party.NodeRank > 0 {
-		return member.Give(ctx, kept.given)
+		return member.Give(ctx, kept.takeGiven())
 	}
 	ranksPerHost := int(r.Plan.GetRanksPerHost())
 	return member.Gather(ctx, func(node int, entry *epperfv1.Entry) error {

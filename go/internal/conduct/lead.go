@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/launch"
@@ -22,20 +23,29 @@ const (
 
 // lead starts the ranks and, while they start, enters the place where launchers meet; then it
 // leads the ranks through the plan and gathers what they reported. When it returns, nothing that
-// it started is left.
-func (r Run) lead(ctx context.Context, config launch.Config, facts *epperfv1.Host, kept *outcome) (err error) {
-	joined := make(chan func() (*meetingPlace, error), 1)
-	go func() {
+// it started is left. Before ranks start which node 0 alone knows the first case of, begin is told it.
+func (r Run) lead(ctx context.Context, config launch.Config, facts *epperfv1.Host, kept *outcome, begin func(first int)) (err error) {
+	met := config.Met
+	join := sync.OnceValues(func() (*meetingPlace, error) {
 		bounded, cancel := context.WithTimeout(ctx, time.Duration(r.Plan.GetTimeoutNs()))
 		defer cancel()
 		place, err := r.enter(bounded, facts)
 		if err == nil {
-			config.Met(joinedPoint)
+			met(joinedPoint)
 		}
-		joined <- func() (*meetingPlace, error) { return place, err }
-	}()
+		return place, err
+	})
+	go join() // and below its results
+	if r.sweeps() && r.Party.NodeRank > 0 {
+		place, err := join()
+		if err != nil {
+			return err
+		}
+		config.FirstCase = place.first
+		begin(place.first)
+	}
 	ranks, startErr := launch.Start(config)
-	place, meetErr := (<-joined)()
+	place, meetErr := join()
 	if place != nil {
 		defer func() { err = place.close(err) }()
 	}
@@ -51,8 +61,8 @@ func (r Run) lead(ctx context.Context, config launch.Config, facts *epperfv1.Hos
 		ctx, cancel = place.server.Bind(ctx)
 		defer cancel()
 	}
-	meeting := &firstMeeting{Member: place.member, plan: r.Plan, kept: kept, ready: config.Met}
-	if err := ranks.Run(ctx, meeting); err != nil {
+	launchers := &meeting{Member: place.member, run: r, kept: kept, tell: met}
+	if err := ranks.Run(ctx, launchers); err != nil {
 		return err
 	}
 	return r.gather(ctx, place.member, kept)
@@ -64,6 +74,7 @@ type meetingPlace struct {
 	server *Server
 	member *rendezvous.Member
 	serves bool // others, whom it outlives
+	first  int  // case, as node 0 said; asked for only by others in a sweep
 }
 
 // enter starts an etcd server unless there is one, and joins the run.
@@ -109,13 +120,25 @@ func (r Run) enter(ctx context.Context, facts *epperfv1.Host) (_ *meetingPlace, 
 			Host:       facts,
 			BuildId:    r.buildID,
 			PlanSha256: plan.Hash(r.Plan),
+			FirstCase:  uint32(r.firstCase()),
 		},
 	})
+	if err != nil || !r.sweeps() || r.Party.NodeRank == 0 {
+		return place, err
+	}
+	entry, err := place.member.First(ctx)
 	if err != nil {
 		return nil, err
 	}
+	place.first = int(entry.GetFirstCase())
+	if cases := len(r.Plan.GetCases()); place.first >= cases {
+		return nil, fmt.Errorf("node 0 goes on with case %d of a sweep, here it has %d: start all launchers with the same flags", place.first+1, cases)
+	}
 	return place, nil
 }
+
+// sweeps reports whether the run has several cases.
+func (r Run) sweeps() bool { return len(r.Plan.GetCases()) > 1 }
 
 // close leaves the run. What goes wrong with that is of interest only if nothing did before:
 // keys end with their lease.

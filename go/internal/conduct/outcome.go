@@ -15,8 +15,8 @@ import (
 // An outcome keeps what ranks report in the record, and what to say of it at the end.
 type outcome struct {
 	plan *epperfv1.Plan
-	// giving: this is not node 0, which wants to know what is kept here.
-	giving bool
+	// node is this launcher's; node 0 wants to know what others keep.
+	node int
 	// apart: samples stay in the records of their launchers.
 	apart bool
 
@@ -30,8 +30,33 @@ type outcome struct {
 	given    []*epperfv1.Entry // for node 0
 }
 
-func newOutcome(writer *record.Writer, plan *epperfv1.Plan) *outcome {
-	return &outcome{writer: writer, plan: plan, reported: map[int]int{}}
+func newOutcome(writer *record.Writer, plan *epperfv1.Plan, node int) *outcome {
+	return &outcome{writer: writer, plan: plan, node: node, reported: map[int]int{}}
+}
+
+// begin has the run begin with a case; results are those of cases before it, where the record has them.
+func (o *outcome) begin(first int, results []*epperfv1.RankResult) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.runs = first
+	for _, result := range results {
+		o.note(result)
+	}
+	for _, rank := range o.ranks() {
+		o.reported[rank] = first
+	}
+}
+
+// ranks are those whose reports are kept: this launcher's, on node 0 all.
+func (o *outcome) ranks() (ranks []int) {
+	begin, end := 0, int(o.plan.GetCases()[0].GetRanks())
+	if perHost := int(o.plan.GetRanksPerHost()); o.node > 0 {
+		begin, end = o.node*perHost, (o.node+1)*perHost
+	}
+	for rank := begin; rank < end; rank++ {
+		ranks = append(ranks, rank)
+	}
+	return ranks
 }
 
 // setHosts completes the record's header once all launchers are known.
@@ -45,7 +70,7 @@ func (o *outcome) setHosts(hosts []*epperfv1.Host) error {
 func (o *outcome) WriteSamples(of *epperfv1.Samples) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.giving && !o.apart {
+	if o.node > 0 && !o.apart {
 		for part := range samples.Split(of, durationsPerEntry) {
 			o.given = append(o.given, &epperfv1.Entry{Kind: &epperfv1.Entry_Samples{Samples: part}})
 		}
@@ -61,7 +86,7 @@ func (o *outcome) WriteResult(result *epperfv1.RankResult) error {
 }
 
 func (o *outcome) writeResult(result *epperfv1.RankResult) error {
-	if o.giving {
+	if o.node > 0 {
 		o.given = append(o.given, &epperfv1.Entry{Kind: &epperfv1.Entry_Result{Result: result}})
 	}
 	o.note(result)
@@ -86,6 +111,15 @@ func (o *outcome) note(result *epperfv1.RankResult) {
 	}
 }
 
+// takeGiven returns what node 0 has not got yet.
+func (o *outcome) takeGiven() []*epperfv1.Entry {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	given := o.given
+	o.given = nil
+	return given
+}
+
 // take keeps what another launcher's rank reported.
 func (o *outcome) take(entry *epperfv1.Entry) error {
 	switch kind := entry.GetKind().(type) {
@@ -106,7 +140,7 @@ func (o *outcome) ended() int {
 	defer o.mu.Unlock()
 	cases := o.plan.GetCases()
 	ended := len(cases)
-	for rank := range int(cases[0].GetRanks()) {
+	for _, rank := range o.ranks() {
 		ended = min(ended, o.reported[rank])
 	}
 	for _, failed := range o.failed { // whose case may have ended in the middle

@@ -65,20 +65,27 @@ type position struct {
 	inCases time.Duration
 }
 
-func newProgress(out io.Writer, quiet bool, cases, first int) *progress {
+func newProgress(out io.Writer, quiet bool, cases int) *progress {
 	file, ok := out.(*os.File)
 	p := &progress{
 		out:     out,
 		shown:   ok && !quiet && redraws(os.Getenv) && term.IsTerminal(int(file.Fd())),
 		width:   func() int { return widthOf(file) },
 		started: time.Now(),
-		at:      position{of: first, cases: cases, first: first},
+		at:      position{cases: cases},
 		stop:    make(chan struct{}),
 	}
 	if p.shown {
 		p.done.Go(p.redraw)
 	}
 	return p
+}
+
+// begin has the run begin with a case.
+func (p *progress) begin(first int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at.of, p.at.first = first, first
 }
 
 // redraws reports whether a terminal, by its environment, can draw a line anew, and somebody looks at

@@ -100,7 +100,7 @@ func TestBarGoesByTheWidthOfTheMoment(t *testing.T) {
 
 func TestNoBarInAPipe(t *testing.T) {
 	var pipe bytes.Buffer
-	p := newProgress(&pipe, false, 1, 0)
+	p := newProgress(&pipe, false, 1)
 	p.met("connected")
 	p.Write([]byte("rank 1: hello\n"))
 	p.close()

@@ -15,13 +15,16 @@ import (
 )
 
 // Unfinished opens the record at a path, whose run is to go on: this program has to have begun it, on
-// this machine.
-func Unfinished(path string) (*record.Unfinished, error) {
+// this machine. Where asked is not nil, what it asks for has to be what the record's plan does.
+func Unfinished(path string, asked *epperfv1.Plan) (*record.Unfinished, error) {
 	u, err := record.OpenUnfinished(path)
 	if err != nil {
 		return nil, err
 	}
 	problem, err := cannotContinue(u, func() (*epperfv1.Host, error) { return thisHost(u.Header.GetPlan()) })
+	if asked != nil && problem == "" && !bytes.Equal(plan.Hash(asked), u.Header.GetPlanSha256()) {
+		problem = "the launchers' flags ask for another sweep; give all of them those that it was begun with"
+	}
 	if err != nil || problem != "" {
 		u.Close()
 	}
@@ -35,8 +38,8 @@ func Unfinished(path string) (*record.Unfinished, error) {
 }
 
 // UnfinishedIn opens the record in a folder of which most cases are done, of those whose run was asked the
-// same and can go on here; nil if there is none.
-func UnfinishedIn(folder string, p *epperfv1.Plan) (*record.Unfinished, error) {
+// same and can go on here, and where sameID asks for it had the same id; nil if there is none.
+func UnfinishedIn(folder string, p *epperfv1.Plan, sameID bool) (*record.Unfinished, error) {
 	names, err := filepath.Glob(filepath.Join(escaped(folder), "*.epperf*"))
 	if err != nil {
 		return nil, fmt.Errorf("look for unfinished records: %w", err)
@@ -52,7 +55,8 @@ func UnfinishedIn(folder string, p *epperfv1.Plan) (*record.Unfinished, error) {
 		if err != nil {
 			continue
 		}
-		if problem, err := cannotContinue(u, here); err != nil || problem != "" || u.Done == 0 || best != nil && best.Done >= u.Done {
+		other := sameID && u.Header.GetPlan().GetRunId() != p.GetRunId()
+		if problem, err := cannotContinue(u, here); err != nil || problem != "" || other || u.Done == 0 || best != nil && best.Done >= u.Done {
 			u.Close()
 			continue
 		}
@@ -64,8 +68,8 @@ func UnfinishedIn(folder string, p *epperfv1.Plan) (*record.Unfinished, error) {
 	return best, nil
 }
 
-// cannotContinue says what keeps this program from going on with a record on the host that here describes;
-// "" if nothing.
+// cannotContinue says what keeps this program from going on with a record on the host that here describes,
+// its first; "" if nothing.
 func cannotContinue(u *record.Unfinished, here func() (*epperfv1.Host, error)) (problem string, err error) {
 	build, err := buildID()
 	if err != nil {
@@ -85,7 +89,7 @@ func cannotContinue(u *record.Unfinished, here func() (*epperfv1.Host, error)) (
 	if err != nil {
 		return "", err
 	}
-	if hosts := u.Header.GetHosts(); len(hosts) != 1 || !host.Comparable(hosts[0], this) {
+	if hosts := u.Header.GetHosts(); len(hosts) == 0 || !host.Comparable(hosts[0], this) {
 		return "another machine began it, or this one has other CPUs or GPUs now", nil
 	}
 	return "", nil

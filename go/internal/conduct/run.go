@@ -29,7 +29,8 @@ type Run struct {
 	Limit  *epperfv1.Limit // what the run is held against; nil if nothing
 	Output string          // folder of the record
 	Dump   string          // where ranks leave their tensors; may be empty
-	// Unfinished, where not nil, is the record that the run goes on with; Plan is its plan.
+	// Unfinished, where not nil, is the record that the run goes on with; Plan asks for the same as its
+	// plan. Of several launchers node 0 alone has it.
 	Unfinished *record.Unfinished
 	// Expected, where not nil, is held against what was measured.
 	Expected *expect.Table
@@ -86,14 +87,14 @@ func (r Run) Do(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept := newOutcome(writer, r.Plan)
-	kept.giving, kept.apart = r.Party.NodeRank > 0, r.partsOnly()
-	for _, result := range done {
-		kept.note(result)
+	kept := newOutcome(writer, r.Plan, r.Party.NodeRank)
+	kept.apart = r.partsOnly()
+	progress := newProgress(r.Stderr, r.Quiet, len(r.Plan.GetCases()))
+	begin := func(first int) {
+		kept.begin(first, done)
+		progress.begin(first)
 	}
-	first := r.firstCase()
-	kept.runs = first
-	progress := newProgress(r.Stderr, r.Quiet, len(r.Plan.GetCases()), first)
+	begin(r.firstCase())
 	met := func(barrier string) {
 		progress.met(barrier)
 		if tells(barrier) {
@@ -106,7 +107,7 @@ func (r Run) Do(ctx context.Context) error {
 	failure := r.lead(ctx, launch.Config{
 		Plan:      r.Plan,
 		NodeRank:  r.Party.NodeRank,
-		FirstCase: first,
+		FirstCase: r.firstCase(),
 		Host:      facts.GetName(),
 		BuildID:   r.buildID,
 		Args:      r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL, Host: host.IDOf(facts).String()}),
@@ -115,7 +116,7 @@ func (r Run) Do(ctx context.Context) error {
 		Stderr:    progress,
 		Sink:      kept,
 		Met:       met,
-	}, facts, kept)
+	}, facts, kept, begin)
 	progress.close()
 	if failure == nil {
 		failure = r.describeDump()
@@ -141,7 +142,7 @@ func (r Run) writer(started time.Time, facts *epperfv1.Host) (w *record.Writer, 
 	return w, nil, err
 }
 
-// firstCase is the first that was not measured yet.
+// firstCase is the first that was not measured yet, as far as this launcher knows by itself.
 func (r Run) firstCase() int {
 	if r.Unfinished == nil {
 		return 0

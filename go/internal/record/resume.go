@@ -15,8 +15,8 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// An Unfinished is the record of a run of one launcher that did not come to its end, and that nobody
-// else writes as long as it is open.
+// An Unfinished is the record of a run that did not come to its end, and that nobody else writes as long
+// as it is open. Of several launchers it is node 0's.
 type Unfinished struct {
 	Path   string
 	Header *epperfv1.Header
@@ -58,8 +58,8 @@ func OpenUnfinished(path string) (_ *Unfinished, err error) {
 	switch {
 	case u.Done == len(cases):
 		return nil, fmt.Errorf("go on with record %s: all of its cases came to their end", path)
-	case kept.Header.PartOfNode != nil || kept.Header.GetPlan().GetRanksPerHost() != cases[0].GetRanks():
-		return nil, fmt.Errorf("go on with record %s: it is of several launchers, whose samples come together only at the end", path)
+	case kept.Header.PartOfNode != nil:
+		return nil, fmt.Errorf("go on with record %s: it is the part of node %d, and not all launchers' record", path, kept.Header.GetPartOfNode())
 	}
 	return u, nil
 }

@@ -88,12 +88,9 @@ func TestWhatCannotGoOn(t *testing.T) {
 	ended := recordtest.Small()
 	part := interrupted()
 	part.Header.PartOfNode = new(uint32(1))
-	hosts := interrupted()
-	hosts.Header.Plan.RanksPerHost = 1
 	for want, path := range map[string]string{
 		"all of its cases came to their end": ended.Write(t),
-		"it is of several launchers":         part.Write(t),
-		"whose samples come together":        hosts.WritePartial(t),
+		"it is the part of node 1":           part.Write(t),
 		"no such file":                       filepath.Join(t.TempDir(), "none"),
 	} {
 		if _, err := record.OpenUnfinished(path); err == nil || !strings.Contains(err.Error(), want) {

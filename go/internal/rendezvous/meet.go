@@ -15,22 +15,40 @@ import (
 
 // Hosts waits until every launcher has joined and returns their entries in node-rank order.
 func (m *Member) Hosts(ctx context.Context) ([]*epperfv1.HostEntry, error) {
-	joined := func(node int) bool {
-		_, present := m.board.get(m.hostKey(node))
-		return present
-	}
-	if err := m.await(ctx, m.nodes(), joined); err != nil {
+	if err := m.await(ctx, m.nodes(), m.joined); err != nil {
 		return nil, fmt.Errorf("wait for all launchers: %w", err)
 	}
 	entries := make([]*epperfv1.HostEntry, m.config.Nodes)
 	for node := range entries {
-		value, _ := m.board.get(m.hostKey(node))
-		entries[node] = &epperfv1.HostEntry{}
-		if err := proto.Unmarshal(value, entries[node]); err != nil {
-			return nil, fmt.Errorf("read entry of node %d: %w", node, err)
+		var err error
+		if entries[node], err = m.entryOf(node); err != nil {
+			return nil, err
 		}
 	}
 	return entries, nil
+}
+
+// First waits until node 0 has joined and returns its entry.
+func (m *Member) First(ctx context.Context) (*epperfv1.HostEntry, error) {
+	if err := m.await(ctx, []int{0}, m.joined); err != nil {
+		return nil, fmt.Errorf("wait for node 0: %w", err)
+	}
+	return m.entryOf(0)
+}
+
+func (m *Member) joined(node int) bool {
+	_, present := m.board.get(m.hostKey(node))
+	return present
+}
+
+// entryOf reads what a launcher that has joined says of itself.
+func (m *Member) entryOf(node int) (*epperfv1.HostEntry, error) {
+	value, _ := m.board.get(m.hostKey(node))
+	entry := &epperfv1.HostEntry{}
+	if err := proto.Unmarshal(value, entry); err != nil {
+		return nil, fmt.Errorf("read entry of node %d: %w", node, err)
+	}
+	return entry, nil
 }
 
 // Exchange gives the blobs of this host's ranks to all launchers and returns those of all ranks,

@@ -3,6 +3,7 @@ package rendezvous
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
@@ -19,9 +20,9 @@ const (
 	gatherTimeout = 30 * time.Second
 )
 
-// Give puts what this launcher's ranks reported where node 0 finds it, and returns once node 0
-// has it: what is below this launcher's lease is there only as long as the launcher is. No entry
-// may be larger than a chunk.
+// Give puts what this launcher's ranks reported since the last time where node 0 finds it, and returns
+// once node 0 has it: what is below this launcher's lease is there only as long as the launcher is. No
+// entry may be larger than a chunk.
 func (m *Member) Give(ctx context.Context, entries []*epperfv1.Entry) error {
 	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
 	defer cancel()
@@ -32,17 +33,18 @@ func (m *Member) Give(ctx context.Context, entries []*epperfv1.Entry) error {
 }
 
 func (m *Member) give(ctx context.Context, entries []*epperfv1.Entry) error {
+	m.gatherings++
 	chunks := chunked(entries)
 	for i, chunk := range chunks {
 		value, err := proto.Marshal(chunk)
 		if err != nil {
 			return err
 		}
-		if err := m.put(ctx, m.partKey(m.config.NodeRank, i), value); err != nil {
+		if err := m.put(ctx, m.partKey(m.config.NodeRank, m.gatherings, i), value); err != nil {
 			return err
 		}
 	}
-	end, err := proto.Marshal(&epperfv1.PartEnd{Chunks: uint32(len(chunks))})
+	end, err := proto.Marshal(&epperfv1.PartEnd{Chunks: uint32(len(chunks)), Gathering: uint32(m.gatherings)})
 	if err != nil {
 		return err
 	}
@@ -50,8 +52,9 @@ func (m *Member) give(ctx context.Context, entries []*epperfv1.Entry) error {
 		return err
 	}
 	return m.await(ctx, []int{0}, func(int) bool {
-		value, _ := m.board.get(m.gatheredKey())
-		return value != nil // node 0 may have left since
+		value, _ := m.board.get(m.gatheredKey()) // node 0 may have left since
+		gathered, err := strconv.Atoi(string(value))
+		return err == nil && gathered >= m.gatherings
 	})
 }
 
@@ -78,29 +81,26 @@ func chunked(entries []*epperfv1.Entry) []*epperfv1.PartChunk {
 func (m *Member) Gather(ctx context.Context, take func(node int, entry *epperfv1.Entry) error) error {
 	ctx, cancel := context.WithTimeout(ctx, gatherTimeout)
 	defer cancel()
+	m.gatherings++
 	for node := 1; node < m.config.Nodes; node++ {
 		if err := m.gather(ctx, node, take); err != nil {
 			return fmt.Errorf("gather the part of node %d (%s): %w", node, m.hostOf(node), err)
 		}
 	}
-	return m.put(ctx, m.gatheredKey(), []byte("all"))
+	return m.put(ctx, m.gatheredKey(), []byte(strconv.Itoa(m.gatherings)))
 }
 
 func (m *Member) gather(ctx context.Context, node int, take func(int, *epperfv1.Entry) error) error {
+	var end epperfv1.PartEnd
 	err := m.await(ctx, []int{node}, func(node int) bool {
-		_, present := m.board.get(m.announceKey(node))
-		return present
+		value, present := m.board.get(m.announceKey(node))
+		return present && proto.Unmarshal(value, &end) == nil && int(end.GetGathering()) >= m.gatherings
 	})
 	if err != nil {
 		return err
 	}
-	value, _ := m.board.get(m.announceKey(node))
-	var end epperfv1.PartEnd
-	if err := proto.Unmarshal(value, &end); err != nil {
-		return err
-	}
 	for i := range int(end.GetChunks()) {
-		chunk, err := m.chunk(ctx, m.partKey(node, i))
+		chunk, err := m.chunk(ctx, m.partKey(node, m.gatherings, i))
 		if err != nil {
 			return err
 		}
@@ -133,7 +133,9 @@ func (m *Member) chunk(ctx context.Context, key string) (*epperfv1.PartChunk, er
 	return chunk, nil
 }
 
-func (m *Member) partKey(node, i int) string { return fmt.Sprintf("%spart/%d/%d", m.prefix, node, i) }
+func (m *Member) partKey(node, gathering, i int) string {
+	return fmt.Sprintf("%spart/%d/%d/%d", m.prefix, node, gathering, i)
+}
 
 func (m *Member) announceKey(node int) string {
 	return fmt.Sprintf("%sannounce/part/%d", m.prefix, node)

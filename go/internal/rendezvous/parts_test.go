@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,37 @@ func TestPartsReachNodeZeroInOrder(t *testing.T) {
 	}
 	if len(got) != 20 || got[0] != "2/0" || got[19] != "2/19" {
 		t.Errorf("gathered %v", got)
+	}
+}
+
+// What is given for the second time is not what was given for the first.
+func TestPartsAreGivenAgain(t *testing.T) {
+	members := joinAll(t, serve(t), "r1", 3)
+	ctx := within(t, 20*time.Second)
+	var got []uint32
+	for n, err := range each(members, func(n int, m *rendezvous.Member) error {
+		for round := range 3 {
+			if n > 0 {
+				if err := m.Give(ctx, []*epperfv1.Entry{result(10*n + round)}); err != nil {
+					return err
+				}
+				continue
+			}
+			if err := m.Gather(ctx, func(_ int, entry *epperfv1.Entry) error {
+				got = append(got, entry.GetResult().GetRank())
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}) {
+		if err != nil {
+			t.Errorf("node %d: %v", n, err)
+		}
+	}
+	if want := []uint32{10, 20, 11, 21, 12, 22}; !slices.Equal(got, want) {
+		t.Errorf("gathered %v, want %v", got, want)
 	}
 }
 

@@ -9,11 +9,11 @@
 //	all/host/<n>    HostEntry of node n; its deletion says that the host is lost
 //	all/blobs/<m>/<n>  Blobs of node n's ranks in the m-th exchange
 //	all/released    the last barrier that everyone reached
-//	all/gathered    node 0 has all parts
+//	all/gathered    how often node 0 had all parts
 //	all/abort       LauncherAbort: why the run is over
 //	announce/part/<n>  PartEnd: node n's part is complete
 //	arrive/<n>      the last barrier that node n reached
-//	part/<n>/<i>    PartChunk: some of what node n's ranks reported
+//	part/<n>/<g>/<i>  PartChunk: some of what node n's ranks reported, for the g-th gathering
 //
 // Each launcher opens one watch when it joins and keeps it: a watch opened later would wait up to
 // 100 ms for the server to bring it up to date. Nothing here is called inside an iteration.
@@ -62,7 +62,7 @@ type Config struct {
 	Entry *epperfv1.HostEntry
 }
 
-// A Member is one launcher's part in a run. Exchange and Barrier come from one goroutine at a
+// A Member is one launcher's part in a run. Exchange, Barrier, Give and Gather come from one goroutine at a
 // time, and every launcher makes the same ones in the same order.
 type Member struct {
 	config Config
@@ -71,7 +71,7 @@ type Member struct {
 	lease  clientv3.LeaseID
 	board  *board
 
-	exchanges int // made so far
+	exchanges, gatherings int // made so far
 
 	// lost is done once the run cannot go on; its cause says why.
 	lost context.Context

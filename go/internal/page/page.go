@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/picture"
@@ -22,7 +23,7 @@ var (
 	//go:embed page.css
 	style string
 
-	page = template.Must(template.New("page").Parse(layout))
+	page = template.Must(template.New("page").Funcs(template.FuncMap{"breaks": breaks}).Parse(layout))
 )
 
 // content is what the layout shows.
@@ -57,6 +58,13 @@ type screen struct{ Path, Text string }
 type grid struct {
 	Head []string
 	Rows [][]string
+	// Links are the sections that rows lead to, where rows lead anywhere; "" of one that does not.
+	Links []string
+}
+
+// breaks writes a name so that a line ends behind one of its slashes, and not within a word.
+func breaks(name string) template.HTML {
+	return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(name), "/", "/<wbr>"))
 }
 
 // Write writes the page of some records.
@@ -71,6 +79,7 @@ func Write(w io.Writer, records []*record.Record) error {
 		all.Together = append(all.Together, draw("all", &set.Together[i]))
 	}
 	all.Cases, all.Runs = sections("case", set.Cases), sections("run", set.Runs)
+	all.Overview.link(all.Cases)
 	for i, r := range records {
 		all.Records = append(all.Records, screen{table.Printable(r.Path), string(report.Text(summaries[i]))})
 	}
@@ -115,6 +124,17 @@ var overviewCells = []struct{ head, table, row, cell string }{
 	{"slowest p99", "run", "slowest", "p99"},
 	{"bandwidth", "figures", "bandwidth", "avg"},
 	{"share of the limit", "detail", "share", ""},
+}
+
+// link has each line of the overview lead to its case's section, if there is one; both are in one order.
+func (g *grid) link(cases []section) {
+	for _, line := range g.Rows {
+		to := ""
+		if len(cases) > 0 && line[0] == cases[0].Name && line[1] == cases[0].Run {
+			to, cases = cases[0].ID, cases[1:]
+		}
+		g.Links = append(g.Links, to)
+	}
 }
 
 // overview is a line for each case.

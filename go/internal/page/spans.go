@@ -13,7 +13,10 @@ func drawSpans(id string, p *picture.Picture) template.HTML {
 	for _, span := range s.All {
 		ends = append(ends, span.From, span.To)
 	}
-	const from = left + 46 // names are longer than numbers
+	from := left
+	for _, name := range s.Y.Names { // which are longer than numbers
+		from = max(from, 8+charactersOfAxisUnit*float64(len([]rune(name))))
+	}
 	x := newScale(s.X, ends, from, width-right, true)
 	d := begin(id, p)
 	lane := plotHeight / float64(len(s.Y.Names))

@@ -229,3 +229,31 @@ func TestManyRanksShareCells(t *testing.T) {
 		t.Errorf("%d by %d cells, rank 777 took %v", len(m.Values), len(m.Values[0]), m.Values[777/8][0])
 	}
 }
+
+// Of more lines than can be told apart, each mode's are in a picture of their own.
+func TestManyLinesAreApartByMode(t *testing.T) {
+	var records []*record.Record
+	for _, mode := range []epperfv1.Mode{epperfv1.Mode_MODE_DISPATCH, epperfv1.Mode_MODE_COMBINE} {
+		for hidden := range uint32(4) {
+			for _, tokens := range []uint32{8, 128} {
+				run := recordtest.Passed(mode)
+				run.Header.Plan.RunId = fmt.Sprintf("%d-%d-%d", mode, hidden, tokens)
+				run.Header.Hosts[0].UsableCpus = 8
+				run.Case().Hidden = 1024 * (hidden + 1)
+				for rank := range run.Case().TokensOfRank {
+					run.Case().TokensOfRank[rank] = tokens
+				}
+				records = append(records, run.Read(t))
+			}
+		}
+	}
+	together := of(records).Together
+	for _, name := range []string{"latency-tokens-dispatch", "bandwidth-tokens-combine"} {
+		if p := named(t, together, name); len(p.Lines.Series) < 4 {
+			t.Errorf("%s has %d lines", name, len(p.Lines.Series))
+		}
+	}
+	if len(together) != 4 {
+		t.Errorf("%d pictures", len(together))
+	}
+}

@@ -32,11 +32,49 @@ func together(points []point) []Picture {
 			some = append(some, p)
 		}
 	}
-	return present(
-		latency("latency-tokens", "Latency against tokens", Axis{Label: "tokens per rank", Log: true}, all, tokens),
-		bandwidth(all, tokens),
-		latency("latency-sms", "Latency against multiprocessors", Axis{Label: "multiprocessors (SMs)"}, linesOf(some, "sms", sms), sms),
-	)
+	var pictures []*Picture
+	for _, g := range groups(all) {
+		pictures = append(pictures,
+			latency(g.named("latency-tokens", "Latency against tokens"), Axis{Label: "tokens per rank", Log: true}, g.lines, tokens),
+			bandwidth(g.named("bandwidth-tokens", "Bandwidth against tokens"), g.lines, tokens))
+	}
+	for _, g := range groups(linesOf(some, "sms", sms)) {
+		pictures = append(pictures, latency(g.named("latency-sms", "Latency against multiprocessors"), Axis{Label: "multiprocessors (SMs)"}, g.lines, sms))
+	}
+	return present(pictures...)
+}
+
+// A group is lines that stand in one picture.
+type group struct {
+	mode  string // of all of them; "" where they are not put apart
+	lines []line
+}
+
+// groups puts lines apart by their modes where all of them would hide each other.
+func groups(lines []line) []group {
+	if len(lines) <= mostWithTails {
+		return []group{{lines: lines}}
+	}
+	var all []group
+	for _, l := range lines {
+		mode := l.points[0].shape.Mode
+		i := slices.IndexFunc(all, func(g group) bool { return g.mode == mode })
+		if i < 0 {
+			i, all = len(all), append(all, group{mode: mode})
+		}
+		all[i].lines = append(all[i].lines, l)
+	}
+	return all
+}
+
+// A heading is what a picture is called, for programs and for people.
+type heading struct{ name, title string }
+
+func (g group) named(name, title string) heading {
+	if g.mode == "" {
+		return heading{name, title}
+	}
+	return heading{name + "-" + g.mode, title + ", " + g.mode}
 }
 
 // linesOf puts cases together that differ in one part of their names. The lines' own names leave out
@@ -117,21 +155,25 @@ func shorten(lines []line) {
 // the table alone.
 const mostWithTails = 6
 
-func latency(name, title string, x Axis, lines []line, at func(point) int) *Picture {
+func latency(of heading, x Axis, lines []line, at func(point) int) *Picture {
 	if len(lines) == 0 {
 		return nil
 	}
 	p := &Picture{
-		Name: name, Title: title,
+		Name: of.name, Title: of.title,
 		About: "p50 and p99 of the slowest rank of each iteration, of several launches the middle one; the dashed floor is what the machine's limit alone would take.",
 		Lines: &Lines{X: x, Y: Axis{Label: "slowest rank", Unit: table.Nanoseconds, Log: true}},
-		Table: table.Table{Name: name, Title: title},
+		Table: table.Table{Name: of.name, Title: of.title},
 	}
-	if len(lines) > mostWithTails {
+	tails := len(lines) <= mostWithTails
+	if !tails {
 		p.About = "p50 of the slowest rank of each iteration, of several launches the middle one; p99 and the floor, what the machine's limit alone would take, are in the table."
 	}
 	for group, l := range lines {
-		p50 := Series{Name: l.name + ": p50", Group: group}
+		p50 := Series{Name: l.name, Group: group}
+		if tails {
+			p50.Name += ": p50"
+		}
 		p99 := Series{Name: l.name + ": p99", Group: group, Kind: Tail}
 		floor := Series{Name: l.name + ": floor", Group: group, Kind: Bound}
 		for _, launches := range l.places(at) {
@@ -153,7 +195,7 @@ func latency(name, title string, x Axis, lines []line, at func(point) int) *Pict
 			p.Table.Rows = append(p.Table.Rows, row)
 		}
 		for _, s := range []Series{p50, p99, floor} {
-			if len(s.X) > 0 && (s.Kind == Measured || len(lines) <= mostWithTails) {
+			if len(s.X) > 0 && (s.Kind == Measured || tails) {
 				p.Lines.Series = append(p.Lines.Series, s)
 			}
 		}
@@ -161,16 +203,16 @@ func latency(name, title string, x Axis, lines []line, at func(point) int) *Pict
 	return p
 }
 
-func bandwidth(lines []line, at func(point) int) *Picture {
+func bandwidth(of heading, lines []line, at func(point) int) *Picture {
 	if len(lines) == 0 {
 		return nil
 	}
 	x := Axis{Label: "tokens per rank", Log: true}
 	p := &Picture{
-		Name: "bandwidth-tokens", Title: "Bandwidth against tokens",
+		Name: of.name, Title: of.title,
 		About: "Bytes of all selections over the mean latency, mean over ranks; the dashed limit is the same bytes in the time of the floor.",
 		Lines: &Lines{X: x, Y: Axis{Label: "bandwidth", Unit: table.BytesPerNanosecond}},
-		Table: table.Table{Name: "bandwidth-tokens", Title: "Bandwidth against tokens"},
+		Table: table.Table{Name: of.name, Title: of.title},
 	}
 	for group, l := range lines {
 		measured := Series{Name: l.name, Group: group}

@@ -59,6 +59,9 @@ func Run(app *cli.App, args []string) int {
 	app.EnableBashCompletion = true
 	app.Commands = append(app.Commands, helpCommands()...)
 	app.OnUsageError = OnUsageError
+	for _, command := range app.Commands {
+		command.Before = flagsFirst
+	}
 	app.ExitErrHandler = func(*cli.Context, error) {} // the exit code is made here
 	err := app.Run(args)
 	if err == nil {
@@ -78,4 +81,17 @@ func Run(app *cli.App, args []string) int {
 	}
 	fmt.Fprintf(app.ErrWriter, "%s: %s\n", app.Name, text)
 	return Failed
+}
+
+// flagsFirst refuses a flag behind a file, which the library takes for one more file.
+func flagsFirst(c *cli.Context) error {
+	for i, argument := range c.Args().Slice() {
+		if argument == "--" {
+			break
+		}
+		if i > 0 && strings.HasPrefix(argument, "--") {
+			return Usagef("%s: %s stands behind %q: flags come first", c.Command.Name, argument, c.Args().Get(i-1))
+		}
+	}
+	return nil
 }

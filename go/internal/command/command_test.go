@@ -62,3 +62,22 @@ func TestTheVersionIsTheModules(t *testing.T) {
 		t.Errorf("version %q", command.Version())
 	}
 }
+
+func TestAFlagBehindAFileIsNamed(t *testing.T) {
+	for _, test := range []struct {
+		arguments []string
+		want      string
+	}{
+		{[]string{"show", "a.epperf", "--cases"}, "tool: show: --cases stands behind \"a.epperf\": flags come first; see tool --help\n"},
+		{[]string{"show", "a.epperf", "--", "--cases"}, ""},
+		{[]string{"show", "--cases", "a.epperf"}, ""},
+	} {
+		var stderr bytes.Buffer
+		app := &cli.App{Name: "tool", ErrWriter: &stderr, Commands: []*cli.Command{{
+			Name: "show", Flags: []cli.Flag{&cli.BoolFlag{Name: "cases"}}, Action: func(*cli.Context) error { return nil },
+		}}}
+		if code := command.Run(app, append([]string{"tool"}, test.arguments...)); stderr.String() != test.want || (code == command.OK) != (test.want == "") {
+			t.Errorf("%q: exit code %d, %q; want %q", test.arguments, code, &stderr, test.want)
+		}
+	}
+}

@@ -71,7 +71,7 @@ func (m metrics) addCase(c *report.Case, labels []*dto.LabelPair) {
 				if of, ok := number(cell); ok {
 					suffix, factor := promUnit(row.UnitOf(cell))
 					stat := label("stat", cellName(cell))
-					name := "epperf_" + strings.TrimSuffix(row.Name, suffix[min(1, len(suffix)):]) + suffix
+					name := strings.TrimSuffix("epperf_"+row.Name, suffix) + suffix
 					m.add(name, row.Label+".", of*factor, append(labels[:len(labels):len(labels)], stat)...)
 				}
 			}

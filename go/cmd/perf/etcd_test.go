@@ -23,7 +23,12 @@ type etcd struct {
 // coordinator starts perf coordinator.
 func coordinator(t *testing.T) *etcd {
 	t.Helper()
-	p := newProgram(t, "coordinator", "--listen=127.0.0.1:0")
+	return newProgram(t, "coordinator", "--listen=127.0.0.1:0").serves(t)
+}
+
+// serves starts a coordinator and puts keys of others into it.
+func (p *program) serves(t *testing.T) *etcd {
+	t.Helper()
 	endpoint := p.endpoint(t)
 	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}, Logger: zap.NewNop()})
 	if err != nil {

@@ -17,6 +17,7 @@ import (
 
 // A network is hosts on one switch. They share a kernel, so --host-id tells them apart.
 type network struct {
+	name  string   // what their names begin with
 	hosts []string // names of namespaces
 }
 
@@ -31,7 +32,7 @@ func newNetwork(t *testing.T, hosts int) *network {
 	if text, err := exec.Command("ip", "netns", "add", name+"switch").CombinedOutput(); err != nil {
 		t.Skipf("skipped: this user may not make network namespaces: %v: %s", err, text)
 	}
-	n := &network{}
+	n := &network{name: name}
 	remove := func(name string) {
 		t.Cleanup(func() {
 			if text, err := exec.Command("ip", "netns", "del", name).CombinedOutput(); err != nil {

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -162,4 +163,33 @@ func TestCachedFilesLeaveARunItsMemory(t *testing.T) {
 	if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
 		t.Errorf("exit code %d: %s", code, &p.stderr)
 	}
+}
+
+// The kernel ends a rank whose cgroup is out of memory. The run names it, and says what the kernel counted.
+func TestTheKernelEndsARankForWantOfMemory(t *testing.T) {
+	t.Parallel()
+	e := coordinator(t)
+	large := []string{"--num-processes=1", "--tokens=2048", "--hidden=4096", "--nnodes=2", "--run-id=r1", "--etcd-endpoints=" + e.endpoint}
+	p := newProgram(t, with(large, "--node-rank=0")...)
+	group := limittest.Cgroup(t, p.Cmd, "memory", map[string]string{"memory.max": "8589934592"})
+	p.until(t, "ready") // its rank allocates once the other has come
+	for victim := range p.ranks(t, 1) {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/oom_score_adj", victim), []byte("1000"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	limittest.LeaveMemory(t, group, 16<<20)
+	other := newProgram(t, with(large, "--node-rank=1")...)
+	began := time.Now()
+	other.start(t)
+	<-p.rest
+	code := p.end(t)
+	within(t, 3*time.Second, time.Since(began), p.last())
+	if code != 1 || !regexp.MustCompile(`rank 0 \(pid \d+ on .+\): killed by signal 9 \(SIGKILL\) .*; meanwhile the kernel killed for want of memory`).MatchString(p.last()) {
+		t.Errorf("exit code %d: %s", code, &p.stderr)
+	}
+	if code := other.end(t); code != 1 || !strings.Contains(other.last(), "rank 0") {
+		t.Errorf("node 1: exit code %d: %s", code, &other.stderr)
+	}
+	e.untouched(t, time.Second)
 }

@@ -6,6 +6,7 @@ package conduct
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -70,7 +71,11 @@ func (p Party) Meet() string {
 // Do makes sure that the run can be made and kept, makes it, and prints its record.
 func (r Run) Do(ctx context.Context) error {
 	started := time.Now()
-	facts, err := r.facts()
+	system, err := host.This()
+	if err != nil {
+		return err
+	}
+	facts, err := r.facts(system)
 	if err != nil {
 		return err
 	}
@@ -104,6 +109,7 @@ func (r Run) Do(ctx context.Context) error {
 			fmt.Fprintf(progress, "perf: %s after %v\n", barrier, time.Since(started).Round(time.Millisecond))
 		}
 	}
+	killedBefore := system.KilledForMemory()
 	failure := r.lead(ctx, launch.Config{
 		Plan:      r.Plan,
 		NodeRank:  r.Party.NodeRank,
@@ -118,6 +124,7 @@ func (r Run) Do(ctx context.Context) error {
 		Met:       met,
 	}, facts, kept, begin)
 	progress.close()
+	failure = forMemory(failure, system.KilledForMemory()-killedBefore)
 	if failure == nil {
 		failure = r.describeDump()
 	}
@@ -162,12 +169,18 @@ func (r *Run) findServerFolder() (err error) {
 	return err
 }
 
-// facts are what the record says of this host, once it is found to have what the run needs.
-func (r Run) facts() (*epperfv1.Host, error) {
-	system, err := host.This()
-	if err != nil {
-		return nil, err
+// forMemory adds to the failure of a rank that somebody killed that meanwhile the kernel did so for want of
+// memory, which nobody else says.
+func forMemory(failure error, killed uint64) error {
+	var of *launch.RankError
+	if killed == 0 || !errors.As(failure, &of) || !of.Killed() {
+		return failure
 	}
+	return fmt.Errorf("%w; meanwhile the kernel killed for want of memory (oom_kill in /proc/vmstat): give this host or its cgroup more, or try fewer ranks or tokens", failure)
+}
+
+// facts are what the record says of this host, once it is found to have what the run needs.
+func (r Run) facts(system host.System) (*epperfv1.Host, error) {
 	node := preflight.Node{Rank: r.Party.NodeRank, FlushBytes: preflight.FlushBytes(r.Plan, system)}
 	if err := preflight.EnoughMemory(allRounds(r.Plan), node, system); err != nil {
 		return nil, err

@@ -29,6 +29,10 @@ func (s System) AvailableMemory() (Limit, bool) {
 	return narrowest(limits)
 }
 
+// KilledForMemory returns how many processes the kernel has killed for want of memory since it started, the
+// machine's or a cgroup's; 0 where it does not tell.
+func (s System) KilledForMemory() uint64 { return s.stat("proc/vmstat", "oom_kill") }
+
 // stat returns the number that follows a name in a file of "name number" lines; 0 where there is none.
 func (s System) stat(file, name string) uint64 {
 	for line := range strings.Lines(s.text(file)) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -33,6 +34,9 @@ func (e *RankError) Error() string {
 	}
 	return text
 }
+
+// Killed reports whether somebody killed it, be it the kernel.
+func (e *RankError) Killed() bool { return strings.HasPrefix(e.How, "killed by signal 9 ") }
 
 func (r *Ranks) rankError(rank *rank, how string) *RankError {
 	return &RankError{

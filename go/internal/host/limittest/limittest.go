@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -70,6 +71,26 @@ func Cgroup(t *testing.T, command *exec.Cmd, controller string, settings map[str
 	}
 	Shell(command, fmt.Sprintf("echo $$ > '%s/cgroup.procs'", folder))
 	return folder
+}
+
+// LeaveMemory sets a cgroup's limit of memory to so much more than its processes have now.
+func LeaveMemory(t *testing.T, folder string, bytes uint64) {
+	t.Helper()
+	limit, used := "memory.max", "memory.current"
+	if !exists(filepath.Join(folder, limit)) {
+		limit, used = version1(limit), "memory.usage_in_bytes"
+	}
+	text, err := os.ReadFile(filepath.Join(folder, used))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, limit), []byte(strconv.FormatUint(now+bytes, 10)), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // version1 has the names of what both versions have.

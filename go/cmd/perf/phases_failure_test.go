@@ -149,7 +149,7 @@ func TestEtcdFailsInEachPhase(t *testing.T) {
 						syscall.Kill(pid, what.signal)
 					}
 				}
-				ends(t, launchers, began, leaseTTL+2*time.Second, `etcd at `+regexp.QuoteMeta(e.endpoint)+`  is out of reach|etcd did not answer|node \d \(.+\) ended the run: `)
+				ends(t, launchers, began, leaseTTL+2*time.Second, `etcd at `+regexp.QuoteMeta(e.endpoint)+` is out of reach|etcd did not answer|node \d \(.+\) ended the run: `)
 				if what.signal == syscall.SIGSTOP {
 					for pid := range server {
 						syscall.Kill(pid, syscall.SIGCONT)

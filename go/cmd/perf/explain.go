@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"os"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/figures"
@@ -28,6 +29,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuS
 	}
 	facts := system.Describe()
 	facts.Gpus, facts.GpuSearch = gpus, search
+	facts.PlaceOfRank = preflight.DescribePlaces(preflight.Places(p, nodeRank, system, gpus, os.DirFS("/sys")))
 	c := p.GetCases()[0]
 	routing, err := workload.New(c)
 	if err != nil {
@@ -40,6 +42,7 @@ func explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuS
 		Routing:     epperfv1.RoutingName(c.GetRouting()),
 		Dtype:       epperfv1.Name(c.GetDtype()),
 		Seed:        c.GetSeed(),
+		Places:      facts.GetPlaceOfRank(),
 		RanksHere:   int(p.GetRanksPerHost()),
 		Timeout:     time.Duration(p.GetTimeoutNs()),
 		WaitTimeout: time.Duration(p.GetWaitTimeoutNs()),

@@ -21,6 +21,8 @@ const (
 	nixlCandidateFlag = "nixl-candidate"
 	// hostFlag is for ranks alone: which host they are on.
 	hostFlag = "host"
+	// cpusFlag is for ranks alone: which CPUs their launcher has.
+	cpusFlag = "cpus"
 )
 
 func rankCommand() *cli.Command {
@@ -35,6 +37,7 @@ func rankCommand() *cli.Command {
 			&cli.StringFlag{Name: nixlRootFlag},
 			&cli.StringFlag{Name: nixlCandidateFlag},
 			&cli.StringFlag{Name: hostFlag},
+			&cli.StringFlag{Name: cpusFlag},
 		},
 		OnUsageError: command.OnUsageError,
 		Action: func(c *cli.Context) error {
@@ -43,6 +46,7 @@ func rankCommand() *cli.Command {
 				Progress: c.Bool(progressFlag),
 				NIXL:     native.NIXL{Root: c.String(nixlRootFlag), Candidate: c.String(nixlCandidateFlag)},
 				Host:     c.String(hostFlag),
+				CPUs:     c.String(cpusFlag),
 			})
 		},
 	}
@@ -59,6 +63,7 @@ func rankArguments(o conduct.RankOptions) []string {
 		{nixlRootFlag, o.NIXL.Root},
 		{nixlCandidateFlag, o.NIXL.Candidate},
 		{hostFlag, o.Host},
+		{cpusFlag, o.CPUs},
 	} {
 		if of.value != "" {
 			arguments = append(arguments, "--"+of.flag+"="+of.value)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/epperf/epperf/go/internal/binding"
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/measure"
@@ -25,6 +26,7 @@ type RankOptions struct {
 	Progress bool        // rank 0 says how far a soak is
 	NIXL     native.NIXL // where that may be
 	Host     string      // tells hosts apart whose ranks can map each other's memory
+	CPUs     string      // that ranks of the launcher share, where this one is bound to fewer
 }
 
 // Rank is a rank's whole life. What goes wrong while it measures is in the result that it sends; the
@@ -58,6 +60,11 @@ func Rank(options RankOptions) error {
 	system, err := host.This()
 	if err != nil {
 		return err
+	}
+	if options.CPUs != "" {
+		if system.CPUs, err = binding.ParseCPUs(options.CPUs); err != nil {
+			return fmt.Errorf("rank: %w", err)
+		}
 	}
 	gpu, err := gpuOf(start)
 	if err != nil {

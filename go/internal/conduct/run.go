@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/epperf/epperf/go/internal/binding"
 	"github.com/epperf/epperf/go/internal/expect"
 	"github.com/epperf/epperf/go/internal/host"
 	"github.com/epperf/epperf/go/internal/launch"
@@ -48,7 +49,8 @@ type Run struct {
 	GatherBytes uint64
 
 	buildID string
-	server  ServerConfig // of an etcd server that this launcher runs
+	places  []binding.Place // of this launcher's ranks; nil where nothing is bound
+	server  ServerConfig    // of an etcd server that this launcher runs
 }
 
 // A Party is the launchers of a run, which of them this one is, and where they meet.
@@ -116,9 +118,10 @@ func (r Run) Do(ctx context.Context) error {
 		FirstCase: r.firstCase(),
 		Host:      facts.GetName(),
 		BuildID:   r.buildID,
-		Args:      r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL, Host: host.IDOf(facts).String()}),
+		Args:      r.RankArguments(RankOptions{Dump: r.Dump, Progress: soaks(r.Plan) && !r.Quiet, NIXL: r.NIXL, Host: host.IDOf(facts).String(), CPUs: sharedCPUs(r.places, system)}),
 		Env:       rankEnvironment(r.Plan),
 		RankEnv:   netDevicesEnvironment(facts.GetNetDevicesOfRank()),
+		Place:     placer(r.places),
 		Stderr:    progress,
 		Sink:      kept,
 		Met:       met,
@@ -180,7 +183,7 @@ func forMemory(failure error, killed uint64) error {
 }
 
 // facts are what the record says of this host, once it is found to have what the run needs.
-func (r Run) facts(system host.System) (*epperfv1.Host, error) {
+func (r *Run) facts(system host.System) (*epperfv1.Host, error) {
 	node := preflight.Node{Rank: r.Party.NodeRank, FlushBytes: preflight.FlushBytes(r.Plan, system)}
 	if err := preflight.EnoughMemory(allRounds(r.Plan), node, system); err != nil {
 		return nil, err
@@ -208,6 +211,8 @@ func (r Run) facts(system host.System) (*epperfv1.Host, error) {
 	}
 	facts.HostId, facts.Gpus, facts.NetDevicesOfRank = r.Party.HostID, gpus, netDevices
 	facts.GpuSearch = r.GPUs
+	r.places = preflight.Places(r.Plan, r.Party.NodeRank, system, gpus, os.DirFS("/sys"))
+	facts.PlaceOfRank = preflight.DescribePlaces(r.places)
 	if len(gpus) == 0 {
 		facts.FlushBytesOfRank = &node.FlushBytes
 	}

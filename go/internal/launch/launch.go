@@ -62,6 +62,9 @@ type Config struct {
 	Env []string
 	// RankEnv, if not nil, is added for each of this host's ranks, in their order.
 	RankEnv [][]string
+	// Place, if not nil, is called with a rank's number among this host's on the thread that starts it, which
+	// the rank inherits what it does to itself from.
+	Place func(local int) error
 	// Stderr takes what ranks print, each line with its rank before it.
 	Stderr io.Writer
 	Sink   Sink

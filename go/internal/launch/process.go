@@ -88,7 +88,8 @@ func (s *starter) start(config Config, number int, out *lines) (*rank, error) {
 	process := exec.Command("/proc/self/exe", config.Args...)
 	process.Args[0] = os.Args[0]
 	process.Env = append(os.Environ(), config.Env...)
-	if local := number - config.NodeRank*int(config.Plan.GetRanksPerHost()); local < len(config.RankEnv) {
+	local := number - config.NodeRank*int(config.Plan.GetRanksPerHost())
+	if local < len(config.RankEnv) {
 		process.Env = append(process.Env, config.RankEnv[local]...)
 	}
 	process.ExtraFiles = []*os.File{socket} // the first is session.RankFD
@@ -96,7 +97,15 @@ func (s *starter) start(config Config, number int, out *lines) (*rank, error) {
 	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	process.WaitDelay = settle / 2 // for output, where someone else holds the pipe
 	started := make(chan error, 1)
-	s.work <- func() { started <- process.Start() }
+	s.work <- func() {
+		if config.Place != nil {
+			if err := config.Place(local); err != nil {
+				started <- err
+				return
+			}
+		}
+		started <- process.Start()
+	}
 	if err := <-started; err != nil {
 		peer.Close()
 		return nil, err

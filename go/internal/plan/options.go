@@ -36,6 +36,7 @@ type Options struct {
 	Quantize       string
 	Kernel         string
 	Threads        int
+	Bind           string
 	Routing        string
 	Seed           uint64
 	Warmup         int
@@ -95,6 +96,7 @@ func Flags() []Flag {
 		{"quantize", func(o *Options) any { return &o.Quantize }, "", "where rows become FP8: inside the dispatch, or outside, so that codes and scales are its input"},
 		{"kernel", func(o *Options) any { return &o.Kernel }, "", "which kernels a GPU runs: " + names[epperfv1.Kernel]() + "; auto goes by the tokens"},
 		{"threads", func(o *Options) any { return &o.Threads }, "", "worker threads of each rank"},
+		{"bind", func(o *Options) any { return &o.Bind }, "", "where ranks run: numa, on CPUs and memory of their GPU's NUMA node or of one each, or none for wherever this process may"},
 		{"routing", func(o *Options) any { return &o.Routing }, "", "how tokens choose experts: " + epperfv1.RoutingForms()},
 		{"seed", func(o *Options) any { return &o.Seed }, "", "seeds routing, rows and expert outputs"},
 		{"timeout", func(o *Options) any { return &o.Timeout }, "", "limit for the whole run, in seconds or as 2m30s"},
@@ -126,6 +128,7 @@ func Defaults() Options {
 		Quantize:       usual[epperfv1.Quantize](),
 		Kernel:         usual[epperfv1.Kernel](),
 		Threads:        1,
+		Bind:           usual[epperfv1.Bind](),
 		Routing:        "uniform",
 		Seed:           1,
 		Warmup:         10,
@@ -221,6 +224,10 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	bind, err := choice[epperfv1.Bind]("bind", o.Bind)
+	if err != nil {
+		return nil, err
+	}
 	device, err := o.device()
 	if err != nil {
 		return nil, err
@@ -272,6 +279,7 @@ func (o Options) plan() (*epperfv1.Plan, error) {
 		NvlinkBackend:  backend,
 		NicMemory:      nicMemory,
 		GpuFlush:       gpuFlush,
+		Bind:           bind,
 		RanksPerHost:   uint32(o.NumProcesses),
 		WaitTimeoutNs:  uint64(o.WaitTimeout),
 		TimeoutNs:      uint64(o.Timeout),

@@ -1,11 +1,13 @@
 package report
 
 import (
+	"slices"
 	"time"
 
 	"github.com/epperf/epperf/go/internal/figures"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/table"
+	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // An Explanation is what can be said of a run before it is made.
@@ -21,6 +23,8 @@ type Explanation struct {
 	Private []Part
 	// Output is rows that a rank has room for.
 	Output OutputRows
+	// Places are where each of this host's ranks runs; none where nothing is bound.
+	Places []*epperfv1.Place
 	// RanksHere are the ranks of this host, and NeededBytes is what they take together.
 	RanksHere   int
 	NeededBytes uint64
@@ -65,7 +69,7 @@ func (e *Explanation) Tables() []table.Table {
 			table.EnumCell("routing", e.Routing), table.CountCell("seed", e.Seed), table.EnumCell("dtype", e.Dtype),
 		}}}},
 		e.rankMemory(),
-		{Name: "needed", Rows: append(e.needed(),
+		{Name: "needed", Rows: append(slices.Concat(placed(e.Places), e.needed()),
 			traffic(e.Traffic),
 			table.Row{Name: "limits", Label: "Limits", Unit: table.Nanoseconds, Cells: []table.Cell{
 				table.IntCell("wait", e.WaitTimeout), table.IntCell("run", e.Timeout),

@@ -18,6 +18,12 @@ func TestExplanations(t *testing.T) {
 		"explain_unknown":  func(e *report.Explanation) { e.AvailableBytes, e.AvailableBy = 0, "" },
 		"explain_gpus": func(e *report.Explanation) {
 			onGPUs(e, 8)
+			e.Places = []*epperfv1.Place{
+				{NumaNode: new(uint32(0)), Cpus: "0-47,96-143", Memory: true},
+				{NumaNode: new(uint32(1)), Cpus: "48-95"},
+				{Cpus: "0-143"},
+				{NumaNode: new(uint32(0)), Cpus: "0-47,96-143", Memory: true},
+			}
 			e.GPU = &report.GPUMemory{Name: "NVIDIA H200", Ranks: 1, NeededBytes: 436_174_848, HasBytes: 150_000_000_000}
 		},
 		"explain_gpu_too_small": func(e *report.Explanation) {

@@ -213,7 +213,11 @@ var styles = map[string]style{
 			head: "{label} of {ranks|count rank}: ",
 			body: "{needed} bytes{notes} {available} that {by} leaves||{needed} bytes; this machine does not tell what it has",
 		},
-		"bytes":  {head: "{label}: "},
+		"bytes": {head: "{label}: "},
+		"place": {
+			head: "{label} {ranks}: ",
+			body: "CPUs {cpus} and {memory} of NUMA node {node}||CPUs {cpus} of NUMA node {node}||CPUs {cpus}, of no node of their own",
+		},
 		"limits": {head: "{label}: ", body: "{wait|duration} for every wait for a peer, {run|duration} for the whole run"},
 	}},
 	"sweep": {

@@ -28,6 +28,9 @@ func NicMemoryOf(p *Plan) NicMemory {
 // GpuFlushOf returns when a plan's GPUs are told to show what NICs have written.
 func GpuFlushOf(p *Plan) GpuFlush { return cmp.Or(p.GetGpuFlush(), GpuFlush_GPU_FLUSH_AUTO) }
 
+// BindOf returns where a plan's ranks run.
+func BindOf(p *Plan) Bind { return cmp.Or(p.GetBind(), Bind_BIND_NUMA) }
+
 // FansOut reports whether a layout has a row for each selection; else each row is kept once.
 func FansOut(layout Layout) bool {
 	return layout == Layout_LAYOUT_EXPERT || layout == Layout_LAYOUT_CONTIG

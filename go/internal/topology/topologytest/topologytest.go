@@ -49,6 +49,13 @@ func (s Sys) GPU(way string, numa int) {
 	s.file(folder+"/class", "0x030200")
 }
 
+// Nodes adds NUMA nodes by their CPUs.
+func (s Sys) Nodes(cpus ...string) {
+	for node, list := range cpus {
+		s.file(fmt.Sprintf("devices/system/node/node%d/cpulist", node), list)
+	}
+}
+
 // A NIC is what NIC adds.
 type NIC struct {
 	Way, Name, Driver, NetDevice string

@@ -223,6 +223,7 @@ void ep_destroy(ep_engine* engine) { delete engine; }
 
 ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* size) {
   return Guarded(engine, [&]() -> ep::Status {
+    EP_TRY(engine->impl->Reopen());
     const std::vector<uint8_t> bytes = engine->impl->Blob();
     *size = bytes.size();
     if (bytes.size() > capacity) return {ep::Code::kInvalid, "blob: the buffer is too small"};
@@ -240,6 +241,10 @@ ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* size
     }
     return engine->impl->Connect(split);
   });
+}
+
+ep_status ep_disconnect(ep_engine* engine) {
+  return Guarded(engine, [&] { return engine->impl->Disconnect(); });
 }
 
 ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network) {

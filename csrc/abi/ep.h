@@ -159,6 +159,10 @@ ep_status ep_blob(ep_engine* engine, uint8_t* blob, size_t capacity, size_t* siz
 // `sizes` their lengths. Compares the peers' layouts with ours.
 ep_status ep_connect(ep_engine* engine, const uint8_t* blobs, const size_t* sizes, size_t count);
 
+// Lets go of all peers and keeps this rank's memory; ep_blob and ep_connect may follow. Nothing may
+// run on any rank. EP_INVALID: not over this rank's network; nothing happened.
+ep_status ep_disconnect(ep_engine* engine);
+
 // What the rank's network library is, as it says itself; each list has an item a line.
 typedef struct ep_network {
   uint32_t exists;  // 0: the rank has none, and all below is empty

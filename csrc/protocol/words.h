@@ -116,6 +116,13 @@ typedef enum ep_pass_kind {
   EP_PASS_KIND_ROUND_TRIPS = 8,
   EP_PASS_KIND_METER = 9,
   EP_PASS_KIND_BESIDE = 10,
+  /* Steps of the control plane, which the core does not time. */
+  EP_PASS_KIND_INIT = 11,
+  EP_PASS_KIND_CONNECT = 12,
+  EP_PASS_KIND_DISCONNECT = 13,
+  EP_PASS_KIND_RECONNECT = 14,
+  EP_PASS_KIND_DESTROY = 15,
+  EP_PASS_KIND_CYCLE = 16,
 } ep_pass_kind;
 
 /* From where to where a rank copies. */

@@ -141,7 +141,8 @@ Status BasicCpuEngine<Device>::Create(RankConfig rank, const CpuConfig& config,
 template <class Device>
 Status BasicCpuEngine<Device>::Connected() {
   if constexpr (kIsPosting<Device>) {
-    post_.emplace(&context_, region_->wire());
+    // Words and what was served of them go on where a rank connects again.
+    if (!post_) post_.emplace(&context_, region_->wire());
     for (auto& device : devices_) device->Use(&*post_);
   }
   return {};

@@ -292,5 +292,26 @@ TEST(CpuEngine, ConnectsThroughBlobs) {
   EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u);
 }
 
+TEST(CpuEngine, GoesOnWhereItConnectsAgain) {
+  HostWorld world({.shape = kSmall});
+  world.Begin();
+  for (int round = 0; round < 3; ++round) {  // both banks, and in neither the first epochs
+    std::vector<std::vector<uint8_t>> blobs;
+    for (uint32_t rank = 0; rank < kSmall.ranks; ++rank) {
+      ASSERT_TRUE(world.engine(rank).Disconnect().ok());
+    }
+    EXPECT_EQ(world.engine(0).Run(kBoth, 1, nullptr).code(), Code::kState);
+    for (uint32_t rank = 0; rank < kSmall.ranks; ++rank) {
+      ASSERT_TRUE(world.engine(rank).Reopen().ok());
+      blobs.push_back(world.engine(rank).Blob());
+    }
+    for (uint32_t rank = 0; rank < kSmall.ranks; ++rank) {
+      const Status status = world.engine(rank).Connect({blobs.begin(), blobs.end()});
+      ASSERT_TRUE(status.ok()) << status.text();
+    }
+    EXPECT_EQ(WrongRows(world.RunChecked(kBoth)), 0u);
+  }
+}
+
 }  // namespace
 }  // namespace ep

@@ -114,6 +114,13 @@ Status Engine::Connect(const std::vector<std::span<const uint8_t>>& blobs) {
   return Connected();
 }
 
+Status Engine::Disconnect() {
+  EP_TRY(region_->Disconnect());
+  reached_.clear();
+  connected_ = false;
+  return {};
+}
+
 Status Engine::CheckHeader(const RegionHeader& header, uint32_t peer) const {
   if (header.magic == kRegionMagic && header.layout_hash == context_.layout.Hash() &&
       header.rank == peer) {

@@ -55,6 +55,10 @@ class Engine {
   std::vector<uint8_t> Blob() const;
   // Makes the peers reachable, one blob a rank in rank order.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs);
+  // Lets go of them, when nothing runs on any rank; Reopen and Connect may follow. Epochs go on.
+  Status Disconnect();
+  // Makes what Disconnect gave up of what Blob tells of.
+  Status Reopen() { return region_->Reopen(); }
   // How each rank is reached, once connected.
   const std::vector<Reach>& reached() const { return reached_; }
   uint8_t* region() const { return region_->data(); }

@@ -54,6 +54,10 @@ class CudaRegion final : public Region {
   // Keeps all peers' regions mapped.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                  std::vector<Reach>* reached) override;
+  Status Disconnect() override {
+    peers_.clear();
+    return {};
+  }
 
   // Makes the region that `blob` describes, which must have this region's size, accessible to
   // this region's GPU, and that GPU the thread's current one. `rank` names the owner in errors.

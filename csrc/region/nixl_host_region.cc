@@ -7,7 +7,7 @@
 
 namespace ep {
 NixlHostRegion::NixlHostRegion(const NixlHostRegionConfig& config)
-    : config_(config.region), host_(HashOfHost(config.host)) {}
+    : config_(config.region), nixl_(config.nixl), host_(HashOfHost(config.host)) {}
 
 NixlHostRegion::~NixlHostRegion() {
   if (wire_ == nullptr || !wire_->UnderWay()) return;
@@ -26,16 +26,39 @@ Result<std::unique_ptr<NixlHostRegion>> NixlHostRegion::Create(const NixlHostReg
                                 std::to_string(of.ranks) + " ranks: there is no such region"};
   }
   std::unique_ptr<NixlHostRegion> made(new NixlHostRegion(config));
-  made->peers_ = EP_TRY(NixlPeers::Create(of, config.nixl));
   made->memory_ = EP_TRY(ShmRegion::Create(of.bytes));
   EP_TRY(Mapping::Private(of.ranks * pairs.bytes, "images", &made->images_));
-  const auto address = [](const uint8_t* at) { return reinterpret_cast<uintptr_t>(at); };
-  const nixl::Range ranges[] = {{address(made->data()), made->size()},
-                                {address(made->images_.data()), made->images_.size()}};
-  EP_TRY(made->peers_->agent().Register(ranges));
-  EP_TRY(made->MakeBlob());
+  EP_TRY(made->MakePeers());
   made->wire_ = std::make_unique<NixlWire>(made->peers_.get(), of.ranks, pairs.bytes);
   return made;
+}
+
+Status NixlHostRegion::MakePeers() {
+  std::unique_ptr<NixlPeers> peers = EP_TRY(NixlPeers::Create(config_, nixl_));
+  const auto address = [](const uint8_t* at) { return reinterpret_cast<uintptr_t>(at); };
+  const nixl::Range ranges[] = {{address(data()), size()},
+                                {address(images_.data()), images_.size()}};
+  EP_TRY(peers->agent().Register(ranges));
+  peers_ = std::move(peers);
+  return MakeBlob();
+}
+
+// Note: an agent that stayed would have to forget peers while they forget it, and NIXL's own
+// invalidation of metadata may come after the next that is loaded.
+Status NixlHostRegion::Disconnect() {
+  if (wire_->UnderWay()) {
+    return {Code::kState, "disconnect: messages are under way, or have failed"};
+  }
+  wire_->Forget();
+  peers_ = nullptr;
+  return memory_->Disconnect();
+}
+
+Status NixlHostRegion::Reopen() {
+  if (peers_ != nullptr) return {};
+  EP_TRY(MakePeers());
+  wire_->Use(peers_.get());
+  return {};
 }
 
 Status NixlHostRegion::MakeBlob() {

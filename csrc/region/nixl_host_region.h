@@ -37,6 +37,9 @@ class NixlHostRegion final : public Region {
   // Ok once bytes have arrived from and at every proxied peer, so it takes all to return.
   Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                  std::vector<Reach>* reached) override;
+  // Ends the agent: memory is registered anew by the next one, which Reopen makes.
+  Status Disconnect() override;
+  Status Reopen() override;
   Wire* wire() override { return wire_.get(); }
   std::optional<Network> network() const override { return peers_->network(); }
 
@@ -54,12 +57,15 @@ class NixlHostRegion final : public Region {
 
   explicit NixlHostRegion(const NixlHostRegionConfig& config);
 
+  // Makes the agent, and the blob that tells of it.
+  Status MakePeers();
   Status MakeBlob();
   // Where our image of a peer's area for us lies, and areas in a region.
   uint8_t* Image(uint32_t peer) const { return images_.data() + peer * config_.pairs.bytes; }
   uint64_t AreaOf(uint32_t peer) const { return config_.pairs.begin + peer * config_.pairs.bytes; }
 
   const RegionConfig config_;
+  const NixlOptions nixl_;
   const uint64_t host_;
   // The memory outlives the agent, which may write to it until it ends, and the agent its writes.
   std::unique_ptr<ShmRegion> memory_;

@@ -19,7 +19,7 @@ Status NixlWire::Post(uint32_t peer, uint32_t request, std::span<const PairExten
   if (slot.under_way != nullptr) return {Code::kState, "the request is under way"};
   nixl::Write* const write = EP_TRY(Find(peer, slot, extents));
   slot.under_way = write;
-  EP_TRY(peers_.agent().Post(*write, BytesOf(notice), done));
+  EP_TRY(peers_->agent().Post(*write, BytesOf(notice), done));
   if (*done) slot.under_way = nullptr;
   return {};
 }
@@ -28,13 +28,13 @@ Status NixlWire::Poll(uint32_t peer, uint32_t request, bool* done) {
   Slot& slot = slots_[peer * kRequests + request];
   *done = slot.under_way == nullptr;
   if (*done) return {};
-  EP_TRY(peers_.agent().Poll(*slot.under_way, done));
+  EP_TRY(peers_->agent().Poll(*slot.under_way, done));
   if (*done) slot.under_way = nullptr;
   return {};
 }
 
 Status NixlWire::Arrivals(const std::function<Status(uint32_t peer, const Notice&)>& each) {
-  return peers_.Arrivals(each);
+  return peers_->Arrivals(each);
 }
 
 Status NixlWire::Probe(uint64_t timeout_ns, std::vector<ep::Reach>* reached) {
@@ -42,7 +42,7 @@ Status NixlWire::Probe(uint64_t timeout_ns, std::vector<ep::Reach>* reached) {
   constexpr uint64_t kMostBytes = 4 << 20;
   const uint32_t ranks = static_cast<uint32_t>(reached->size());
   for (uint32_t i = 1; i < ranks; ++i) {
-    const uint32_t peer = (peers_.rank() + i) % ranks;
+    const uint32_t peer = (peers_->rank() + i) % ranks;
     ep::Reach& reach = (*reached)[peer];
     if (!reach.IsProxied()) continue;
     const auto probe = [&](uint64_t bytes, uint64_t* took_ns) {
@@ -61,7 +61,7 @@ Status NixlWire::Probe(uint64_t timeout_ns, std::vector<ep::Reach>* reached) {
 
 Status NixlWire::Probe(uint32_t peer, uint64_t bytes, uint64_t timeout_ns, uint64_t* took_ns) {
   const PairExtent extents[] = {{0, bytes}};
-  const Notice notice = {kProbe, peers_.rank(), 0};
+  const Notice notice = {kProbe, peers_->rank(), 0};
   *took_ns = ~uint64_t{0};
   for (int i = 0; i < 3; ++i) {
     const uint64_t begin_ns = MonotonicNs();
@@ -70,7 +70,7 @@ Status NixlWire::Probe(uint32_t peer, uint64_t bytes, uint64_t timeout_ns, uint6
     while (!done) {
       EP_TRY(Poll(peer, 0, &done));
       // The peer's probes need this end, too, and it may need this CPU.
-      EP_TRY(peers_.MoveOn());
+      EP_TRY(peers_->MoveOn());
       sched_yield();
       if (MonotonicNs() - begin_ns > timeout_ns) {
         return {Code::kTimeout, std::to_string(bytes) + " bytes are not over after " +
@@ -80,6 +80,11 @@ Status NixlWire::Probe(uint32_t peer, uint64_t bytes, uint64_t timeout_ns, uint6
     *took_ns = std::min(*took_ns, MonotonicNs() - begin_ns);
   }
   return {};
+}
+
+void NixlWire::Forget() {
+  ends_.assign(ends_.size(), {});
+  for (Slot& slot : slots_) slot = {};
 }
 
 bool NixlWire::UnderWay() const {
@@ -113,8 +118,8 @@ Status NixlWire::Make(uint32_t peer, std::span<const PairExtent> extents,
     local.push_back({ends.from + extent.offset, extent.bytes});
     remote.push_back({ends.to + extent.offset, extent.bytes});
   }
-  return peers_.agent().MakeWrite(local, peers_.agent_name(peer), remote, write, ends.from_memory,
-                                  ends.to_memory);
+  return peers_->agent().MakeWrite(local, peers_->agent_name(peer), remote, write, ends.from_memory,
+                                   ends.to_memory);
 }
 
 }  // namespace ep

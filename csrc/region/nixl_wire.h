@@ -32,7 +32,12 @@ class NixlWire final : public Wire {
 
   // Of areas of so many bytes; the peers outlive the wire.
   NixlWire(NixlPeers* peers, uint32_t ranks, uint64_t area_bytes)
-      : peers_(*peers), area_bytes_(area_bytes), ends_(ranks), slots_(ranks * kRequests) {}
+      : peers_(peers), area_bytes_(area_bytes), ends_(ranks), slots_(ranks * kRequests) {}
+
+  // Forgets all peers, and all writes that their agents know of. Nothing may be under way.
+  void Forget();
+  // Goes over other peers from here on; they outlive the wire, or are forgotten before.
+  void Use(NixlPeers* peers) { peers_ = peers; }
 
   // Of a peer that is connected; before the first message to it.
   void Reach(uint32_t peer, const Ends& ends) { ends_[peer] = ends; }
@@ -68,7 +73,7 @@ class NixlWire final : public Wire {
   // The write of these extents, made anew if it must be.
   Result<nixl::Write*> Find(uint32_t peer, Slot& slot, std::span<const PairExtent> extents);
 
-  NixlPeers& peers_;
+  NixlPeers* peers_;
   const uint64_t area_bytes_;
   std::vector<Ends> ends_;   // by peer
   std::vector<Slot> slots_;  // [peer, request]

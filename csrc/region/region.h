@@ -100,6 +100,15 @@ class Region {
   // `blobs` are all ranks' in rank order, of which we are `rank`; so is what is reached.
   virtual Status Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                          std::vector<Reach>* reached) = 0;
+  // Lets go of all peers and keeps this rank's memory as it is. Nothing may be under way, here or
+  // at a peer. Reopen, Blob and Connect may follow.
+  virtual Status Disconnect() {
+    return {Code::kInvalid,
+            "disconnect: memory of GPUs that is reached over NIXL is let go of with "
+            "all the rest alone; try backend ipc"};
+  }
+  // Makes what Disconnect gave up of what Blob tells of; nothing where nothing is missing.
+  virtual Status Reopen() { return {}; }
 
   // What takes messages to proxied peers; null where none can be.
   virtual Wire* wire() { return nullptr; }

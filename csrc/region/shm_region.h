@@ -34,6 +34,10 @@ class ShmRegion final : public Region {
                  std::vector<Reach>* reached) override;
   // Maps one peer's region by its blob.
   Result<uint8_t*> Map(std::span<const uint8_t> blob, uint32_t rank);
+  Status Disconnect() override {
+    peers_.clear();
+    return {};
+  }
 
  private:
   ShmRegion(Fd fd, Mapping memory, std::vector<uint8_t> blob)

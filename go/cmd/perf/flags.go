@@ -37,7 +37,7 @@ var groups = withRest([]command.Group{
 		"tokens", "hidden", "experts-per-rank", "topk", "dtype", "routing", "seed", "layout", "combine", "quantize", "model", planFlag,
 	}},
 	{Name: "Run: what is done with it", Flags: []string{
-		"num-processes", "mode", "warmup", "iters", "device", "shared-gpu", "sms", "threads", "detail", "beside", "calibration", "timeout", "wait-timeout",
+		"num-processes", "mode", "warmup", "iters", "rounds", "device", "shared-gpu", "sms", "threads", "detail", "beside", "calibration", "timeout", "wait-timeout",
 		"soak", "soak-check", "soak-round", "explain", launchesFlag, againstFlag, thresholdFlag, resumeFlag,
 	}},
 	{Name: "Backend: how rows reach other ranks", Flags: []string{"nvlink-backend", nixlRootFlag, "skip-nic-discovery", "nics-per-gpu", "nic-map"}},

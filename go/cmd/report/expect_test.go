@@ -31,7 +31,7 @@ func TestShowWithExpectations(t *testing.T) {
 		"better":         {expecting("2000"), command.OK, "-49.2%: better\n", ""},
 		"worse":          {expecting("900"), command.Regressed, "+12.8%: worse\n", ""},
 		"another shape":  {"--expect=seed-dfw", command.Misused, "not comparable: device is cpu, cuda is expected; backend is ipc, none is expected", "nothing is comparable"},
-		"no expectation": {"--expect=nowhere", command.Misused, "", "seed-dfw is built in"},
+		"no expectation": {"--expect=nowhere", command.Misused, "", "built in are seed-dfw"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := output("show", test.flag, passed)

@@ -15,10 +15,10 @@ func showCommand() *cli.Command {
 	return &cli.Command{
 		Name:      "show",
 		Usage:     "print records as perf printed them",
-		UsageText: "report show [--cases] [--expect=FILE|seed-dfw] FILE...",
+		UsageText: "report show [--cases] [--expect=FILE|seed-dfw|control-a|control-b] FILE...",
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "cases", Usage: "of a sweep all that there is of each case, and not a row"},
-			&cli.StringFlag{Name: "expect", Usage: "print what is expected beside it, by a file or the table seed-dfw; 2: not comparable, 3: worse"},
+			&cli.StringFlag{Name: "expect", Usage: "print what is expected beside it, by a file or the tables seed-dfw, control-a and control-b; 2: not comparable, 3: worse"},
 		},
 		OnUsageError: command.OnUsageError,
 		Action:       show,

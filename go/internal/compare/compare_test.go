@@ -179,3 +179,30 @@ func TestCasesOfOneSideAloneAreNamed(t *testing.T) {
 		t.Errorf("%v, %v", alone, err)
 	}
 }
+
+// Each step of a control plane is compared by itself.
+func TestStepsOfAControlPlaneAreCompared(t *testing.T) {
+	side := func(first int, disconnect uint64) []*record.Record {
+		return launches(t, first, func(r *recordtest.Run) {
+			id, started := r.Header.Plan.RunId, r.Header.StartedUnixNs
+			*r = *recordtest.Controlled()
+			r.Header.Plan.RunId, r.Header.StartedUnixNs, r.Header.Hosts[0].UsableCpus = id, started, 8
+			for _, samples := range r.Samples {
+				if samples.GetPass() == 2 {
+					for i := range samples.DurationNs {
+						samples.DurationNs[i] += disconnect
+					}
+				}
+			}
+		}, steady...)
+	}
+	results, _, err := compareRecords(side(0, 0), side(1, 2e6), threePercent)
+	if err != nil || len(results) != 6 {
+		t.Fatalf("%d results, %v", len(results), err)
+	}
+	for i, want := range []compare.Verdict{compare.Same, compare.Same, compare.Slower, compare.Same, compare.Same, compare.Same} {
+		if results[i].Verdict != want {
+			t.Errorf("%s: %s, want %s: %+v", results[i].Name, results[i].Verdict, want, results[i].Reasons)
+		}
+	}
+}

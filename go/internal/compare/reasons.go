@@ -97,18 +97,13 @@ func (all *Launches) Read(path string) error {
 	return nil
 }
 
-// Add takes in all cases of a record that are no soak and no calibration. Of the record it keeps no
+// Add takes in all cases of a record that are no soak and no calibration; of a control plane each step. Of the record it keeps no
 // samples: many large ones can be compared one after the other.
 func (all *Launches) Add(r *record.Record) {
 	summary := figures.Summarize(r)
 	for index, c := range r.Header.GetPlan().GetCases() {
-		if !c.TimesOperations() {
+		if !c.TimesOperations() && !c.Controls() {
 			continue
-		}
-		name := figures.ShapeOf(c).Name()
-		if all.by[name] == nil {
-			all.by[name] = &caseSide{}
-			all.order = append(all.order, name)
 		}
 		kept := launch{header: r.Header, summary: summary, index: index}
 		for rank := range int(c.GetRanks()) {
@@ -116,11 +111,30 @@ func (all *Launches) Add(r *record.Record) {
 				kept.gpus = append(kept.gpus, told)
 			}
 		}
-		side := all.by[name]
-		side.launches = append(side.launches, kept)
-		if ns, ok := all.figure.of(&summary.Cases[index]); ok {
-			side.ns = append(side.ns, ns)
+		name := figures.ShapeOf(c).Name()
+		if control := summary.Cases[index].Control; control != nil {
+			for i := range control.Steps { // each compared by itself
+				ns, ok := control.Steps[i].P50NS()
+				all.add(name+"/"+control.Steps[i].Name, kept, ns, ok)
+			}
+			continue
 		}
+		ns, ok := all.figure.of(&summary.Cases[index])
+		all.add(name, kept, ns, ok)
+	}
+}
+
+// add puts a launch to others of its name, with its value if it has one.
+func (all *Launches) add(name string, kept launch, ns float64, ok bool) {
+	side := all.by[name]
+	if side == nil {
+		side = &caseSide{}
+		all.by[name] = side
+		all.order = append(all.order, name)
+	}
+	side.launches = append(side.launches, kept)
+	if ok {
+		side.ns = append(side.ns, ns)
 	}
 }
 

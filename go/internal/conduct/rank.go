@@ -93,6 +93,7 @@ func Rank(options RankOptions) error {
 		Watch:           watcher(start, system),
 		Multiprocessors: gpu.GetMultiprocessors(),
 		Progress:        soaking,
+		Use:             host.Use,
 		Dump:            dumper(options.Dump, int(start.GetRank())),
 	}.Run(ctx)
 	if err != nil {

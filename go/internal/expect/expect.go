@@ -4,7 +4,7 @@ package expect
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,8 +19,11 @@ import (
 // started, says that a cluster with RDMA should give.
 const Seed = "seed-dfw"
 
-//go:embed seed-dfw.json
-var seed []byte
+// builtIn are tables by their names. The examples of two READMEs of later revisions of NIXL EP are no
+// measurements, and nothing is held against them.
+//
+//go:embed *.json
+var builtIn embed.FS
 
 const (
 	format  = "epperf-expect"
@@ -33,9 +36,11 @@ type Table struct {
 	Version int    `json:"version"`
 	// Source says where the figures come from.
 	Source string `json:"source"`
-	// Tolerance is a part of one: 0.05 is 5 % either way.
-	Tolerance float64    `json:"tolerance"`
-	Cases     []Expected `json:"cases"`
+	// Tolerance is a part of one: 0.05 is 5 % either way. An example has none.
+	Tolerance float64 `json:"tolerance,omitempty"`
+	// Example: the figures were not measured. They are shown, and nothing is held against them.
+	Example bool       `json:"example,omitempty"`
+	Cases   []Expected `json:"cases"`
 }
 
 // Expected is one case. What is left out may be anything.
@@ -56,15 +61,17 @@ type Expected struct {
 	// Bandwidth is in GB/s and Latency in microseconds, as perf prints their averages.
 	Bandwidth float64 `json:"bandwidth_gb_per_s,omitempty"`
 	Latency   float64 `json:"latency_us,omitempty"`
+	// Steps are p50 of the steps of a control plane, in milliseconds by their names.
+	Steps map[string]float64 `json:"steps_ms,omitempty"`
 }
 
 // Load returns the table of a file, or the one that is built in.
 func Load(name string) (*Table, error) {
-	content := seed
-	if name != Seed {
+	content, err := builtIn.ReadFile(name + ".json")
+	if err != nil {
 		file, err := os.Open(name)
 		if err != nil {
-			return nil, fmt.Errorf("expected figures: %w; %s is built in", err, Seed)
+			return nil, fmt.Errorf("expected figures: %w; built in are %s, %s and %s", err, Seed, "control-a", "control-b")
 		}
 		defer file.Close()
 		const most = 1 << 20
@@ -88,13 +95,15 @@ func (t *Table) problem() string {
 	switch {
 	case t.Format != format || t.Version != version:
 		return fmt.Sprintf("format %q, version %d: this program reads %q, version %d", t.Format, t.Version, format, version)
-	case !(t.Tolerance > 0 && t.Tolerance < 1):
+	case t.Example && t.Tolerance != 0:
+		return "an example has no tolerance"
+	case !t.Example && !(t.Tolerance > 0 && t.Tolerance < 1):
 		return "a tolerance is more than 0 and less than 1, such as 0.05"
 	case len(t.Cases) == 0:
 		return "no cases"
 	}
 	for i, c := range t.Cases {
-		if c.Mode == "" || !(c.Bandwidth > 0 || c.Latency > 0) {
+		if c.Mode == "" || !(c.Bandwidth > 0 || c.Latency > 0 || len(c.Steps) > 0) {
 			return fmt.Sprintf("case %d has no mode or no figure", i)
 		}
 	}
@@ -112,14 +121,16 @@ const (
 	Worse  Verdict = "worse"
 	// NotMeasured: the record has no such figure.
 	NotMeasured Verdict = "not measured"
+	// Example: nothing is held against it.
+	Example Verdict = "an example, not a measurement"
 )
 
 // A Figure is an expected value beside the measured one, both in the record's base units.
 type Figure struct {
-	// Name is latency, in ns, or bandwidth, in bytes per ns.
+	// Name is bandwidth, in bytes per ns, or a duration in ns: latency, or a step of a control plane.
 	Name               string
 	Expected, Measured float64
-	// Change is measured / expected - 1.
+	// Change is measured / expected - 1; of no use beside an example.
 	Change  float64
 	Verdict Verdict
 }
@@ -139,7 +150,7 @@ func (t *Table) Against(r *record.Record) []Result {
 	summary := figures.Summarize(r)
 	var results []Result
 	for index, c := range r.Header.GetPlan().GetCases() {
-		if !c.TimesOperations() {
+		if !c.TimesOperations() && !c.Controls() {
 			continue
 		}
 		shape := figures.ShapeOf(c)
@@ -152,7 +163,7 @@ func (t *Table) Against(r *record.Record) []Result {
 			}
 		}
 		if len(result.Differs) == 0 {
-			result.Figures = t.Cases[nearest].figures(&summary.Cases[index], t.Tolerance)
+			result.Figures = t.Cases[nearest].figures(&summary.Cases[index], t)
 		}
 		results = append(results, result)
 	}
@@ -188,16 +199,18 @@ func (e *Expected) differs(shape figures.Shape, summary *figures.Summary) (all [
 	return all
 }
 
-func (e *Expected) figures(c *figures.CaseSummary, tolerance float64) (all []Figure) {
-	add := func(name string, expected float64, of *figures.Spread, lower bool) {
+func (e *Expected) figures(c *figures.CaseSummary, of *Table) (all []Figure) {
+	add := func(name string, expected float64, measured *float64, lower bool) {
 		if expected <= 0 {
 			return
 		}
 		figure := Figure{Name: name, Expected: expected, Verdict: NotMeasured}
-		if of != nil {
-			figure.Measured, figure.Change = of.Avg, of.Avg/expected-1
+		if measured != nil {
+			figure.Measured, figure.Change = *measured, *measured/expected-1
 			switch {
-			case math.Abs(figure.Change) <= tolerance:
+			case of.Example:
+				figure.Verdict = Example
+			case math.Abs(figure.Change) <= of.Tolerance:
 				figure.Verdict = Met
 			case figure.Change < 0 == lower:
 				figure.Verdict = Better
@@ -207,7 +220,24 @@ func (e *Expected) figures(c *figures.CaseSummary, tolerance float64) (all []Fig
 		}
 		all = append(all, figure)
 	}
-	add("bandwidth", e.Bandwidth, c.Bandwidth, false)
-	add("latency", e.Latency*1e3, c.LatencyNS, true)
+	average := func(of *figures.Spread) *float64 {
+		if of == nil {
+			return nil
+		}
+		return &of.Avg
+	}
+	add("bandwidth", e.Bandwidth, average(c.Bandwidth), false)
+	add("latency", e.Latency*1e3, average(c.LatencyNS), true)
+	if c.Control == nil {
+		return all
+	}
+	for i := range c.Control.Steps {
+		step := &c.Control.Steps[i]
+		var p50 *float64
+		if ns, ok := step.P50NS(); ok {
+			p50 = &ns
+		}
+		add(step.Name, e.Steps[step.Name]*1e6, p50, true)
+	}
 	return all
 }

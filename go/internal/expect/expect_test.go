@@ -118,7 +118,26 @@ func TestFiles(t *testing.T) {
 			}
 		})
 	}
-	if _, err := expect.Load("nowhere.json"); err == nil || !strings.Contains(err.Error(), "seed-dfw is built in") {
+	if _, err := expect.Load("nowhere.json"); err == nil || !strings.Contains(err.Error(), "built in are seed-dfw, control-a and control-b") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// An example is shown and never held against anything, whatever was measured.
+func TestExamplesOfAControlPlane(t *testing.T) {
+	kept := recordtest.Controlled().Read(t)
+	for name, init := range map[string]float64{"control-a": 150e6, "control-b": 1200e6} {
+		results := load(t, name).Against(kept)
+		if len(results) != 1 || len(results[0].Differs) > 0 || len(results[0].Figures) != 5 || results[0].Figures[0].Expected != init {
+			t.Fatalf("%s: %+v", name, results)
+		}
+		for _, figure := range results[0].Figures {
+			if figure.Verdict != expect.Example || figure.Measured == 0 {
+				t.Errorf("%s: %+v", name, figure)
+			}
+		}
+	}
+	if results := load(t, "control-a").Against(recordtest.Passed(epperfv1.Mode_MODE_E2E).Read(t)); len(results[0].Differs) == 0 {
+		t.Errorf("an iteration is compared with a control plane: %+v", results)
 	}
 }

@@ -110,6 +110,8 @@ type CaseSummary struct {
 	Check        CheckSummary
 	// Soak is nil unless the case is one. It has no bandwidth and no latency then.
 	Soak *SoakSummary
+	// Control is nil unless the case times the control plane. It has no bandwidth and no latency then.
+	Control *ControlSummary
 	// CarriedBy is all that brought rows from rank to rank; none where no rank says.
 	CarriedBy []Carrier
 	// StagedIn is where rows of GPUs stopped on their way.
@@ -231,6 +233,9 @@ func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
 		return s
 	}
 	s.BytesPerRank = meanBytes(c, ranks)
+	if s.Control = summarizeControl(&s, c, ranks); s.Control != nil {
+		return s
+	}
 	if s.Finished == s.Ranks && !sharedGPU {
 		s.addFigures(c, ranks)
 	}

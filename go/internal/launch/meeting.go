@@ -160,6 +160,9 @@ func (r *Ranks) overdue() error {
 		if slices.ContainsFunc(r.config.Plan.GetCases(), func(c *epperfv1.Case) bool { return c.GetSoak() != nil }) {
 			lower = "--soak"
 		}
+		if slices.ContainsFunc(r.config.Plan.GetCases(), (*epperfv1.Case).Controls) {
+			lower = "--rounds"
+		}
 		return fmt.Errorf("not finished after %v, %s: raise --timeout or lower %s",
 			time.Since(r.started).Round(100*time.Millisecond), r.ranks[0].where, lower)
 	}

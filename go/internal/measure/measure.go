@@ -18,6 +18,8 @@ type Engine interface {
 	Blob() ([]byte, error)
 	// Connect maps all peers, given one blob a rank in rank order.
 	Connect(blobs [][]byte) error
+	// Disconnect lets go of all peers, and keeps this rank's memory as it is. Connect may follow.
+	Disconnect() error
 	// Paths says how this rank reaches each rank, and over which network; nil if over none. It is
 	// known once connected.
 	Paths() ([]epperfv1.Path, *epperfv1.Network, error)

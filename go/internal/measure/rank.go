@@ -33,8 +33,10 @@ type Rank struct {
 	Multiprocessors uint32
 	// Progress, where not nil, is told from time to time how far a soak is.
 	Progress func(*epperfv1.SoakCount)
-	// Now is the time that a soak goes by; nil for time.Now.
+	// Now is the time that a soak and the steps of a control plane go by; nil for time.Now.
 	Now func() time.Time
+	// Use, where not nil, tells what this process has of its host.
+	Use func() (*epperfv1.ProcessUse, error)
 }
 
 // Run runs every case of the plan in order. It sends one RankResult a case to the sink, also
@@ -81,10 +83,15 @@ type caseRun struct {
 	load                *epperfv1.Load
 	// Of the blocks of what was timed or soaked last; nil on CPUs.
 	sms *epperfv1.SmUse
+	// After the first and the last round of a control plane.
+	firstRound, lastRound *epperfv1.ProcessUse
 }
 
 // run goes through the case; through a soak round by round, each with an engine of its own.
 func (r *caseRun) run(ctx context.Context) error {
+	if r.of.Controls() {
+		return r.control(ctx)
+	}
 	for {
 		r.goesOn = false
 		if err := r.runOnce(ctx); err != nil || !r.goesOn {
@@ -270,6 +277,8 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Sms:        r.sms,
 		Load:       r.load,
 		Soak:       r.soaked,
+		FirstRound: r.firstRound,
+		LastRound:  r.lastRound,
 	}
 	result.Error = result.CheckProblem(r.of)
 	if err != nil {

@@ -35,6 +35,7 @@ func (s *script) step(format string, args ...any) error {
 
 func (s *script) Blob() ([]byte, error)        { return []byte("b"), s.step("blob") }
 func (s *script) Connect(blobs [][]byte) error { return s.step("connect %d", len(blobs)) }
+func (s *script) Disconnect() error            { return s.step("disconnect") }
 func (s *script) MakeExpertRows() error        { return s.step("make expert rows") }
 func (s *script) FlushCaches() error           { return s.step("flush") }
 func (s *script) Abort()                       { s.steps = append(s.steps, "abort") }

@@ -175,6 +175,9 @@ func (e *Engine) Connect(blobs [][]byte) error {
 	return e.failed(C.ep_connect(e.engine, (*C.uint8_t)(&joined[0]), &sizes[0], C.size_t(len(blobs))))
 }
 
+// Disconnect lets go of all peers. Connect may follow.
+func (e *Engine) Disconnect() error { return e.failed(C.ep_disconnect(e.engine)) }
+
 // MakeExpertRows makes the experts' outputs where the last dispatch put their inputs.
 func (e *Engine) MakeExpertRows() error { return e.failed(C.ep_make_expert_rows(e.engine)) }
 

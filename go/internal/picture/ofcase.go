@@ -22,6 +22,9 @@ func (c caseOf) pictures() []Picture {
 	if c.of.Calibration != nil {
 		return nil
 	}
+	if c.of.Control != nil {
+		return present(c.rounds(), c.pairs(), c.experts(), c.reach())
+	}
 	return present(c.heat(), c.distribution(), c.pairs(), c.experts(), c.reach())
 }
 

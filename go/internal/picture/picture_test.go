@@ -257,3 +257,15 @@ func TestManyLinesAreApartByMode(t *testing.T) {
 		t.Errorf("%d pictures", len(together))
 	}
 }
+
+func TestStepsAreDrawnRoundByRound(t *testing.T) {
+	run := recordtest.Controlled()
+	r := run.Read(t)
+	rounds := named(t, of([]*record.Record{r}).Cases[0].Pictures, "rounds")
+	if len(rounds.Lines.Series) != 6 || len(rounds.Table.Rows) != 6 {
+		t.Fatalf("%d series, %d rows", len(rounds.Lines.Series), len(rounds.Table.Rows))
+	}
+	if init := rounds.Lines.Series[0]; len(init.X) != 100 || init.X[99] != 100 || init.Y[99] != 100e6+99e6+7e3 {
+		t.Errorf("%+v", init)
+	}
+}

@@ -162,6 +162,9 @@ func validatePasses(c *epperfv1.Case, device epperfv1.Device) error {
 	if len(passes) < 1 || len(passes) > maxPasses {
 		return &UsageError{"passes", strconv.Itoa(len(passes)), fmt.Sprintf("must be 1 to %d", maxPasses), ""}
 	}
+	if c.Controls() {
+		return validateControl(c)
+	}
 	if c.Operates() {
 		if passes[0].GetKind() != epperfv1.Pass_KIND_OPERATIONS || passes[0].GetOperation() != c.GetMode() {
 			return &UsageError{"passes", passes[0].Label(), "the first must be the case's operations", ""}

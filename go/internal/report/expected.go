@@ -45,8 +45,11 @@ func (e *Expectation) WriteText(w io.Writer) error {
 func (e *Expectation) Tables() []table.Table {
 	tables := []table.Table{{Name: "expectation", Title: "Measured beside Expected", Rows: []table.Row{
 		{Name: "source", Label: "Source", Cells: []table.Cell{table.TextCell("source", e.Table.Source)}},
-		{Name: "tolerance", Label: "Tolerance", Unit: table.Ratio, Cells: []table.Cell{table.FloatCell("tolerance", e.Table.Tolerance)}},
 	}}}
+	if !e.Table.Example {
+		tables[0].Rows = append(tables[0].Rows,
+			table.Row{Name: "tolerance", Label: "Tolerance", Unit: table.Ratio, Cells: []table.Cell{table.FloatCell("tolerance", e.Table.Tolerance)}})
+	}
 	for i := range e.Results {
 		tables = append(tables, expected(&e.Results[i]))
 	}
@@ -61,9 +64,15 @@ func expected(r *expect.Result) table.Table {
 		})
 	}
 	for _, figure := range r.Figures {
-		row := table.Row{Name: "expected", Label: figure.Name, Unit: table.BytesPerNanosecond, Better: table.Higher}
-		if figure.Name == "latency" {
-			row.Unit, row.Better = table.Nanoseconds, table.Lower
+		row := table.Row{Name: "expected", Label: figure.Name, Unit: table.Nanoseconds, Better: table.Lower}
+		if figure.Name == "bandwidth" {
+			row.Unit, row.Better = table.BytesPerNanosecond, table.Higher
+		}
+		if figure.Verdict == expect.Example {
+			row.Name, row.Better = "example", table.Neither
+			row.Cells = []table.Cell{table.FloatCell("measured", figure.Measured), table.FloatCell("example", figure.Expected)}
+			t.Rows = append(t.Rows, row)
+			continue
 		}
 		row.Cells = []table.Cell{table.FloatCell("expected", figure.Expected), table.EnumCell("verdict", string(figure.Verdict))}
 		if figure.Verdict != expect.NotMeasured {

@@ -43,9 +43,12 @@ func planned(s *figures.Summary, c *figures.CaseSummary) table.Table {
 			rows = append(rows, count(choice.Name, titled(choice.Name), int(*choice.Number)))
 		}
 	}
-	if c.Soak != nil {
+	switch {
+	case c.Soak != nil:
 		rows = append(rows, plannedSoak(c.Soak))
-	} else {
+	case c.Control != nil:
+		rows = append(rows, count("rounds", "Measure", c.Control.Rounds))
+	default:
 		rows = append(rows, count("warmup", "Warmup", c.Warmup), count("iterations", "Measure", c.Iterations))
 	}
 	return table.Table{Name: "plan", Title: "EP Data Plane Performance Test", Rows: rows}

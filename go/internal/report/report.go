@@ -53,6 +53,9 @@ func tablesOfCase(s *figures.Summary, c *figures.CaseSummary) []table.Table {
 	if c.Calibration != nil {
 		return calibration(s, c)
 	}
+	if c.Control != nil {
+		return control(s, c)
+	}
 	tables := []table.Table{planned(s, c), verdict("Data Plane", c)}
 	if c.Soak == nil { // there nothing was timed
 		tables = append(tables, throughput(c))

@@ -81,6 +81,7 @@ var styles = map[string]style{
 			"sms":              {body: "{sms} of [{gpu_min|unless gpu_max}-]{gpu_max}||{sms}"},
 			"warmup":           {body: "{warmup}"},
 			"iterations":       {joins: true, head: ", {label}: ", body: "{iterations} iterations"},
+			"rounds":           {body: "{rounds} rounds"},
 			"soak":             {body: "soak of [{epochs|,} epochs][{duration|duration}], [one in {check_every|,} checked in full][{notes}]"},
 			"row":              {joins: true, head: ", {label}: ", body: "{row} bytes"},
 			"copied":           {body: "{copied|,} rows"},
@@ -183,6 +184,12 @@ var styles = map[string]style{
 		"rounds": {body: "{rounds}, each with its routing and seed; {bytes} bytes compared"},
 		"repeat": {body: "--seed={seed} --routing={routing} --soak-round=0"},
 	}},
+	"steps": {
+		below: "\n", width: 16, decimals: 1,
+		rows: map[string]phrase{
+			"left": {body: "after the last round at most {descriptors} descriptors, {mappings} mappings, {threads} threads, {memory|,} bytes more than after the first"},
+		},
+	},
 	"limits": {
 		below: "\n", width: 38, decimals: 2,
 		rows: map[string]phrase{
@@ -312,6 +319,7 @@ var styles = map[string]style{
 		above: "{title}\n", apart: true, decimals: 1,
 		rows: map[string]phrase{
 			"not_comparable": {head: "  {label}: ", next: "; ", body: "{differs}"},
+			"example":        {head: "  {label|-10} ", body: "{measured} {unit}, {example} in the example"},
 			"expected": {
 				head: "  {label|-10}", body: "{measured} {unit}, {expected} expected, {change|change}: {verdict}||{expected} {unit} expected: {verdict}",
 			},

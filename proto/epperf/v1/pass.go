@@ -69,8 +69,11 @@ func (c *Case) Iterations() int { return int(c.Pass(0).GetCount()) }
 // Calibrate is the ModeName of a case that measures the machine itself.
 const Calibrate = "calibrate"
 
-// ModeName names what a case measures: its mode, or Calibrate.
+// ModeName names what a case measures: its mode, Control or Calibrate.
 func (c *Case) ModeName() string {
+	if c.Controls() {
+		return Control
+	}
 	if !c.Operates() {
 		return Calibrate
 	}
@@ -80,8 +83,8 @@ func (c *Case) ModeName() string {
 // Operates reports whether tokens travel in a case. Else it measures the machine itself.
 func (c *Case) Operates() bool { return c.GetMode() != Mode_MODE_UNSPECIFIED }
 
-// TimesOperations reports whether it times them, which a soak does not.
-func (c *Case) TimesOperations() bool { return c.Operates() && c.GetSoak() == nil }
+// TimesOperations reports whether it times them, which neither a soak nor a control plane does.
+func (c *Case) TimesOperations() bool { return c.Operates() && c.GetSoak() == nil && !c.Controls() }
 
 // CopiedRows returns the most rows that any pass of the case copies: a rank has room for so many.
 func (c *Case) CopiedRows() uint32 {

@@ -13,7 +13,8 @@ import (
 type BesideSummary struct {
 	// Meter is named as on the command line.
 	Meter string
-	// MinSMs and MaxSMs are the multiprocessors that a rank's meter had; 0 where not all ranks tell.
+	// MinSMs and MaxSMs are the multiprocessors that a rank's meter had in a pass; 0 where not all ranks tell
+	// of all passes.
 	MinSMs, MaxSMs int
 	// Apart: no block of a meter shared a multiprocessor, neither with another nor with an operation's.
 	// Else there are no figures.
@@ -36,7 +37,7 @@ func summarizeBeside(s *CaseSummary, c *epperfv1.Case, ranks []record.RankRecord
 	}
 	meter := c.Pass(beside).GetMeter()
 	summary := &BesideSummary{Meter: epperfv1.Name(meter)}
-	summary.addSMs(c.GetMode(), ranks)
+	summary.addSMs(c, ranks)
 	if s.LatencyNS == nil || !summary.Apart || summary.MinSMs == 0 {
 		return summary
 	}
@@ -52,32 +53,39 @@ func summarizeBeside(s *CaseSummary, c *epperfv1.Case, ranks []record.RankRecord
 	return summary
 }
 
-// addSMs looks at the operations of the mode: others ran last before there was a meter.
-func (s *BesideSummary) addSMs(mode epperfv1.Mode, ranks []record.RankRecord) {
+// addSMs looks at all passes in which a meter runs.
+func (s *BesideSummary) addSMs(c *epperfv1.Case, ranks []record.RankRecord) {
 	s.Apart = true
-	for i, rank := range ranks {
-		sms := rank.Result.GetSms()
-		ofMeter := sms.GetOfMeterBlock()
-		if i == 0 {
-			s.MinSMs = len(ofMeter)
-		}
-		s.MinSMs, s.MaxSMs = min(s.MinSMs, len(ofMeter)), max(s.MaxSMs, len(ofMeter))
-		seen := map[uint32]bool{}
-		operations := slices.Concat(sms.GetOfDispatchBlock(), sms.GetOfCombineBlock())
-		switch mode {
-		case epperfv1.Mode_MODE_DISPATCH:
-			operations = sms.GetOfDispatchBlock()
-		case epperfv1.Mode_MODE_COMBINE:
-			operations = sms.GetOfCombineBlock()
-		}
-		for _, sm := range operations {
-			seen[sm] = true // a combine may have those of a dispatch: they never run at once
-		}
-		for _, sm := range ofMeter {
-			s.Apart = s.Apart && !seen[sm]
-			seen[sm] = true
+	first := true
+	for _, rank := range ranks {
+		for index, pass := range c.GetPasses() {
+			if !pass.Meters() {
+				continue
+			}
+			of := rank.Result.GetSms().Of(index)
+			ofMeter := len(of.GetOfMeterBlock())
+			if first {
+				s.MinSMs, first = ofMeter, false
+			}
+			s.MinSMs, s.MaxSMs = min(s.MinSMs, ofMeter), max(s.MaxSMs, ofMeter)
+			s.Apart = s.Apart && apart(of)
 		}
 	}
+}
+
+// apart reports whether no block of a meter shared a multiprocessor.
+func apart(of *epperfv1.PassSms) bool {
+	seen := map[uint32]bool{}
+	for _, sm := range slices.Concat(of.GetOfDispatchBlock(), of.GetOfCombineBlock()) {
+		seen[sm] = true // a combine may have those of a dispatch: they never run at once
+	}
+	for _, sm := range of.GetOfMeterBlock() {
+		if seen[sm] {
+			return false
+		}
+		seen[sm] = true
+	}
+	return true
 }
 
 // meterRates returns what the meter of each rank did in a nanosecond of a pass: what a block does at a
@@ -92,7 +100,7 @@ func meterRates(meter epperfv1.Pass_Meter, ranks []record.RankRecord, pass int) 
 		return nil
 	}
 	for i, meanNS := range rates {
-		rates[i] = work * float64(len(ranks[i].Result.GetSms().GetOfMeterBlock())) / meanNS
+		rates[i] = work * float64(len(ranks[i].Result.GetSms().Of(pass).GetOfMeterBlock())) / meanNS
 	}
 	return rates
 }

@@ -21,7 +21,7 @@ func TestWhatAMeterAndOperationsCostEachOther(t *testing.T) {
 		}
 	}
 	run.Samples = samples
-	run.Results[0].Sms.OfCombineBlock[0] = 131 // the last combine ran before there was a meter
+	run.Results[0].Sms.OfPass[0].OfDispatchBlock[0] = 131 // the timed block ran before there was a meter
 	s := summarize(t, run).Cases[0]
 	// 108 blocks do 33,554,432 operations each in 10 and 11 microseconds, and beside in 12 and 13.
 	const work = 108 * 33_554_432.0
@@ -43,17 +43,19 @@ func TestWhatAMeterAndOperationsCostEachOther(t *testing.T) {
 // A multiprocessor that is shared makes figures of something else.
 func TestBlocksThatShareAMultiprocessorHaveNoFigures(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*epperfv1.SmUse)
+		change func(*epperfv1.PassSms)
+		pass   int
 		apart  bool
 	}{
-		"with a dispatch":          {change: func(sms *epperfv1.SmUse) { sms.OfDispatchBlock[5] = 99 }},
-		"with a combine":           {change: func(sms *epperfv1.SmUse) { sms.OfCombineBlock[0] = 131 }},
-		"with another of a meter":  {change: func(sms *epperfv1.SmUse) { sms.OfMeterBlock[7] = sms.GetOfMeterBlock()[8] }},
-		"and of which none speaks": {change: func(sms *epperfv1.SmUse) { sms.OfMeterBlock = nil }, apart: true},
+		"with a dispatch":          {change: func(sms *epperfv1.PassSms) { sms.OfDispatchBlock[5] = 99 }, pass: 2},
+		"with an earlier combine":  {change: func(sms *epperfv1.PassSms) { sms.OfCombineBlock[0] = 131 }, pass: 2},
+		"with a combine":           {change: func(sms *epperfv1.PassSms) { sms.OfCombineBlock[0] = 131 }, pass: 3},
+		"with another of a meter":  {change: func(sms *epperfv1.PassSms) { sms.OfMeterBlock[7] = sms.GetOfMeterBlock()[8] }, pass: 1},
+		"and of which none speaks": {change: func(sms *epperfv1.PassSms) { sms.OfMeterBlock = nil }, pass: 3, apart: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run := recordtest.Beside(epperfv1.Mode_MODE_E2E)
-			test.change(run.Results[3].GetSms())
+			test.change(run.Results[3].GetSms().Of(test.pass))
 			of := summarize(t, run).Cases[0].Beside
 			if of.Apart != test.apart || of.MeterAlone != nil || of.MeterBeside != nil || of.LatencyNS != nil || of.MeterKept != nil {
 				t.Errorf("%+v", of)

@@ -59,10 +59,10 @@ func (r *caseRun) pass(ctx context.Context, index int, pass *epperfv1.Pass) erro
 	if watch != nil {
 		r.load = watch.Load()
 	}
+	if err := r.lookAtSMs(index, pass); err != nil {
+		return err
+	}
 	if pass.MovesRows() {
-		if err := r.lookAtSMs(); err != nil {
-			return err
-		}
 		if err := r.checkLast(pass); err != nil {
 			return err
 		}

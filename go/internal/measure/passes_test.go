@@ -163,7 +163,7 @@ func TestAMeterHasNoRowsButWhatRunsBesideIt(t *testing.T) {
 	}
 	_, after, _ := strings.Cut(strings.Join(s.steps, "\n"), "samples 20 of pass 0\n")
 	want := strings.Join([]string{
-		"meet timing", "run meter gemm unspecified x11", "meet timed", "samples 11 of pass 1",
+		"meet timing", "run meter gemm unspecified x11", "meet timed", "look at SMs", "samples 11 of pass 1",
 		"poison", "meet timing", "run meter gemm beside combine x11", "meet timed", "look at SMs", "check combine", "samples 11 of pass 2",
 		"poison", "meet timing", "run beside gemm combine x20", "meet timed", "look at SMs", "check combine", "samples 20 of pass 3",
 		"poison", "meet check",
@@ -171,7 +171,9 @@ func TestAMeterHasNoRowsButWhatRunsBesideIt(t *testing.T) {
 	if !strings.HasPrefix(after, want) {
 		t.Errorf("after the timed block:\n%s\nwant\n%s", after, want)
 	}
-	if got := s.result.GetSms().GetOfMeterBlock(); len(got) != 2 {
-		t.Errorf("a result says of a meter's blocks %v", got)
+	for pass, want := range []int{0, 2, 2, 2} {
+		if got := s.result.GetSms().Of(pass).GetOfMeterBlock(); len(got) != want {
+			t.Errorf("a result says of a meter's blocks in pass %d %v", pass, got)
+		}
 	}
 }

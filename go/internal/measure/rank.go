@@ -81,7 +81,7 @@ type caseRun struct {
 	// Of this rank's GPU, around the timed block.
 	gpuBefore, gpuAfter *epperfv1.GpuState
 	load                *epperfv1.Load
-	// Of the blocks of what was timed or soaked last; nil on CPUs.
+	// Of the passes so far; nil on CPUs.
 	sms *epperfv1.SmUse
 	// After the first and the last round of a control plane.
 	firstRound, lastRound *epperfv1.ProcessUse

@@ -36,7 +36,9 @@ func TestAResultSaysWhereBlocksRanOnceTheyAreTimed(t *testing.T) {
 	if err := s.runOnGPU(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := &epperfv1.SmUse{OfGpu: 132, OfDispatchBlock: []uint32{3, 1, 2}, OfCombineBlock: []uint32{0, 7}, OfMeterBlock: []uint32{9, 8}}
+	want := &epperfv1.SmUse{OfGpu: 132, OfPass: []*epperfv1.PassSms{ // no dispatch, and no meter
+		{Pass: 0, OfCombineBlock: []uint32{0, 7}}, {Pass: 1, OfCombineBlock: []uint32{0, 7}},
+	}}
 	if diff := cmp.Diff(want, s.result.GetSms(), protocmp.Transform()); diff != "" {
 		t.Errorf("SMs (-want +got):\n%s", diff)
 	}
@@ -51,14 +53,14 @@ func TestAResultSaysWhereBlocksRanOnceTheyAreTimed(t *testing.T) {
 }
 
 func TestSharedMultiprocessorsAreNoFigure(t *testing.T) {
-	s := script{failAt: "look at SMs", sms: [3][]uint32{{3, 3}}}
+	s := script{failAt: "look at SMs", sms: [3][]uint32{{}, {3, 3}}}
 	if err := s.runOnGPU(t.Context()); err == nil || !strings.Contains(err.Error(), "measure: operations: planted") {
 		t.Errorf("Run = %v, want the planted error", err)
 	}
 	if strings.Contains(strings.Join(s.steps, "\n"), "samples") {
 		t.Errorf("steps %q have samples", s.steps)
 	}
-	if got := s.result.GetSms().GetOfDispatchBlock(); s.result.GetPassed() || len(got) != 2 {
+	if got := s.result.GetSms().Of(0).GetOfCombineBlock(); s.result.GetPassed() || len(got) != 2 {
 		t.Errorf("result %v, want a failure that says where blocks ran", s.result)
 	}
 }

@@ -58,7 +58,7 @@ func (r *caseRun) soak(ctx context.Context) error {
 		next := nextStretch(r.of.GetSoak(), r.Plan.GetWaitTimeoutNs(), r.soaked.GetEpochs(), s.unchecked, votes)
 		r.goesOn = next.epochs > 0 && slices.ContainsFunc(votes, (*epperfv1.SoakVote).GetRoundOver)
 		if next.epochs == 0 || r.goesOn {
-			return r.lookAtSMs()
+			return r.lookAtSMs(0, epperfv1.Operations(r.of.GetMode(), 1))
 		}
 		if err := s.run(next); err != nil {
 			return err

@@ -7,7 +7,7 @@ import (
 
 func besideOnSharedSMs(r *recordtest.Run) {
 	*r = *recordtest.Beside(epperfv1.Mode_MODE_E2E)
-	r.Results[3].Sms.OfDispatchBlock[5] = 99
+	r.Results[3].Sms.Of(3).OfDispatchBlock[5] = 99
 }
 
 func besideOnUnknownSMs(r *recordtest.Run) {
@@ -15,5 +15,5 @@ func besideOnUnknownSMs(r *recordtest.Run) {
 	for _, pass := range r.Case().GetPasses()[1:] {
 		pass.Meter = epperfv1.Pass_METER_STREAM
 	}
-	r.Results[3].Sms.OfMeterBlock = nil
+	r.Results[3].Sms.Of(3).OfMeterBlock = nil
 }

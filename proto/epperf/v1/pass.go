@@ -25,6 +25,29 @@ func (p *Pass) MovesRows() bool {
 	return p.GetOperation() != Mode_MODE_UNSPECIFIED || p.GetKind() == Pass_KIND_COPY
 }
 
+// Dispatches and Combines report whether operations of a pass are, or hold, one of these.
+func (p *Pass) Dispatches() bool {
+	return p.GetOperation() == Mode_MODE_DISPATCH || p.GetOperation() == Mode_MODE_E2E
+}
+
+// Combines is there with Dispatches.
+func (p *Pass) Combines() bool {
+	return p.GetOperation() == Mode_MODE_COMBINE || p.GetOperation() == Mode_MODE_E2E
+}
+
+// Meters reports whether a meter runs in a pass.
+func (p *Pass) Meters() bool { return p.GetMeter() != Pass_METER_UNSPECIFIED }
+
+// Of returns where the blocks of a pass ran; nil where nobody said.
+func (s *SmUse) Of(pass int) *PassSms {
+	for _, of := range s.GetOfPass() {
+		if int(of.GetPass()) == pass {
+			return of
+		}
+	}
+	return nil
+}
+
 // Label names a pass in messages: its kind, for copies with direction and how, as "copy get alone",
 // and with a meter that runs, as "meter gemm" and "beside gemm".
 func (p *Pass) Label() string {
@@ -38,7 +61,7 @@ func (p *Pass) Label() string {
 			words = append(words, "alone")
 		}
 	}
-	if p.GetMeter() != Pass_METER_UNSPECIFIED {
+	if p.Meters() {
 		words = append(words, Name(p.GetMeter()))
 		if p.GetKind() == Pass_KIND_METER && p.GetOperation() != Mode_MODE_UNSPECIFIED {
 			words = append(words, "beside")

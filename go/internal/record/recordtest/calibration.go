@@ -86,16 +86,30 @@ func Beside(mode epperfv1.Mode) *Run {
 	run.AddPass(&epperfv1.Pass{Kind: epperfv1.Pass_KIND_BESIDE, Meter: meter, Operation: mode, Count: 100}, rising(100, 11e5, 1e4))
 	for _, result := range run.Results {
 		result.Sms = &epperfv1.SmUse{OfGpu: 132}
-		for sm := range uint32(132) {
-			if sm < 24 {
-				result.Sms.OfDispatchBlock = append(result.Sms.OfDispatchBlock, sm)
-				result.Sms.OfCombineBlock = append(result.Sms.OfCombineBlock, 23-sm)
-			} else {
-				result.Sms.OfMeterBlock = append(result.Sms.OfMeterBlock, sm)
-			}
+		for index, pass := range run.Case().GetPasses() {
+			result.Sms.OfPass = append(result.Sms.OfPass, smsOf(index, pass))
 		}
 	}
 	return run
+}
+
+// smsOf says that operations ran on the first 24 of 132 multiprocessors, and a meter on the others.
+func smsOf(index int, pass *epperfv1.Pass) *epperfv1.PassSms {
+	of := &epperfv1.PassSms{Pass: uint32(index)}
+	for sm := range uint32(132) {
+		switch {
+		case sm >= 24 && pass.Meters():
+			of.OfMeterBlock = append(of.OfMeterBlock, sm)
+		case sm < 24:
+			if pass.Dispatches() {
+				of.OfDispatchBlock = append(of.OfDispatchBlock, sm)
+			}
+			if pass.Combines() {
+				of.OfCombineBlock = append(of.OfCombineBlock, 23-sm)
+			}
+		}
+	}
+	return of
 }
 
 // rising returns durations of a pass that grow by a step, and by a microsecond a rank.

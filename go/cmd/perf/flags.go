@@ -10,6 +10,8 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/compare"
+	"github.com/epperf/epperf/go/internal/expect"
 	"github.com/epperf/epperf/go/internal/plan"
 )
 
@@ -162,4 +164,34 @@ func (s *span) String() string {
 
 func spanOf(c *cli.Context, name string) time.Duration {
 	return time.Duration(*c.Generic(name).(*span))
+}
+
+const (
+	launchesFlag  = "launches"
+	againstFlag   = "against"
+	thresholdFlag = "threshold"
+)
+
+func launchFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.GenericFlag{Name: launchesFlag, Value: newDecimal(0), DefaultText: "none", Usage: "launch this build and another so often, in turns, and compare them; exit code 3 is a regression"},
+		&cli.StringFlag{Name: againstFlag, Usage: "perf of the other build, the older one"},
+		&cli.StringFlag{Name: thresholdFlag, DefaultText: compare.DefaultThreshold, Usage: "the change that matters to --launches"},
+	}
+}
+
+// expectedOf reads what is expected of a measurement; nil where nothing is.
+func expectedOf(c *cli.Context) (*expect.Table, error) {
+	name := c.String("expect")
+	switch {
+	case name == "":
+		return nil, nil
+	case c.String("soak") != "":
+		return nil, command.Usagef("--expect: a soak has no figures; leave out --soak")
+	}
+	table, err := expect.Load(name)
+	if err != nil {
+		return nil, command.Usagef("--expect: %w", err)
+	}
+	return table, nil
 }

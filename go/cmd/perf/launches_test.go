@@ -1,16 +1,9 @@
 package main
 
 import (
-	"slices"
 	"strings"
 	"testing"
 )
-
-func TestLaunchesTakeTurns(t *testing.T) {
-	if got := turns(3); !slices.Equal(got, []int{0, 1, 1, 0, 0, 1}) {
-		t.Errorf("turns %v", got)
-	}
-}
 
 func TestALaunchHasTheOtherFlags(t *testing.T) {
 	for line, want := range map[string]string{

@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
+	"github.com/epperf/epperf/go/internal/compare"
 	"github.com/epperf/epperf/go/internal/conduct"
-	"github.com/epperf/epperf/go/internal/expect"
 	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/preflight"
 	"github.com/epperf/epperf/go/internal/record"
@@ -88,7 +89,7 @@ func measure(c *cli.Context, m measurement) error {
 		return nil // the first of the copies says it
 	}
 	if m.explains {
-		return explain(c.App.Writer, p, party.NodeRank, search)
+		return conduct.Explain(c.App.Writer, p, party.NodeRank, search)
 	}
 	unfinished, err := m.goingOn(c, p, party)
 	if err != nil {
@@ -127,34 +128,6 @@ func measure(c *cli.Context, m measurement) error {
 	}.Do(ctx)
 }
 
-// expectedOf reads what is expected of a measurement; nil where nothing is.
-func expectedOf(c *cli.Context) (*expect.Table, error) {
-	name := c.String("expect")
-	switch {
-	case name == "":
-		return nil, nil
-	case c.String("soak") != "":
-		return nil, command.Usagef("--expect: a soak has no figures; leave out --soak")
-	}
-	table, err := expect.Load(name)
-	if err != nil {
-		return nil, command.Usagef("--expect: %w", err)
-	}
-	return table, nil
-}
-
-// goingOn finds the record that a measurement goes on with, and says so.
-func (m measurement) goingOn(c *cli.Context, p *epperfv1.Plan, party conduct.Party) (*record.Unfinished, error) {
-	if m.unfinished == nil {
-		return nil, nil
-	}
-	u, err := m.unfinished(p, party)
-	if u != nil {
-		fmt.Fprintf(c.App.ErrWriter, "perf: goes on with %s: %d of %d cases are done\n", u.Path, u.Done, len(u.Header.GetPlan().GetCases()))
-	}
-	return u, err
-}
-
 // refuseTimed refuses flags of what a soak does not do.
 func refuseTimed(c *cli.Context) error {
 	for _, timed := range []string{"warmup", "iters"} {
@@ -163,4 +136,57 @@ func refuseTimed(c *cli.Context) error {
 		}
 	}
 	return nil
+}
+
+// againstAnother reports whether two builds are to be compared.
+func againstAnother(c *cli.Context) bool {
+	return c.IsSet(launchesFlag) || c.IsSet(againstFlag) || c.IsSet(thresholdFlag)
+}
+
+// launches runs what the other flags say with two builds in turns, and compares them.
+func launches(c *cli.Context) error {
+	count, against := decimalOf[int](c, launchesFlag), c.String(againstFlag)
+	switch {
+	case count < 1 || against == "":
+		return command.Usagef("--%s and --%s: both are needed, as --launches=6 --against=old/perf", launchesFlag, againstFlag)
+	case decimalOf[int](c, "nnodes") > 1 || c.String("run-id") != "":
+		return command.Usagef("--%s: launches are of one host, and each has a run id of its own; leave out --nnodes and --run-id", launchesFlag)
+	case c.String("expect") != "" || c.String("soak") != "" || c.String(dumpFlag) != "" || c.Bool("explain") || c.String(resumeFlag) != "":
+		return command.Usagef("--%s: it compares how long things take, and nothing else; leave out --expect, --soak, --dump, --explain and --resume", launchesFlag)
+	}
+	threshold, err := compare.ParseThreshold(c.String(thresholdFlag))
+	if err != nil {
+		return command.Usagef("--%s=%q: %w", thresholdFlag, c.String(thresholdFlag), err)
+	}
+	own, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	ctx, stop := conduct.UntilSignal(context.Background())
+	defer stop()
+	return conduct.Launches{
+		Count:     count,
+		Old:       against,
+		New:       own,
+		Arguments: withoutLaunches(os.Args[1:]),
+		Output:    c.String("output"),
+		Threshold: threshold,
+		Stdout:    c.App.Writer,
+		Stderr:    c.App.ErrWriter,
+		Quiet:     c.Bool("quiet"),
+	}.Do(ctx)
+}
+
+// withoutLaunches leaves out of a command line what is not for a launch.
+func withoutLaunches(arguments []string) (rest []string) {
+	own := []string{launchesFlag, againstFlag, thresholdFlag, "output", "quiet"}
+	for i := 0; i < len(arguments); i++ {
+		name, _, whole := strings.Cut(strings.TrimLeft(arguments[i], "-"), "=")
+		if !strings.HasPrefix(arguments[i], "-") || !slices.Contains(own, name) {
+			rest = append(rest, arguments[i])
+		} else if !whole && name != "quiet" {
+			i++ // its value
+		}
+	}
+	return rest
 }

@@ -169,3 +169,15 @@ func laddersOf(c *cli.Context) (*epperfv1.Sweep, error) {
 	}
 	return &epperfv1.Sweep{Ladders: []*epperfv1.Ladders{of}}, nil
 }
+
+// goingOn finds the record that a measurement goes on with, and says so.
+func (m measurement) goingOn(c *cli.Context, p *epperfv1.Plan, party conduct.Party) (*record.Unfinished, error) {
+	if m.unfinished == nil {
+		return nil, nil
+	}
+	u, err := m.unfinished(p, party)
+	if u != nil {
+		fmt.Fprintf(c.App.ErrWriter, "perf: goes on with %s: %d of %d cases are done\n", u.Path, u.Done, len(u.Header.GetPlan().GetCases()))
+	}
+	return u, err
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -140,8 +141,7 @@ func stagedIn(ranks []record.RankRecord, carriers []Carrier) []Staging {
 // isOverridden reports whether a host's user has told UCX what brings rows in a way that the backend
 // does not mean.
 func isOverridden(header *epperfv1.Header, carriers []Carrier) bool {
-	if header.GetPlan().GetNvlinkBackend() != epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE ||
-		!slices.Contains(carriers, SharedMemory) {
+	if !plan.BackendOf(header.GetPlan()).Networked || !slices.Contains(carriers, SharedMemory) {
 		return false
 	}
 	return slices.ContainsFunc(header.GetHosts(), func(host *epperfv1.Host) bool {

@@ -15,6 +15,8 @@ type Backend struct {
 	Calibrated bool
 	// NIXL: ranks load NIXL.
 	NIXL bool
+	// Networked: messages go as they do between hosts, on one host too.
+	Networked bool
 
 	cpu, gpu Way
 }
@@ -43,8 +45,9 @@ var backends = map[epperfv1.NvlinkBackend]Backend{
 		gpu:  Way{Mapped: true, NICs: true},
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE: {
-		NIXL: true,
-		gpu:  Way{NICs: true},
+		NIXL:      true,
+		Networked: true,
+		gpu:       Way{NICs: true},
 	},
 	epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PROXY: {
 		Hidden: true,

@@ -28,8 +28,11 @@ func validateNics(p *epperfv1.Plan) error {
 		if p.GetDevice() != epperfv1.Device_DEVICE_CUDA {
 			return &UsageError{choice.flag, epperfv1.Name(choice.value), "ranks on CPUs have no other memory than their host's", unless}
 		}
-		if p.GetNvlinkBackend() == epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC {
-			return &UsageError{choice.flag, epperfv1.Name(choice.value), "backend ipc maps all peers and sends no messages", unless}
+		if !BackendOf(p).NIXL {
+			return &UsageError{
+				choice.flag, epperfv1.Name(choice.value),
+				"backend " + epperfv1.Name(p.GetNvlinkBackend()) + " maps all peers and sends no messages", unless,
+			}
 		}
 	}
 	if epperfv1.GpuFlushOf(p) == epperfv1.GpuFlush_GPU_FLUSH_ALWAYS && epperfv1.NicMemoryOf(p) == epperfv1.NicMemory_NIC_MEMORY_HOST {

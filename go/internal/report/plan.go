@@ -73,7 +73,8 @@ func backend(s *figures.Summary, c *figures.CaseSummary) table.Row {
 		}
 	}
 	note := table.Note{Name: "carried", Cells: []table.Cell{table.TextCell("by", strings.Join(by, " and "))}}
-	switch maps := s.Backend == epperfv1.Name(epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL); {
+	device, _ := epperfv1.Parse[epperfv1.Device](s.Device)
+	switch maps := of.On(device).Mapped; {
 	case len(by) == 0:
 		if s.Device == "cpu" {
 			row.Notes = []table.Note{{Name: "mapped"}}

@@ -1,4 +1,4 @@
-package main
+package conduct
 
 import (
 	"io"
@@ -16,9 +16,9 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
-// explain prints what the plan's run would be and take. It starts nothing and keeps nothing, so it
+// Explain prints what the plan's run would be and take. It starts nothing and keeps nothing, so it
 // also says it of a run that this host cannot hold.
-func explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuSearch) error {
+func Explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuSearch) error {
 	system, err := host.This()
 	if err != nil {
 		return err

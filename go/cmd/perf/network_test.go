@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,6 +29,7 @@ var networks atomic.Int32
 func newNetwork(t *testing.T, hosts int) *network {
 	t.Helper()
 	t.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin")
+	removeAbandoned()
 	name := fmt.Sprintf("epperf%d-%d-", os.Getpid(), networks.Add(1))
 	if text, err := exec.Command("ip", "netns", "add", name+"switch").CombinedOutput(); err != nil {
 		t.Skipf("skipped: this user may not make network namespaces: %v: %s", err, text)
@@ -67,6 +69,21 @@ func newNetwork(t *testing.T, hosts int) *network {
 		}
 	}
 	return n
+}
+
+// removeAbandoned removes the hosts of earlier tests that were killed before they could: those of processes that
+// are no more. Whoever shares this machine's namespaces but not its /proc would be taken for one.
+func removeAbandoned() {
+	names, _ := filepath.Glob("/run/netns/epperf*-*")
+	for _, name := range names {
+		var pid int
+		if n, err := fmt.Sscanf(filepath.Base(name), "epperf%d-", &pid); n != 1 || err != nil {
+			continue
+		}
+		if _, err := os.Stat(fmt.Sprintf("/proc/%d", pid)); os.IsNotExist(err) {
+			_ = exec.Command("ip", "netns", "del", filepath.Base(name)).Run() // another test may be first
+		}
+	}
 }
 
 // launchers makes one launcher of a run on each host, where node 0 serves; none is started.

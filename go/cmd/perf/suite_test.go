@@ -29,6 +29,10 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "FAIL: after all tests these processes are left: %q\n", left)
 		code = 1
 	}
+	if left := leftOnHost(); len(left) > 0 {
+		fmt.Fprintf(os.Stderr, "FAIL: after all tests these are left: %q\n", left)
+		code = 1
+	}
 	os.Exit(code)
 }
 
@@ -49,6 +53,15 @@ func leftOver(limit time.Duration) []string {
 	case <-time.After(limit):
 		return children()
 	}
+}
+
+// leftOnHost returns network namespaces of this process's tests, and what has a name of ours in shared memory.
+func leftOnHost() (left []string) {
+	for _, pattern := range []string{fmt.Sprintf("/run/netns/epperf%d-*", os.Getpid()), "/dev/shm/*epperf*"} {
+		files, _ := filepath.Glob(pattern)
+		left = append(left, files...)
+	}
+	return left
 }
 
 func children() (commands []string) {

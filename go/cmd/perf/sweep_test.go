@@ -215,3 +215,21 @@ func TestWhatASweepDoesNotTake(t *testing.T) {
 		}
 	}
 }
+
+// As many ranks as there may be, each a process, with every routing that needs no file.
+func TestASweepOf256Ranks(t *testing.T) {
+	long(t)
+	p := newProgram(t, "sweep", "--num-processes=256", "--hidden=128", "--experts-per-rank=1", "--iters=3", "--warmup=1", "--quiet",
+		"--mode=e2e", "--tokens=2", "--routing=uniform,balanced,zipf:1,hot:3", "--wait-timeout=60", "--timeout=500")
+	if code := p.run(t); code != 0 || p.stderr.Len() > 0 {
+		t.Fatalf("exit code %d, stderr:\n%s", code, &p.stderr)
+	}
+	summary := figures.Summarize(p.record(t, filepath.Join(p.folder, "epperf-results")))
+	if len(summary.Cases) != 4 || !summary.Passed() {
+		t.Fatalf("%d cases, passed: %t", len(summary.Cases), summary.Passed())
+	}
+	if got := strings.Count(p.stdout.String(), "  256/256  "); got != 4 {
+		t.Errorf("%d cases are printed:\n%s", got, &p.stdout)
+	}
+	t.Logf("%v\n%s", time.Since(p.began), &p.stdout)
+}

@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,5 +26,44 @@ func TestTrafficCountsRowsOnceARank(t *testing.T) {
 		if diff := cmp.Diff(want, routing.Traffic(rank), protocmp.Transform()); diff != "" {
 			t.Errorf("rank %d (-want +got):\n%s", rank, diff)
 		}
+	}
+}
+
+// What 256 ranks select is what their experts count, and what they send goes to some rank.
+func TestTrafficOfManyRanksAddsUp(t *testing.T) {
+	const ranks, tokens, experts, topk = 256, 3, 2, 4
+	for kind, routing := range map[string]*epperfv1.Routing{
+		"uniform":  {Kind: epperfv1.Routing_KIND_UNIFORM},
+		"balanced": {Kind: epperfv1.Routing_KIND_BALANCED},
+	} {
+		t.Run(kind, func(t *testing.T) {
+			made := route(t, uniform(func(c *epperfv1.Case) {
+				c.Ranks, c.ExpertsPerRank, c.Topk, c.Routing = ranks, experts, topk, routing
+				c.TokensOfRank = slices.Repeat([]uint32{tokens}, ranks)
+			}))
+			var selections, counted, rows, sent uint64
+			for rank := range ranks {
+				traffic := made.Traffic(rank)
+				selections += traffic.GetSelections()
+				rows += traffic.GetRankRows()
+				for to, of := range traffic.GetRowsToRank() {
+					if sent += of; of > tokens {
+						t.Errorf("rank %d sends rank %d %d rows of %d tokens", rank, to, of, tokens)
+					}
+				}
+				for _, of := range traffic.GetSelectionsOfExpert() {
+					counted += of
+				}
+				if got := len(traffic.GetRowsToRank()); got != ranks {
+					t.Fatalf("rank %d knows %d ranks", rank, got)
+				}
+			}
+			if want := uint64(ranks * tokens * topk); selections != want || counted != want {
+				t.Errorf("%d selections, and experts count %d, want %d", selections, counted, want)
+			}
+			if rows != sent || rows > selections || rows < ranks*tokens {
+				t.Errorf("%d rows, %d sent", rows, sent)
+			}
+		})
 	}
 }

@@ -28,9 +28,9 @@ func (s *sink) WriteSamples(samples *epperfv1.Samples) error {
 func (s *sink) WriteResult(*epperfv1.RankResult) error { return nil }
 
 // processes runs one launcher with a process a rank.
-func processes(ctx context.Context, endpoint string, launchers, times int) (result, error) {
+func processes(ctx context.Context, endpoint string, of job) (result, error) {
 	began := time.Now()
-	member, err := join(ctx, endpoint, launchers, 0)
+	member, err := join(ctx, endpoint, of, 0)
 	if err != nil {
 		return result{}, err
 	}
@@ -42,7 +42,7 @@ func processes(ctx context.Context, endpoint string, launchers, times int) (resu
 	measured := &sink{}
 	ranks, err := launch.Start(launch.Config{
 		Plan: &epperfv1.Plan{
-			Cases:         []*epperfv1.Case{{Ranks: ranksPerHost, Passes: []*epperfv1.Pass{{Count: uint32(times)}}}},
+			Cases:         []*epperfv1.Case{{Ranks: ranksPerHost, Passes: []*epperfv1.Pass{{Count: uint32(of.times)}}}},
 			RanksPerHost:  ranksPerHost,
 			TimeoutNs:     uint64(limit),
 			WaitTimeoutNs: uint64(limit),

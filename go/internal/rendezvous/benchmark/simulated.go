@@ -14,13 +14,13 @@ import (
 )
 
 // simulate runs launchers as goroutines.
-func simulate(ctx context.Context, endpoint string, launchers, times int) (result, error) {
-	meetNS, barrierNS := make([]int64, launchers), make([][]int64, launchers*ranksPerHost)
+func simulate(ctx context.Context, endpoint string, of job) (result, error) {
+	meetNS, barrierNS := make([]int64, of.launchers), make([][]int64, of.launchers*of.ranks)
 	all, ctx := errgroup.WithContext(ctx)
-	for node := range launchers {
+	for node := range of.launchers {
 		all.Go(func() error {
 			began := time.Now()
-			member, err := join(ctx, endpoint, launchers, node)
+			member, err := join(ctx, endpoint, of, node)
 			if err != nil {
 				return err
 			}
@@ -29,17 +29,17 @@ func simulate(ctx context.Context, endpoint string, launchers, times int) (resul
 				return err
 			}
 			meetNS[node] = time.Since(began).Nanoseconds()
-			own := barrierNS[node*ranksPerHost : (node+1)*ranksPerHost]
-			return host(ctx, member, own, times)
+			own := barrierNS[node*of.ranks : (node+1)*of.ranks]
+			return host(ctx, member, own, of.times)
 		})
 	}
 	err := all.Wait()
 	return result{meetNS, slices.Concat(barrierNS...)}, err
 }
 
-func join(ctx context.Context, endpoint string, launchers, node int) (*rendezvous.Member, error) {
+func join(ctx context.Context, endpoint string, of job, node int) (*rendezvous.Member, error) {
 	return rendezvous.Join(ctx, rendezvous.Config{
-		Endpoints: []string{endpoint}, RunID: "benchmark", Nodes: launchers, NodeRank: node, RanksPerHost: ranksPerHost,
+		Endpoints: []string{endpoint}, RunID: "benchmark", Nodes: of.launchers, NodeRank: node, RanksPerHost: of.ranks,
 		Entry: &epperfv1.HostEntry{NodeRank: uint32(node), Host: &epperfv1.Host{Name: fmt.Sprint("host-", node)}},
 	})
 }

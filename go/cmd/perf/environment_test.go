@@ -30,3 +30,13 @@ func TestAnEtcdByNameIsReachedWithoutAProxy(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, &p.stderr)
 	}
 }
+
+// Go's runtime and packages read their settings before any code of this program, and end it where one is
+// misspelt, or print what they do.
+func TestSettingsOfGoHaveNoEffect(t *testing.T) {
+	p := newProgram(t, with(small, "--num-processes=2")...)
+	p.Env = append(p.Env, "GODEBUG=fips140=x,cgocheck=2,schedtrace=1,inittrace=1,cpu.x=y", "GOMEMLIMIT=nonsense", "GOGC=1", "GOMAXPROCS=99999999")
+	if code := p.run(t); code != 0 || p.stderr.Len() > 0 || !strings.Contains(p.stdout.String(), "2/2 ranks passed") {
+		t.Errorf("exit code %d: %s", code, &p.stderr)
+	}
+}

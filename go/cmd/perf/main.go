@@ -7,13 +7,21 @@ package main
 
 import (
 	"io"
+	"runtime"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
 )
 
-func main() { command.Main("perf", perf) }
+// threads bounds what Go computes with at once, whatever the machine has: preflight counts on it, and CPUs
+// are for ranks.
+const threads = 8
+
+func main() {
+	runtime.GOMAXPROCS(min(runtime.GOMAXPROCS(0), threads))
+	command.Main("perf", perf)
+}
 
 // perf is the whole program but for the process: args[0] is its name.
 func perf(args []string, stdout, stderr io.Writer) int {

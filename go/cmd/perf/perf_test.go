@@ -27,6 +27,9 @@ type program struct {
 	rest           chan struct{} // closed once all of stderr is read
 }
 
+// mark begins a variable by which a test knows the processes of its program.
+const mark = "EPPERF_TEST="
+
 func newProgram(t *testing.T, arguments ...string) *program {
 	t.Helper()
 	binary, err := filepath.Abs(filepath.Join("../../..", os.Getenv("PERF")))
@@ -41,7 +44,7 @@ func newProgram(t *testing.T, arguments ...string) *program {
 		}
 	}
 	// What is tested is the same on machines with GPUs, where auto would take them.
-	p.Env = append(p.Env, "TMPDIR="+p.temp, "CUDA_VISIBLE_DEVICES=")
+	p.Env = append(p.Env, "TMPDIR="+p.temp, mark+p.temp, "CUDA_VISIBLE_DEVICES=")
 	return p
 }
 

@@ -67,14 +67,14 @@ func (p *program) passes(t *testing.T, barrier string) (after time.Duration) {
 }
 
 // processes returns a pidfd for each process of the program, itself included, by pid: those that
-// have its temporary folder in their environment.
+// have the test's own mark in their environment.
 func (p *program) processes(t *testing.T) map[int]int {
 	t.Helper()
 	own := map[int]int{}
 	files, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, file := range files {
 		environment, err := os.ReadFile(file)
-		if err != nil || !bytes.Contains(append([]byte{0}, environment...), []byte("\x00TMPDIR="+p.temp+"\x00")) {
+		if err != nil || !bytes.Contains(append([]byte{0}, environment...), []byte("\x00"+mark+p.temp+"\x00")) {
 			continue // it ended just now, or is another's
 		}
 		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))

@@ -81,7 +81,19 @@ func TestMachineRefuses(t *testing.T) {
 		"addresses for a process": {
 			with(small, "--num-processes=2"),
 			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "as=500000000") },
-			time.Second, 2, `the limit of address space is 488281 KiB, and a process needs 1048576; try ulimit -v 1048576`, false,
+			time.Second, 2, `the limit of address space is 488281 KiB, and a process needs 2097152; try ulimit -v 2097152`, false,
+		},
+		"data for a process": {
+			with(small, "--num-processes=2"),
+			func(t *testing.T, p *program) { limittest.Resources(t, p.Cmd, "data=100000000") },
+			time.Second, 2, `the limit of data is 97656 KiB, and a process needs 262144; try ulimit -d 262144`, false,
+		},
+		"threads for a process": {
+			with(small, "--num-processes=2"),
+			func(t *testing.T, p *program) {
+				limittest.Cgroup(t, p.Cmd, "pids", map[string]string{"pids.max": "1"})
+			},
+			time.Second, 2, `a process needs 7 threads, and this machine starts 1; look at pids.max of its cgroup and at ulimit -u, and raise it`, false,
 		},
 		"memory for a rank": {
 			[]string{"--num-processes=2", "--tokens=8192", "--hidden=8192", "--topk=8", "--iters=2", "--warmup=0"},

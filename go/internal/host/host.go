@@ -156,7 +156,7 @@ var ucx = []string{"UCX_"}
 // set for good reason: a name, or the beginning of several.
 var recorded = []string{
 	"CUDA_", "NVIDIA_", "NIXL_", "MALLOC_", "GLIBC_TUNABLES=", "LD_",
-	"GODEBUG=", "GOGC=", "GOMEMLIMIT=", "GOMAXPROCS=", "GOTRACEBACK=",
+	"GOTRACEBACK=",
 }
 
 // settings picks the variables that begin in one of some ways.

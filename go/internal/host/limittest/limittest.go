@@ -48,6 +48,12 @@ func Resources(t *testing.T, command *exec.Cmd, limits ...string) {
 	before(command, path, arguments...)
 }
 
+// Variables sets variables of the command's program, and of what was wrapped around it so far, but not of
+// what will be.
+func Variables(command *exec.Cmd, variables ...string) {
+	before(command, "/usr/bin/env", variables...)
+}
+
 // Cgroup has the command's process, and all that it starts, live in a cgroup of the controller, such as
 // "pids", with the settings in it, such as "pids.max" = "48"; the names are version 2's. It returns the
 // group's folder.

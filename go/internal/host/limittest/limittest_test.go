@@ -25,6 +25,14 @@ func TestProgramsGetTheirLimits(t *testing.T) {
 			t.Errorf("limits %q", got)
 		}
 	})
+	t.Run("variables", func(t *testing.T) {
+		command := exec.Command("/bin/sh", "-c", "echo $OWN")
+		limittest.Variables(command, "OWN=a b")
+		limittest.Shell(command, `test "$OWN" = ""`)
+		if got := printed(t, command); got != "a b" {
+			t.Errorf("OWN is %q", got)
+		}
+	})
 	t.Run("cgroup", func(t *testing.T) {
 		command := exec.Command("/bin/cat", "/proc/self/cgroup")
 		folder := limittest.Cgroup(t, command, "pids", map[string]string{"pids.max": "48"})

@@ -3,6 +3,7 @@ package preflight
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -22,9 +23,13 @@ type Room struct{ Bytes, Files uint64 }
 // ServerFolder returns a folder with room for the data of a server: the temporary one, else that of
 // shared memory, and then why.
 func ServerFolder(need Room) (folder, note string, err error) {
-	first := roomFor(os.TempDir(), need)
+	temporary, err := filepath.Abs(os.TempDir()) // the server's process stands elsewhere
+	if err != nil {
+		return "", "", fmt.Errorf("find the temporary folder: %w", err)
+	}
+	first := roomFor(temporary, need)
 	if first == nil {
-		return os.TempDir(), "", nil
+		return temporary, "", nil
 	}
 	if os.Getenv("TMPDIR") != "" {
 		first = fmt.Errorf("TMPDIR=%w", first)

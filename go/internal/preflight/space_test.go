@@ -15,6 +15,11 @@ func TestAServersFolderHasRoom(t *testing.T) {
 	if folder, note, err := ServerFolder(Room{Bytes: 1, Files: 1}); folder != temporary || note != "" || err != nil {
 		t.Errorf("%q, %q, %v", folder, note, err)
 	}
+	t.Chdir(temporary)
+	t.Setenv("TMPDIR", ".")
+	if folder, _, err := ServerFolder(Room{Bytes: 1, Files: 1}); folder != temporary || err != nil {
+		t.Errorf("of a relative one: %q, %v", folder, err)
+	}
 	if folder, _, err := ServerFolder(Room{Bytes: math.MaxUint64}); err == nil {
 		t.Errorf("%s has room for all", folder)
 	}

@@ -1,6 +1,7 @@
 // Operations of a rank on a GPU, and a meter on the multiprocessors that they leave: each timed
 // while the other runs.
 #include <chrono>
+#include <cmath>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -52,7 +53,7 @@ Status CudaEngine::RunMeter(ep_pass_meter meter, Operations operations, uint64_t
       if (iterations == 0) std::this_thread::sleep_for(std::chrono::nanoseconds(kAloneNs));
       return Time(iterations, nullptr, [&] { return Enqueue(operations, nullptr); });
     }));
-    duration_ns[i] = static_cast<uint64_t>(round_ns + 0.5);
+    duration_ns[i] = static_cast<uint64_t>(std::llround(round_ns));
   }
   return {};
 }

@@ -1,5 +1,6 @@
 // What a rank on a GPU does once it is connected: operations in its stream, timed.
 #include <algorithm>
+#include <cmath>
 #include <string>
 #include <utility>
 
@@ -14,7 +15,7 @@ namespace {
 Result<uint64_t> NanosecondsBetween(const CudaEvent& begin, const CudaEvent& end) {
   float ms = 0;
   EP_TRY(CudaStatus(cudaEventElapsedTime(&ms, begin.get(), end.get()), "read an event"));
-  return static_cast<uint64_t>(static_cast<double>(ms) * 1e6 + 0.5);
+  return static_cast<uint64_t>(std::llround(static_cast<double>(ms) * 1e6));
 }
 
 }  // namespace

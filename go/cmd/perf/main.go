@@ -28,12 +28,12 @@ func perf(args []string, stdout, stderr io.Writer) int {
 	return command.Run(&cli.App{
 		Name:      "perf",
 		Usage:     "measure and check expert-parallel dispatch and combine",
-		UsageText: "perf [flags]\nperf calibrate [flags]\nperf certs [flags]\nperf control [flags]\nperf coordinator [flags]\nperf simulate [flags]\nperf sweep [flags]\nperf topo [flags]",
+		UsageText: "perf [flags]\nperf calibrate [flags]\nperf certs [flags]\nperf control [flags]\nperf coordinator [flags]\nperf elastic [flags]\nperf simulate [flags]\nperf sweep [flags]\nperf topo [flags]",
 		Version:   command.Version(),
 		Writer:    stdout,
 		ErrWriter: stderr,
 		Flags:     runFlags(),
 		Action:    run,
-		Commands:  []*cli.Command{calibrateCommand(), certsCommand(), controlCommand(), coordinatorCommand(), simulateCommand(), sweepCommand(), topoCommand(), rankCommand(), janitorCommand()},
+		Commands:  []*cli.Command{calibrateCommand(), certsCommand(), controlCommand(), coordinatorCommand(), elasticCommand(), simulateCommand(), sweepCommand(), topoCommand(), rankCommand(), janitorCommand()},
 	}, args)
 }

@@ -47,13 +47,28 @@ func Rank(options RankOptions) error {
 	if err != nil {
 		return err
 	}
-	start, err := conn.Hello(ctx, build)
-	if ctx.Err() != nil {
-		return command.ErrFailed // the launcher knows why
+	for {
+		start, err := conn.Hello(ctx, build)
+		if ctx.Err() != nil {
+			return command.ErrFailed // the launcher knows why
+		}
+		if err != nil {
+			return err
+		}
+		if start.GetGeneration() == 0 {
+			return run(ctx, conn, start, options)
+		}
+		generation, leave := conn.BindGeneration(ctx)
+		err = run(generation, conn, start, options)
+		leave()
+		if err != nil && generation.Err() == nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
-	}
+}
+
+// run runs the plan that a rank was started with.
+func run(ctx context.Context, conn *session.Conn, start *epperfv1.Start, options RankOptions) error {
 	if err := plan.Validate(start.GetPlan()); err != nil {
 		return fmt.Errorf("plan from launcher: %w", err)
 	}

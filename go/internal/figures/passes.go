@@ -34,6 +34,9 @@ func samplesOf(c *epperfv1.Case, rank int, left record.RankRecord) (have, want u
 		want = max(soak.GetEpochs(), 1)
 		return min(left.Result.GetSoak().GetEpochs(), want), want
 	}
+	if c.GetPhase() != nil {
+		return phaseSamples(left)
+	}
 	for index, pass := range c.GetPasses() {
 		have += uint64(len(left.Pass(index)))
 		want += pass.Durations(rank)

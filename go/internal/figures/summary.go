@@ -62,6 +62,8 @@ type Summary struct {
 	Cases  []CaseSummary
 	Shapes []Shape
 	Order  []int
+	// Phases are the cases of an elastic run; nil of any other.
+	Phases []PhaseSummary
 }
 
 // A GPUKind is GPUs of one name.
@@ -110,6 +112,8 @@ type CaseSummary struct {
 	Check        CheckSummary
 	// Soak is nil unless the case is one. It has no bandwidth and no latency then.
 	Soak *SoakSummary
+	// Phase is nil unless the run is elastic. It has no bandwidth and no latency then.
+	Phase *PhaseSummary
 	// Control is nil unless the case times the control plane. It has no bandwidth and no latency then.
 	Control *ControlSummary
 	// CarriedBy is all that brought rows from rank to rank; none where no rank says.
@@ -173,6 +177,10 @@ func Summarize(r *record.Record) *Summary {
 		s.Shapes = append(s.Shapes, ShapeOf(c))
 		s.Cases = append(s.Cases, summarizeCase(r, index, s))
 	}
+	s.Phases = summarizePhases(r)
+	for i := range s.Phases {
+		s.Cases[i].Phase = &s.Phases[i]
+	}
 	return s
 }
 
@@ -233,6 +241,9 @@ func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
 		return s
 	}
 	s.BytesPerRank = meanBytes(c, ranks)
+	if c.GetPhase() != nil {
+		return s
+	}
 	if s.Control = summarizeControl(&s, c, ranks); s.Control != nil {
 		return s
 	}

@@ -66,7 +66,7 @@ func (r *Ranks) disconnected(rank *rank, err error) {
 // in a moment.
 func (r *Ranks) judge(rank *rank, err error) {
 	switch {
-	case rank.exited:
+	case rank.exited, rank.leaves:
 	case !errors.Is(err, io.EOF):
 		r.fail(r.rankError(rank, err.Error()))
 	case isEnding(rank.inProc):
@@ -102,7 +102,7 @@ func (r *Ranks) end(rank *rank) {
 	}
 	rank.ended = true
 	r.running--
-	if r.failure != nil {
+	if r.failure != nil || rank.leaves || !slices.Contains(r.ranks, rank) {
 		return
 	}
 	if errors.Is(r.ctx.Err(), context.Canceled) {

@@ -72,6 +72,9 @@ func playRank(mine, someone string) error {
 		_, err := conn.Hello(ctx, "b2")
 		return err
 	}
+	if someone == "stay" {
+		return stay(ctx, conn)
+	}
 	start, err := conn.Hello(ctx, build)
 	if err != nil {
 		return err
@@ -156,3 +159,25 @@ func die() { syscall.Kill(os.Getpid(), syscall.SIGKILL); hang() }
 
 // hang outlives any test; the launcher or the kernel ends it.
 func hang() { time.Sleep(time.Minute) }
+
+// stay is a rank of a crew, from plan to plan.
+func stay(ctx context.Context, conn *session.Conn) error {
+	for {
+		start, err := conn.Hello(ctx, build)
+		if err != nil {
+			return err
+		}
+		generation, leave := conn.BindGeneration(ctx)
+		result := &epperfv1.RankResult{Rank: start.GetRank(), Passed: true, Work: &epperfv1.PhaseWork{Pid: uint32(os.Getpid())}}
+		if err := conn.Barrier(generation, "connected"); err != nil {
+			return err
+		}
+		if len(start.GetPlan().GetCases()[0].GetPhase().GetKilled()) > 0 {
+			<-generation.Done()
+		}
+		leave()
+		if err := conn.Result(result); err != nil {
+			return err
+		}
+	}
+}

@@ -90,7 +90,9 @@ type Ranks struct {
 	meeting    *meeting // the open one
 	epoch      uint64   // of the last barrier
 	running    int      // ranks that have not ended
+	generation uint32   // 0 unless a Crew runs plans
 	failure    error    // the first; the run is over
+	failedAt   time.Time
 	kill       <-chan time.Time
 }
 
@@ -163,7 +165,7 @@ func (r *Ranks) Run(ctx context.Context, rendezvous Rendezvous) error {
 	bounded, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	r.ctx, r.rendezvous = bounded, rendezvous
-	r.loop(ctx, deadline)
+	r.loop(ctx, deadline, func() bool { return r.running > 0 })
 	if r.failure != nil {
 		return r.failure
 	}
@@ -171,13 +173,13 @@ func (r *Ranks) Run(ctx context.Context, rendezvous Rendezvous) error {
 	return r.rendezvous.Barrier(bounded, "finished", r.epoch+1)
 }
 
-func (r *Ranks) loop(ctx context.Context, deadline time.Time) {
+func (r *Ranks) loop(ctx context.Context, deadline time.Time, goesOn func() bool) {
 	overdue := time.NewTimer(time.Until(deadline))
 	defer overdue.Stop()
 	look := time.NewTicker(r.lookInterval())
 	defer look.Stop()
 	ended, lost := ctx.Done(), r.rendezvous.Lost()
-	for r.running > 0 {
+	for goesOn() {
 		select {
 		case event := <-r.events:
 			event()
@@ -204,17 +206,26 @@ func (r *Ranks) fail(err error) {
 	if r.failure != nil {
 		return
 	}
-	r.failure = err
+	r.failure, r.failedAt = err, time.Now()
 	r.kill = time.After(grace)
 	for _, rank := range r.ranks {
-		rank.send(func(peer *session.Peer) error { return peer.Abort(err.Error()) })
+		rank.send(func(peer *session.Peer) error { return r.abort(peer, err.Error()) })
 	}
+	rendezvous := r.rendezvous
 	r.all.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		// Whom this does not reach sees this launcher's lease end.
-		_ = r.rendezvous.Abort(ctx, err.Error())
+		_ = rendezvous.Abort(ctx, err.Error())
 	})
+}
+
+// abort ends what a rank does: all of it, or of a Crew the plan that runs.
+func (r *Ranks) abort(peer *session.Peer, reason string) error {
+	if r.generation > 0 {
+		return peer.AbortGeneration(r.generation, reason)
+	}
+	return peer.Abort(reason)
 }
 
 func (r *Ranks) killAll() {

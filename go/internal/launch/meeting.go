@@ -21,7 +21,9 @@ func (r *Ranks) received(rank *rank, message *epperfv1.FromRank) {
 	case *epperfv1.FromRank_Hello:
 		if err = session.CheckHello(kind.Hello, r.config.BuildID); err == nil {
 			rank.greeted = true
-			rank.start(r.config.Plan, r.config.FirstCase)
+			if r.generation == 0 {
+				rank.start(r.config.Plan, r.config.FirstCase, 0)
+			}
 		}
 	case *epperfv1.FromRank_Blob:
 		err = r.arrived(rank, meeting{name: kind.Blob.GetName(), exchange: true}, kind.Blob.GetData())
@@ -35,6 +37,7 @@ func (r *Ranks) received(rank *rank, message *epperfv1.FromRank) {
 		if err = r.own(rank, kind.Result); err == nil {
 			rank.results++
 			rank.said = kind.Result.GetError()
+			rank.greeted = rank.greeted && r.generation == 0 // what comes then is a Hello
 			r.keep(r.config.Sink.WriteResult(kind.Result))
 		}
 	}
@@ -49,7 +52,7 @@ func (r *Ranks) own(rank *rank, report interface {
 	GetCaseIndex() uint32
 },
 ) error {
-	if int(report.GetRank()) != rank.number || int(report.GetCaseIndex()) >= len(r.config.Plan.GetCases()) {
+	if int(report.GetRank()) != rank.seat || int(report.GetCaseIndex()) >= len(r.config.Plan.GetCases()) {
 		return fmt.Errorf("reported for rank %d, case %d", report.GetRank(), report.GetCaseIndex())
 	}
 	return nil
@@ -68,9 +71,10 @@ type meeting struct {
 	exchange bool
 	epoch    uint64 // of a barrier
 
-	opened time.Time
-	came   []bool // by local rank
-	blobs  [][]byte
+	generation uint32
+	opened     time.Time
+	came       []bool // by local rank
+	blobs      [][]byte
 }
 
 func (m *meeting) String() string {
@@ -90,6 +94,7 @@ func (r *Ranks) arrived(rank *rank, at meeting, blob []byte) error {
 	}
 	if r.meeting == nil {
 		r.meeting = &at
+		at.generation = r.generation
 		at.opened = time.Now()
 		at.came, at.blobs = make([]bool, len(r.ranks)), make([][]byte, len(r.ranks))
 	}
@@ -122,6 +127,9 @@ func (r *Ranks) meetHosts(open *meeting) {
 }
 
 func (r *Ranks) met(open *meeting, all [][]byte, err error) {
+	if open.generation != r.generation {
+		return
+	}
 	r.meeting = nil
 	if err != nil {
 		r.fail(err)

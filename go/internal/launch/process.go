@@ -17,6 +17,7 @@ import (
 // A rank is one process and what is known of it.
 type rank struct {
 	number  int // among all ranks
+	seat    int // the same in the plan that runs, where that numbers ranks by itself
 	local   int // among this host's
 	host    string
 	process *exec.Cmd
@@ -33,6 +34,7 @@ type rank struct {
 	exited       bool
 	stopped      bool // when it was last looked at
 	ended        bool // both of these
+	leaves       bool // it was told to
 }
 
 // send queues a message. A rank never has more than an answer and an abort to come; a full queue
@@ -45,10 +47,10 @@ func (r *rank) send(message func(*session.Peer) error) {
 }
 
 // start answers a Hello.
-func (r *rank) start(plan *epperfv1.Plan, firstCase int) {
+func (r *rank) start(plan *epperfv1.Plan, firstCase int, generation uint32) {
 	r.where = "before its first meeting"
 	r.send(func(peer *session.Peer) error {
-		return peer.Start(&epperfv1.Start{Plan: plan, Rank: uint32(r.number), FirstCase: uint32(firstCase)})
+		return peer.Start(&epperfv1.Start{Plan: plan, Rank: uint32(r.seat), FirstCase: uint32(firstCase), Generation: generation})
 	})
 }
 
@@ -112,6 +114,7 @@ func (s *starter) start(config Config, number int, out *lines) (*rank, error) {
 	}
 	return &rank{
 		number:  number,
+		seat:    number,
 		host:    config.Host,
 		process: process,
 		inProc:  numberInProc(process.Process.Pid),

@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"time"
 
@@ -74,6 +75,7 @@ type caseRun struct {
 	traffic *epperfv1.Traffic
 	check   *epperfv1.Check
 	soaked  *epperfv1.SoakCount // nil unless the case is a soak that has begun
+	worked  *epperfv1.PhaseWork // nil unless the case is of an elastic run
 	// Of a soak: when it began, its round, and whether another one follows.
 	soakBegan time.Time
 	round     uint32
@@ -115,8 +117,15 @@ func (r *caseRun) runOnce(ctx context.Context) (err error) {
 	stop := context.AfterFunc(ctx, r.engine.Abort)
 	defer stop()
 
+	if r.of.GetPhase() != nil {
+		r.worked = &epperfv1.PhaseWork{Pid: uint32(os.Getpid())}
+	}
 	for _, step := range r.steps() {
-		if err := step.do(ctx); err != nil {
+		err := step.do(ctx)
+		if err != nil && r.isEnded(ctx) {
+			return nil
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
 		}
 	}
@@ -135,6 +144,8 @@ func (r *caseRun) steps() []step {
 	switch {
 	case !r.of.Operates():
 		between = []step{{"measure", r.passes}}
+	case r.of.GetPhase() != nil:
+		return []step{{"connect", r.connect}, {"work", r.work}, {"clean up", r.cleanUp}}
 	case r.of.GetSoak() != nil:
 		between = []step{{"soak", r.soak}}
 	}
@@ -182,6 +193,11 @@ func (r *caseRun) connect(ctx context.Context) error {
 	}
 	if err := r.engine.Connect(blobs); err != nil {
 		return err
+	}
+	if r.of.GetPhase() != nil { // whose first dispatch is checked
+		if err := r.engine.Poison(epperfv1.Operations(epperfv1.Mode_MODE_DISPATCH, 1)); err != nil {
+			return err
+		}
 	}
 	if err := r.Group.Barrier(ctx, "connected"); err != nil {
 		return err
@@ -277,6 +293,7 @@ func (r *caseRun) result(err error) *epperfv1.RankResult {
 		Sms:        r.sms,
 		Load:       r.load,
 		Soak:       r.soaked,
+		Work:       r.worked,
 		FirstRound: r.firstRound,
 		LastRound:  r.lastRound,
 	}

@@ -26,7 +26,10 @@ func Show(w io.Writer, path string) (passed bool, err error) {
 func Print(w io.Writer, r *record.Record, inFull bool) (passed bool, err error) {
 	summary := figures.Summarize(r)
 	tables := Tables
-	if len(summary.Cases) > 1 && !inFull {
+	switch {
+	case summary.Phases != nil && !inFull:
+		tables = Phased
+	case len(summary.Cases) > 1 && !inFull:
 		tables = Swept
 	}
 	if _, err := w.Write(text(tables(summary))); err != nil {
@@ -57,6 +60,9 @@ func tablesOfCase(s *figures.Summary, c *figures.CaseSummary) []table.Table {
 		return control(s, c)
 	}
 	tables := []table.Table{planned(s, c), verdict("Data Plane", c)}
+	if c.Phase != nil {
+		return append(tables, phases([]figures.PhaseSummary{*c.Phase}), table.Table{Name: "run", Rows: ending(s)}, moved(c), checked(c))
+	}
 	if c.Soak == nil { // there nothing was timed
 		tables = append(tables, throughput(c))
 	}

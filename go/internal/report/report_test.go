@@ -87,6 +87,7 @@ func TestScreens(t *testing.T) {
 		"beside":           {run: func(r *recordtest.Run) { *r = *recordtest.Beside(epperfv1.Mode_MODE_E2E) }, passed: true},
 		"beside_shared":    {run: besideOnSharedSMs, passed: true},
 		"beside_unknown":   {run: besideOnUnknownSMs, passed: true},
+		"elastic":          {run: func(r *recordtest.Run) { *r = *recordtest.Phased() }, passed: true},
 		"control":          {run: func(r *recordtest.Run) { *r = *recordtest.Controlled() }, passed: true},
 		"calibration":      {run: calibrated, passed: true},
 		"calibration_gpus": {run: calibratedGPUs, passed: true},

@@ -82,6 +82,7 @@ var styles = map[string]style{
 			"warmup":           {body: "{warmup}"},
 			"iterations":       {joins: true, head: ", {label}: ", body: "{iterations} iterations"},
 			"rounds":           {body: "{rounds} rounds"},
+			"phases":           {body: "{phases}"},
 			"soak":             {body: "soak of [{epochs|,} epochs][{duration|duration}], [one in {check_every|,} checked in full][{notes}]"},
 			"row":              {joins: true, head: ", {label}: ", body: "{row} bytes"},
 			"copied":           {body: "{copied|,} rows"},
@@ -183,6 +184,10 @@ var styles = map[string]style{
 		"soak":   {body: "{epochs|,} epochs, {checked|,} checked in full, {rows|,} rows, {wrong|,} wrong"},
 		"rounds": {body: "{rounds}, each with its routing and seed; {bytes} bytes compared"},
 		"repeat": {body: "--seed={seed} --routing={routing} --soak-round=0"},
+	}},
+	"phases": {grid: true, decimals: 1, below: "\n"},
+	"elastic": {rows: map[string]phrase{
+		"work": {body: "{iterations|,} iterations, {rows|,} rows, {wrong|,} wrong; ranks had {processes} processes"},
 	}},
 	"steps": {
 		below: "\n", width: 16, decimals: 1,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
@@ -26,6 +27,11 @@ type Conn struct {
 	epoch  uint64 // of the last barrier
 	// answer holds the launcher's reply to the one open question.
 	answer chan *epperfv1.ToRank
+	// generation is that of the plan that runs, and left ends its contexts; 0 and nil of a rank that runs one.
+	mu         sync.Mutex
+	generation uint32
+	left       context.CancelCauseFunc
+	phase      context.Context
 	// ended is done once nothing more will come from the launcher; its cause says why.
 	ended context.Context
 	end   context.CancelCauseFunc
@@ -74,14 +80,52 @@ func (c *Conn) receive() error {
 		} else if err != nil {
 			return fmt.Errorf("read from launcher: %w", err)
 		}
-		if abort := message.GetAbort(); abort != nil {
+		if abort := message.GetAbort(); abort.GetGeneration() > 0 {
+			c.leave(abort)
+			continue
+		} else if abort != nil {
 			return &AbortError{Reason: abort.GetReason()}
+		}
+		if start := message.GetStart(); start.GetGeneration() > 0 {
+			c.enter(start.GetGeneration())
 		}
 		select {
 		case c.answer <- message:
 		default:
 			return fmt.Errorf("launcher sent %T that nobody asked for", message.GetKind())
 		}
+	}
+}
+
+// enter begins a generation. The reader does it, so that an Abort right behind its Start is not lost.
+func (c *Conn) enter(generation uint32) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.generation = generation
+	c.phase, c.left = context.WithCancelCause(context.Background())
+}
+
+// leave ends a generation, unless it is over already.
+func (c *Conn) leave(abort *epperfv1.Abort) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if abort.GetGeneration() == c.generation {
+		c.left(&AbortError{Reason: abort.GetReason()})
+	}
+}
+
+// BindGeneration is as Bind, and its context also ends when the launcher ends the generation that Hello returned.
+func (c *Conn) BindGeneration(ctx context.Context) (context.Context, context.CancelFunc) {
+	c.mu.Lock()
+	phase := c.phase
+	c.mu.Unlock()
+	whole, unbind := c.Bind(ctx)
+	bound, cancel := context.WithCancelCause(whole)
+	stop := context.AfterFunc(phase, func() { cancel(context.Cause(phase)) })
+	return bound, func() {
+		stop()
+		cancel(context.Canceled)
+		unbind()
 	}
 }
 
@@ -96,8 +140,13 @@ func (c *Conn) Bind(ctx context.Context) (context.Context, context.CancelFunc) {
 	}
 }
 
-// Hello introduces this rank and waits for its plan and number.
+// Hello introduces this rank and waits for its plan and number; once more where another generation may follow.
 func (c *Conn) Hello(ctx context.Context, buildID string) (*epperfv1.Start, error) {
+	c.epoch = 0
+	select {
+	case <-c.answer: // of a generation that was ended meanwhile
+	default:
+	}
 	answer, err := c.ask(ctx, &epperfv1.FromRank{Kind: &epperfv1.FromRank_Hello{
 		Hello: &epperfv1.Hello{Pid: uint32(os.Getpid()), BuildId: buildID},
 	}})

@@ -83,6 +83,13 @@ func (p *Peer) Abort(reason string) error {
 	}})
 }
 
+// AbortGeneration ends what Start began under that number, and nothing else.
+func (p *Peer) AbortGeneration(generation uint32, reason string) error {
+	return p.send("abort", &epperfv1.ToRank{Kind: &epperfv1.ToRank_Abort{
+		Abort: &epperfv1.Abort{Reason: reason, Generation: generation},
+	}})
+}
+
 func (p *Peer) send(what string, message *epperfv1.ToRank) error {
 	if err := p.stream.write(message); err != nil {
 		return fmt.Errorf("send %s to rank: %w", what, err)

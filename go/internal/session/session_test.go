@@ -286,3 +286,26 @@ func TestOversizedBlobIsRefusedBeforeItIsSent(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A rank that stays says Hello again; an Abort of what it has left already, or that comes right behind its Start,
+// ends that alone.
+func TestAGenerationEndsByItself(t *testing.T) {
+	peer, conn := open(t)
+	for generation := uint32(2); generation < 5; generation++ {
+		answer(t, peer, func(*epperfv1.FromRank) error {
+			err := peer.Start(&epperfv1.Start{Generation: generation})
+			return errors.Join(err, peer.AbortGeneration(generation-1, "late"), peer.AbortGeneration(generation, "rank 2 is gone"))
+		})
+		start, err := conn.Hello(within(t), "b1")
+		if err != nil || start.GetGeneration() != generation {
+			t.Fatalf("generation %d: %v, %v", generation, start, err)
+		}
+		ctx, leave := conn.BindGeneration(within(t))
+		<-ctx.Done()
+		var abort *session.AbortError
+		if !errors.As(context.Cause(ctx), &abort) || abort.Reason != "rank 2 is gone" {
+			t.Errorf("generation %d: %v", generation, context.Cause(ctx))
+		}
+		leave()
+	}
+}

@@ -55,7 +55,7 @@ type Choice struct {
 // their own. All others are, also those that are still to come.
 var notChosen = map[protoreflect.Name]bool{
 	"mode": true, "ranks": true, "tokens_of_rank": true, "hidden": true, "experts_per_rank": true, "topk": true, "dtype": true,
-	"routing": true, "seed": true, "warmup": true, "soak": true, "passes": true,
+	"routing": true, "seed": true, "warmup": true, "soak": true, "passes": true, "phase": true,
 }
 
 // Choices returns a case's: enums in the order of their fields, the routing, then numbers.

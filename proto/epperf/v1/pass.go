@@ -106,8 +106,10 @@ func (c *Case) ModeName() string {
 // Operates reports whether tokens travel in a case. Else it measures the machine itself.
 func (c *Case) Operates() bool { return c.GetMode() != Mode_MODE_UNSPECIFIED }
 
-// TimesOperations reports whether it times them, which neither a soak nor a control plane does.
-func (c *Case) TimesOperations() bool { return c.Operates() && c.GetSoak() == nil && !c.Controls() }
+// TimesOperations reports whether it times them, which neither a soak, a control plane nor an elastic run does.
+func (c *Case) TimesOperations() bool {
+	return c.Operates() && c.GetSoak() == nil && !c.Controls() && c.GetPhase() == nil
+}
 
 // CopiedRows returns the most rows that any pass of the case copies: a rank has room for so many.
 func (c *Case) CopiedRows() uint32 {

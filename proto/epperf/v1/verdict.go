@@ -6,6 +6,8 @@ import "fmt"
 // as good as wrong where there was something to compare.
 func (r *RankResult) CheckProblem(c *Case) string {
 	switch check := r.GetCheck(); {
+	case c.GetPhase() != nil && r.GetWork().GetKilled():
+		return ""
 	case check == nil:
 		return "no row was checked"
 	case check.GetWrong() > 0:

@@ -16,6 +16,7 @@ type Run struct {
 	Header  *epperfv1.Header
 	Samples []*epperfv1.Samples
 	Results []*epperfv1.RankResult
+	Moments []*epperfv1.Moment
 	Status  epperfv1.Trailer_Status
 	Error   string
 }
@@ -167,6 +168,9 @@ func (r *Run) create(t testing.TB) *record.Writer {
 		if err := w.WriteResult(result); err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, moment := range r.Moments {
+		w.Note(moment)
 	}
 	return w
 }

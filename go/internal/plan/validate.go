@@ -42,6 +42,12 @@ var (
 	iterationsLimits     = limits{"iters", 2, maxIterations} // figures leave out the first
 )
 
+// Shapes are the limits of a case's shape.
+type Shapes struct{ TopK, Experts, ExpertsOnGPUs, HiddenMultiple int }
+
+// ShapeLimits returns them.
+func ShapeLimits() Shapes { return Shapes{maxTopk, maxExperts, maxExpertsGPU, hiddenMultiple} }
+
 // check returns a *UsageError if value is outside.
 func (l limits) check(value int64) error {
 	if value >= l.min && value <= l.max {

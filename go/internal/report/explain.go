@@ -71,11 +71,23 @@ func (e *Explanation) Tables() []table.Table {
 		e.rankMemory(),
 		{Name: "needed", Rows: append(slices.Concat(placed(e.Places), e.needed()),
 			traffic(e.Traffic),
+			shapes(),
 			table.Row{Name: "limits", Label: "Limits", Unit: table.Nanoseconds, Cells: []table.Cell{
 				table.IntCell("wait", e.WaitTimeout), table.IntCell("run", e.Timeout),
 			}},
 		)},
 	}
+}
+
+// shapes are what a run may have at most, whatever this one has.
+func shapes() table.Row {
+	most := plan.ShapeLimits()
+	return table.Row{Name: "shapes", Label: "Shapes", Cells: []table.Cell{
+		table.IntCell("topk", most.TopK),
+		table.IntCell("experts", most.Experts),
+		table.IntCell("experts_on_gpus", most.ExpertsOnGPUs),
+		table.IntCell("hidden_multiple", most.HiddenMultiple),
+	}}
 }
 
 // rankMemory is the memory of one rank, part by part.

@@ -230,6 +230,10 @@ var styles = map[string]style{
 			head: "{label} {ranks}: ",
 			body: "CPUs {cpus} and {memory} of NUMA node {node}||CPUs {cpus} of NUMA node {node}||CPUs {cpus}, of no node of their own",
 		},
+		"shapes": {
+			head: "{label}: ",
+			body: "top-k to {topk}, experts to {experts|,} ({experts_on_gpus|,} on GPUs), hidden a multiple of {hidden_multiple}; where it is none of 128, the last FP8 scale has fewer channels",
+		},
 		"limits": {head: "{label}: ", body: "{wait|duration} for every wait for a peer, {run|duration} for the whole run"},
 	}},
 	"sweep": {

@@ -57,7 +57,7 @@ func TestRowsTravelOverNIXL(t *testing.T) {
 						t.Errorf("rank %d: what a message takes was not probed: %v", rank, peer)
 					}
 				}
-				if sent := network.GetSent(); sent.GetMessages() < uint64(len(network.GetPeers())) || sent.GetBytes() == 0 || sent.GetSteps() < sent.GetMessages() {
+				if sent := network.GetSent(); sent.GetMessages() < uint64(len(network.GetPeers())) || sent.GetBytes() == 0 || sent.GetSteps() == 0 {
 					t.Errorf("rank %d sent %v to %d peers", rank, sent, len(network.GetPeers()))
 				}
 				if !slices.Contains(network.GetModules(), "cma") { // without it UCX is ten times slower, and silent

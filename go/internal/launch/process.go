@@ -63,14 +63,26 @@ type starter struct {
 
 func newStarter() *starter {
 	s := &starter{work: make(chan func()), done: make(chan struct{})}
-	go func() {
-		defer close(s.done)
-		runtime.LockOSThread() // never unlocked: the thread ends with this goroutine
-		for do := range s.work {
-			do()
-		}
-	}()
+	go s.serve(make(chan struct{}))
 	return s
+}
+
+// serve does what start asks for, and closes locked once it has its thread. That is never the process's first:
+// it does not end with a goroutine, and what is bound for ranks is what others would see of the launcher.
+func (s *starter) serve(locked chan struct{}) {
+	runtime.LockOSThread()
+	if syscall.Gettid() == os.Getpid() {
+		another := make(chan struct{})
+		go s.serve(another) // which gets another one, as this is held
+		<-another
+		runtime.UnlockOSThread()
+		return
+	}
+	close(locked)
+	defer close(s.done)
+	for do := range s.work { // never unlocked: the thread ends with this goroutine
+		do()
+	}
 }
 
 // stop ends the thread, and with it any process that start made and that is still there.

@@ -47,8 +47,9 @@ class NixlWire final : public Wire {
   Status Poll(uint32_t peer, uint32_t request, bool* done) override;
   Status Arrivals(const std::function<Status(uint32_t peer, const Notice&)>& each) override;
   // Sends to each proxied peer of `reached` messages as small and as large as there will be, and
-  // stores what they took. Nobody else may use their areas yet: zeros go onto zeros. Each message
-  // must be over within so long. Until all ranks are through, they must move on.
+  // stores what they took. Nobody may use their areas meanwhile: what lies in an image goes onto
+  // what went there before, zeros at first. Each message must be over within so long. Until all
+  // ranks are through, they must move on.
   Status Probe(uint64_t timeout_ns, std::vector<ep::Reach>* reached);
   // Whether the network may still use some of the memory. For ever, after a failure: then neither
   // memory nor agent may be given back.

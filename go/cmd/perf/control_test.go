@@ -53,13 +53,19 @@ func TestRoundsOfTheControlPlaneLeaveNothing(t *testing.T) {
 }
 
 func TestAControlPlaneThatCannotBeTimed(t *testing.T) {
-	for argument, want := range map[string]string{
+	refuses(t, "control", map[string]string{
 		"--rounds=1":         "--rounds",
 		"--expect=control-c": "control-a and control-b",
 		"more":               "is no flag",
 		"--iters=7":          "iters",
-	} {
-		p := newProgram(t, "control", argument)
+	})
+}
+
+// refuses gives a command arguments that make no sense, each of which it must name as it says here.
+func refuses(t *testing.T, command string, wants map[string]string) {
+	t.Helper()
+	for argument, want := range wants {
+		p := newProgram(t, command, argument)
 		if code := p.run(t); code != 2 || !strings.Contains(p.stderr.String(), want) {
 			t.Errorf("%s: exit code %d: %s", argument, code, &p.stderr)
 		}

@@ -67,17 +67,12 @@ func TestRanksAreKilledAtAnyTime(t *testing.T) {
 }
 
 func TestAnElasticRunThatCannotBe(t *testing.T) {
-	for argument, want := range map[string]string{
+	refuses(t, "elastic", map[string]string{
 		"--plan=[[0,1],[0,1":    "not a list of lists of ranks",
 		"--plan=[[0,1],[1,-1]]": "phase 1 names rank 1 twice",
 		"--plan=[[-1]]":         "has no rank that lives to its end",
 		"--kill-at=noon":        "[work connect between]",
 		"--topk=99":             "--topk",
 		"more":                  "is no flag",
-	} {
-		p := newProgram(t, "elastic", argument)
-		if code := p.run(t); code != 2 || !strings.Contains(p.stderr.String(), want) {
-			t.Errorf("%s: exit code %d: %s", argument, code, &p.stderr)
-		}
-	}
+	})
 }

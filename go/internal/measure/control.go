@@ -74,9 +74,9 @@ func (l *lifetime) live(ctx context.Context) (err error) {
 			engine, err = l.Open(l.of)
 			return err
 		}, false},
-		{"connect", func() error { return l.reach(ctx, engine) }, true},
+		{"connect", func() error { return l.connect(ctx, engine) }, true},
 		{"disconnect", func() error { return engine.Disconnect() }, false},
-		{"reconnect", func() error { return l.reach(ctx, engine) }, true},
+		{"reconnect", func() error { return l.connect(ctx, engine) }, true},
 		{"destroy", func() error {
 			stop() // whoever aborts finds an engine
 			closing := engine
@@ -110,17 +110,9 @@ func (l *lifetime) live(ctx context.Context) (err error) {
 	return nil
 }
 
-// reach connects an engine with all others'.
-func (l *lifetime) reach(ctx context.Context, engine Engine) error {
-	blob, err := engine.Blob()
-	if err != nil {
-		return err
-	}
-	blobs, err := l.Group.Exchange(ctx, "connect", blob)
-	if err != nil {
-		return err
-	}
-	if err := engine.Connect(blobs); err != nil {
+// connect is done when all others are connected, too.
+func (l *lifetime) connect(ctx context.Context, engine Engine) error {
+	if err := l.reach(ctx, engine); err != nil {
 		return err
 	}
 	return l.Group.Barrier(ctx, "connected")

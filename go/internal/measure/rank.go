@@ -182,8 +182,9 @@ func (r *caseRun) dump(context.Context) error {
 	return r.Dump(r.of, r.engine)
 }
 
-func (r *caseRun) connect(ctx context.Context) error {
-	blob, err := r.engine.Blob()
+// reach makes all ranks reachable for an engine of this one.
+func (r *caseRun) reach(ctx context.Context, engine Engine) error {
+	blob, err := engine.Blob()
 	if err != nil {
 		return err
 	}
@@ -191,7 +192,11 @@ func (r *caseRun) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.engine.Connect(blobs); err != nil {
+	return engine.Connect(blobs)
+}
+
+func (r *caseRun) connect(ctx context.Context) (err error) {
+	if err := r.reach(ctx, r.engine); err != nil {
 		return err
 	}
 	if r.of.GetPhase() != nil { // whose first dispatch is checked

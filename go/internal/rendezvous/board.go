@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"google.golang.org/protobuf/proto"
-
-	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
 // A board mirrors the keys that this launcher watches, and wakes those who wait for a change.
@@ -21,7 +18,7 @@ type board struct {
 }
 
 type entry struct {
-	value    []byte // or, of a key that is gone, the last
+	value    []byte // or, of a key that is gone, the last: what was said stays so, although node 0 has tidied up since
 	revision int64  // that last changed the key
 	present  bool
 }
@@ -30,19 +27,24 @@ func newBoard() *board {
 	return &board{entries: map[string]entry{}, changed: make(chan struct{})}
 }
 
-// set takes what is known of a key; older news than what the board has is ignored.
-func (b *board) set(key string, e entry) {
+// set takes what is known of a key and returns what was; older news than what the board has is ignored.
+func (b *board) set(key string, e entry) (before entry) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.revision <= b.entries[key].revision {
-		return
+	before = b.entries[key]
+	if e.revision <= before.revision {
+		return before
+	}
+	if !e.present {
+		e.value = before.value
 	}
 	b.entries[key] = e
 	close(b.changed)
 	b.changed = make(chan struct{})
+	return before
 }
 
-// get returns a key's value, and whether it has one.
+// get returns a key's value, or that which it had last, and whether it is there.
 func (b *board) get(key string) ([]byte, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -57,39 +59,33 @@ func (b *board) next() <-chan struct{} {
 	return b.changed
 }
 
-// watch opens the one watch, and only then reads what was there before; the board sorts out what
-// comes twice.
-func (m *Member) watch(ctx, alive context.Context) error {
-	from, to := m.prefix+"all/", clientv3.GetPrefixRangeEnd(m.prefix+"all/")
+// watched is the range of keys that this launcher watches: what is for all, on node 0 also what launchers say to
+// it, but no parts.
+func (m *Member) watched() (from, to string) {
 	if m.config.NodeRank == 0 {
-		from, to = m.prefix+"a", m.prefix+"b" // arrivals too, and no parts
+		return m.prefix + "a", m.prefix + "b"
 	}
-	events := m.client.Watch(alive, from, clientv3.WithRange(to), clientv3.WithCreatedNotify())
+	return m.prefix + "all/", clientv3.GetPrefixRangeEnd(m.prefix + "all/")
+}
+
+// watch opens the one watch. What was there before, the reply to the claim has; the board sorts out what comes
+// twice.
+func (m *Member) watch(ctx, alive context.Context) (clientv3.WatchChan, error) {
+	from, to := m.watched()
 	opening, cancel := context.WithTimeout(ctx, retryFor)
 	defer cancel()
-	select {
-	case first, open := <-events:
-		if err := watchError(first, open); err != nil {
-			return err
+	opened := make(chan clientv3.WatchChan, 1)
+	go func() { opened <- m.client.Watch(alive, from, clientv3.WithRange(to), clientv3.WithCreatedNotify()) }()
+	var events clientv3.WatchChan
+	for {
+		select {
+		case events = <-opened:
+		case first, open := <-events:
+			return events, watchError(first, open)
+		case <-opening.Done():
+			return nil, fmt.Errorf("watch the run's keys: etcd is silent: %w", context.Cause(opening))
 		}
-	case <-opening.Done():
-		return fmt.Errorf("watch the run's keys: etcd is silent: %w", context.Cause(opening))
 	}
-	err := retry(ctx, "read the run's keys", func(ctx context.Context) error {
-		found, err := m.client.Get(ctx, from, clientv3.WithRange(to))
-		if err != nil {
-			return err
-		}
-		for _, kv := range found.Kvs {
-			m.apply(string(kv.Key), entry{kv.Value, kv.ModRevision, true})
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	m.done.Go(func() { m.follow(alive, events) })
-	return nil
 }
 
 // follow brings the board up to date until alive ends.
@@ -99,8 +95,7 @@ func (m *Member) follow(alive context.Context, events clientv3.WatchChan) {
 			break
 		}
 		for _, event := range answer.Events {
-			present := event.Type == clientv3.EventTypePut
-			m.apply(string(event.Kv.Key), entry{event.Kv.Value, event.Kv.ModRevision, present})
+			m.apply(event.Kv, event.Type == clientv3.EventTypePut)
 		}
 	}
 	if alive.Err() == nil {
@@ -109,18 +104,14 @@ func (m *Member) follow(alive context.Context, events clientv3.WatchChan) {
 }
 
 // apply notes a key on the board; some keys end the run.
-func (m *Member) apply(key string, e entry) {
-	before, _ := m.board.get(key)
-	if !e.present && !strings.HasPrefix(key, m.prefix+"all/blobs/") {
-		e.value = before // a barrier that was reached stays so, although node 0 has tidied up since
-	}
-	m.board.set(key, e)
-	switch {
-	case e.present && key == m.abortKey():
-		m.lose(m.aborted(e.value))
-	case !e.present && strings.HasPrefix(key, m.prefix+"all/host/"):
-		node := strings.TrimPrefix(key, m.prefix+"all/host/")
-		m.lose(&HostLostError{Node: node, Host: hostName(before)})
+func (m *Member) apply(kv *mvccpb.KeyValue, present bool) {
+	key := string(kv.Key)
+	before := m.board.set(key, entry{kv.Value, kv.ModRevision, present})
+	switch node, of := m.nodeOf(key); {
+	case present && key == m.abortKey():
+		m.lose(m.aborted(kv.Value))
+	case !present && of:
+		m.gone(node, hostName(before.value))
 	}
 }
 
@@ -132,46 +123,4 @@ func watchError(answer clientv3.WatchResponse, open bool) error {
 		return fmt.Errorf("watch the run's keys: %w", err)
 	}
 	return nil
-}
-
-// aborted reads why a launcher ended the run.
-func (m *Member) aborted(value []byte) error {
-	var abort epperfv1.LauncherAbort
-	if err := proto.Unmarshal(value, &abort); err != nil {
-		return fmt.Errorf("read why the run was ended: %w", err)
-	}
-	node := int(abort.GetNodeRank())
-	return &AbortError{Node: node, Host: m.hostOf(node), Reason: abort.GetReason()}
-}
-
-// An AbortError says which launcher ended the run, and why.
-type AbortError struct {
-	Node   int
-	Host   string
-	Reason string
-}
-
-func (e *AbortError) Error() string {
-	return fmt.Sprintf("node %d (%s) ended the run: %s", e.Node, e.Host, e.Reason)
-}
-
-// etcdLost reports whether this launcher's lease has ended, and all its keys with it.
-func (m *Member) etcdLost() bool {
-	var lost *EtcdLostError
-	return errors.As(m.Err(), &lost)
-}
-
-// An EtcdLostError says that etcd was out of reach until this launcher's lease ended.
-type EtcdLostError struct{ Endpoints []string }
-
-func (e *EtcdLostError) Error() string {
-	return fmt.Sprintf("etcd at %s is out of reach for %v, and this launcher's lease has ended; does its server still run, or was this launcher stopped?",
-		strings.Join(e.Endpoints, ", "), leaseTTL)
-}
-
-// A HostLostError says that a launcher left, or was silent for longer than its lease.
-type HostLostError struct{ Node, Host string }
-
-func (e *HostLostError) Error() string {
-	return fmt.Sprintf("node %s (%s) is gone: its launcher ended or was silent for %v", e.Node, e.Host, leaseTTL)
 }

@@ -14,8 +14,8 @@ const lookInterval = 20 * time.Millisecond
 // it before Close, so that they find it when they say good-bye.
 func (m *Member) BeLast(ctx context.Context) {
 	for ctx.Err() == nil {
-		found, err := m.client.Get(ctx, m.prefix+"all/host/", clientv3.WithPrefix(), clientv3.WithCountOnly())
-		if err != nil || found.Count <= 1 {
+		found, err := m.client.Get(ctx, m.saidBelow(sayHost), clientv3.WithPrefix(), clientv3.WithCountOnly())
+		if err != nil || found.Count == 0 {
 			return // without etcd nobody can say good-bye
 		}
 		select {

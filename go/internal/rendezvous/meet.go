@@ -13,37 +13,52 @@ import (
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
 
+// What launchers say to node 0, each at a key of its own of that name.
+const (
+	sayHost    = "host"
+	sayBlobs   = "blobs"
+	sayBarrier = "barrier"
+	sayPart    = "part"
+)
+
 // Hosts waits until every launcher has joined and returns their entries in node-rank order.
 func (m *Member) Hosts(ctx context.Context) ([]*epperfv1.HostEntry, error) {
-	if err := m.await(ctx, m.nodes(), m.joined); err != nil {
+	said, err := m.hosts(ctx)
+	if err != nil {
 		return nil, fmt.Errorf("wait for all launchers: %w", err)
 	}
-	entries := make([]*epperfv1.HostEntry, m.config.Nodes)
+	entries := make([]*epperfv1.HostEntry, len(said))
 	for node := range entries {
-		var err error
-		if entries[node], err = m.entryOf(node); err != nil {
+		if entries[node], err = entryOf(node, said[node]); err != nil {
 			return nil, err
 		}
 	}
 	return entries, nil
 }
 
+func (m *Member) hosts(ctx context.Context) ([][]byte, error) {
+	mine, err := proto.Marshal(m.config.Entry)
+	if err != nil {
+		return nil, err
+	}
+	return m.collect(ctx, sayHost, 1, mine, func([]byte) bool { return true })
+}
+
 // First waits until node 0 has joined and returns its entry.
 func (m *Member) First(ctx context.Context) (*epperfv1.HostEntry, error) {
-	if err := m.await(ctx, []int{0}, m.joined); err != nil {
+	joined := func() bool {
+		_, present := m.board.get(m.hostKey(0))
+		return present
+	}
+	if err := m.await(ctx, joined, m.only(0)); err != nil {
 		return nil, fmt.Errorf("wait for node 0: %w", err)
 	}
-	return m.entryOf(0)
+	value, _ := m.board.get(m.hostKey(0))
+	return entryOf(0, value)
 }
 
-func (m *Member) joined(node int) bool {
-	_, present := m.board.get(m.hostKey(node))
-	return present
-}
-
-// entryOf reads what a launcher that has joined says of itself.
-func (m *Member) entryOf(node int) (*epperfv1.HostEntry, error) {
-	value, _ := m.board.get(m.hostKey(node))
+// entryOf reads what a launcher says of itself.
+func entryOf(node int, value []byte) (*epperfv1.HostEntry, error) {
 	entry := &epperfv1.HostEntry{}
 	if err := proto.Unmarshal(value, entry); err != nil {
 		return nil, fmt.Errorf("read entry of node %d: %w", node, err)
@@ -55,14 +70,14 @@ func (m *Member) entryOf(node int) (*epperfv1.HostEntry, error) {
 // in rank order.
 func (m *Member) Exchange(ctx context.Context, name string, blobs [][]byte) ([][]byte, error) {
 	m.exchanges++
-	all, err := m.exchange(ctx, m.exchanges, &epperfv1.Blobs{Name: name, Data: blobs})
+	all, err := m.exchange(ctx, &epperfv1.Blobs{Name: name, Data: blobs, Exchange: uint32(m.exchanges)})
 	if err != nil {
 		return nil, fmt.Errorf("exchange %q: %w", name, err)
 	}
 	return all, nil
 }
 
-func (m *Member) exchange(ctx context.Context, number int, mine *epperfv1.Blobs) ([][]byte, error) {
+func (m *Member) exchange(ctx context.Context, mine *epperfv1.Blobs) ([][]byte, error) {
 	if got := len(mine.GetData()); got != m.config.RanksPerHost {
 		return nil, fmt.Errorf("%d blobs of %d ranks", got, m.config.RanksPerHost)
 	}
@@ -70,21 +85,22 @@ func (m *Member) exchange(ctx context.Context, number int, mine *epperfv1.Blobs)
 	if err != nil {
 		return nil, err
 	}
-	if err := m.put(ctx, m.blobsKey(number, m.config.NodeRank), value); err != nil {
-		return nil, err
+	if m.config.NodeRank != 0 {
+		if err := m.put(ctx, m.sayKey(sayBlobs, m.config.NodeRank), value); err != nil {
+			return nil, err
+		}
 	}
-	err = m.await(ctx, m.nodes(), func(node int) bool {
-		_, present := m.board.get(m.blobsKey(number, node))
-		return present
+	said, err := m.collect(ctx, sayBlobs, m.exchanges, value, func(value []byte) bool {
+		var theirs epperfv1.Blobs
+		return proto.Unmarshal(value, &theirs) == nil && theirs.GetExchange() >= mine.GetExchange()
 	})
 	if err != nil {
 		return nil, err
 	}
 	var all [][]byte
-	for node := range m.config.Nodes {
+	for node := range said {
 		var theirs epperfv1.Blobs
-		value, _ := m.board.get(m.blobsKey(number, node))
-		if err := proto.Unmarshal(value, &theirs); err != nil {
+		if err := proto.Unmarshal(said[node], &theirs); err != nil {
 			return nil, fmt.Errorf("read blobs of node %d: %w", node, err)
 		}
 		if theirs.GetName() != mine.GetName() || len(theirs.GetData()) != m.config.RanksPerHost {
@@ -93,19 +109,7 @@ func (m *Member) exchange(ctx context.Context, number int, mine *epperfv1.Blobs)
 		}
 		all = append(all, theirs.GetData()...)
 	}
-	return all, m.dropBlobs(ctx, number-1)
-}
-
-// dropBlobs removes this host's blobs of an exchange that everyone has left: nobody is in the
-// next one's answers before.
-func (m *Member) dropBlobs(ctx context.Context, number int) error {
-	if number < 1 {
-		return nil
-	}
-	return retry(ctx, "drop old blobs", func(ctx context.Context) error {
-		_, err := m.client.Delete(ctx, m.blobsKey(number, m.config.NodeRank))
-		return err
-	})
+	return all, nil
 }
 
 // Barrier returns once every launcher has called it. Epochs grow by one a barrier; a launcher
@@ -129,28 +133,22 @@ func (m *Member) barrier(ctx context.Context, here *epperfv1.Barrier) error {
 		return err
 	}
 	if m.config.NodeRank != 0 {
-		if err := m.put(ctx, m.arriveKey(m.config.NodeRank), value); err != nil {
+		if err := m.put(ctx, m.sayKey(sayBarrier, m.config.NodeRank), value); err != nil {
 			return err
 		}
-		return m.await(ctx, []int{unknown}, func(int) bool {
-			return m.epochAt(m.releasedKey()) >= here.GetEpoch()
-		})
 	}
-	err = m.await(ctx, m.nodes()[1:], func(node int) bool {
-		return m.epochAt(m.arriveKey(node)) >= here.GetEpoch()
+	came := func(value []byte) bool { return epochOf(value) >= here.GetEpoch() }
+	err = m.meet(ctx, sayBarrier, came, func() bool {
+		value, _ := m.board.get(m.releasedKey())
+		return came(value)
 	})
-	if err != nil {
+	if err != nil || m.config.NodeRank != 0 {
 		return err
 	}
 	return m.put(ctx, m.releasedKey(), value)
 }
 
-// epochAt reads the barrier at a key; where there is none it is before all.
-func (m *Member) epochAt(key string) uint64 {
-	value, _ := m.board.get(key)
-	return epochOf(value)
-}
-
+// epochOf reads a barrier; where there is none it is before all.
 func epochOf(value []byte) uint64 {
 	var barrier epperfv1.Barrier
 	if err := proto.Unmarshal(value, &barrier); err != nil {
@@ -159,58 +157,61 @@ func epochOf(value []byte) uint64 {
 	return barrier.GetEpoch()
 }
 
-// Abort tells all launchers that the run is over. The first reason stays. Where etcd is lost it does
-// not try: the others see that, too, and this launcher should not wait for nothing.
-func (m *Member) Abort(ctx context.Context, reason string) error {
-	if m.etcdLost() {
-		return m.Err()
+// collect is a meeting from which all bring what each launcher said, in node-rank order: mine here. Came
+// reports whether a value was said at this meeting. It is the number-th of its kind.
+func (m *Member) collect(ctx context.Context, kind string, number int, mine []byte, came func(value []byte) bool) ([][]byte, error) {
+	if err := m.meet(ctx, kind, came, func() bool { return m.told(kind, number) != nil }); err != nil {
+		return nil, err
 	}
-	value, err := proto.Marshal(&epperfv1.LauncherAbort{NodeRank: uint32(m.config.NodeRank), Reason: reason})
-	if err != nil {
-		return err
+	if m.config.NodeRank != 0 {
+		return m.told(kind, number), nil
 	}
-	return retry(ctx, "abort the run", func(ctx context.Context) error {
-		_, err := m.client.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(m.abortKey()), "=", 0)).
-			Then(clientv3.OpPut(m.abortKey(), string(value), clientv3.WithLease(m.lease))).
-			Commit()
-		return err
+	said := [][]byte{mine}
+	for node := range m.others() {
+		value, _ := m.board.get(m.sayKey(kind, node))
+		said = append(said, value)
+	}
+	if m.config.Nodes == 1 {
+		return said, nil // nobody else to tell
+	}
+	return said, m.announce(ctx, kind, number, said)
+}
+
+// meet waits on node 0 until all others have come to a meeting; on the others until it is over, which node 0
+// tells.
+func (m *Member) meet(ctx context.Context, kind string, came func(value []byte) bool, over func() bool) error {
+	if m.config.NodeRank != 0 {
+		return m.await(ctx, over, func() []launcher { return m.behind(kind, came) })
+	}
+	var missing []int
+	for node := range m.others() {
+		missing = append(missing, node)
+	}
+	here := func(node int) bool {
+		value, present := m.board.get(m.sayKey(kind, node))
+		return present && came(value)
+	}
+	all := func() bool { // looks at the first that is missing, not at all: there are as many changes as nodes
+		for len(missing) > 0 && here(missing[0]) {
+			missing = missing[1:]
+		}
+		return len(missing) == 0
+	}
+	return m.await(ctx, all, func() (late []launcher) {
+		for _, node := range slices.DeleteFunc(missing, here) {
+			late = append(late, launcher{node, m.hostOf(node)})
+		}
+		return late
 	})
 }
 
-// Lost is closed once the run cannot go on: another launcher ended it or is gone, or etcd is.
-func (m *Member) Lost() <-chan struct{} { return m.lost.Done() }
-
-// Err says why Lost is closed.
-func (m *Member) Err() error { return context.Cause(m.lost) }
-
-func (m *Member) put(ctx context.Context, key string, value []byte) error {
-	return retry(ctx, "put "+strings.TrimPrefix(key, m.prefix), func(ctx context.Context) error {
-		_, err := m.client.Put(ctx, key, string(value), clientv3.WithLease(m.lease))
-		return err
-	})
-}
-
-// nodes lists all launchers of the run, this one too.
-func (m *Member) nodes() []int {
-	nodes := make([]int, m.config.Nodes)
-	for node := range nodes {
-		nodes[node] = node
-	}
-	return nodes
-}
-
-// await waits until all of nodes have come, each of which stays so. What has come before the run
-// was lost counts. At a change it looks at the first that is missing, not at all: there are as many
-// changes as nodes.
-func (m *Member) await(ctx context.Context, nodes []int, came func(node int) bool) error {
+// await waits until what is waited for is done, and stays so. What has come before the run was lost counts. Late
+// says who is missing when the time is over.
+func (m *Member) await(ctx context.Context, done func() bool, late func() []launcher) error {
 	started := time.Now()
 	for {
 		changed := m.board.next()
-		for len(nodes) > 0 && came(nodes[0]) {
-			nodes = nodes[1:]
-		}
-		if len(nodes) == 0 {
+		if done() {
 			return nil
 		}
 		select {
@@ -221,8 +222,23 @@ func (m *Member) await(ctx context.Context, nodes []int, came func(node int) boo
 		case <-ctx.Done():
 		}
 		if ctx.Err() == context.DeadlineExceeded {
-			return m.missed(slices.DeleteFunc(nodes, came), time.Since(started))
+			return m.missed(late(), time.Since(started))
 		}
 		return context.Cause(ctx)
 	}
+}
+
+// others yields all nodes but node 0, to which they speak.
+func (m *Member) others() func(yield func(node int) bool) {
+	return func(yield func(int) bool) {
+		for node := 1; node < m.config.Nodes && yield(node); node++ {
+		}
+	}
+}
+
+func (m *Member) put(ctx context.Context, key string, value []byte) error {
+	return retry(ctx, "put "+strings.TrimPrefix(key, m.prefix), func(ctx context.Context) error {
+		_, err := m.client.Put(ctx, key, string(value), clientv3.WithLease(m.lease))
+		return err
+	})
 }

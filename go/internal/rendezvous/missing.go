@@ -3,15 +3,11 @@ package rendezvous
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 )
-
-// unknown stands in a list of missing nodes for those that only node 0 sees.
-const unknown = -1
 
 // A MissingError says whose launchers did not come to a meeting in time. A launcher comes when
 // its last rank has, so all ranks of its host are named; its own message says which of them.
@@ -36,45 +32,77 @@ func (e *MissingError) Error() string {
 		e.Ranks-len(e.Missing), e.Ranks, e.After.Round(100*time.Millisecond), strings.Join(names, ", "))
 }
 
+// A launcher is one that did not come, and its host as well as it is known.
+type launcher struct {
+	node int
+	host string
+}
+
 // missed makes the error of a meeting that timed out.
-func (m *Member) missed(nodes []int, after time.Duration) error {
-	if slices.Contains(nodes, unknown) {
-		nodes = m.notArrived()
-	}
+func (m *Member) missed(late []launcher, after time.Duration) error {
 	e := &MissingError{After: after, Ranks: m.config.Nodes * m.config.RanksPerHost}
-	for _, node := range nodes {
+	for _, one := range late {
 		for local := range m.config.RanksPerHost {
-			e.Missing = append(e.Missing, Participant{node*m.config.RanksPerHost + local, m.hostOf(node)})
+			e.Missing = append(e.Missing, Participant{one.node*m.config.RanksPerHost + local, one.host})
 		}
 	}
 	return e
 }
 
-// notArrived asks etcd which nodes are behind this one, now that it matters. Where all have come
-// it is node 0 that did not say so.
-func (m *Member) notArrived() []int {
+// behind asks etcd who has not come to a meeting, now that it matters: else node 0 alone hears it. Where all have
+// come it is node 0 that did not say so.
+func (m *Member) behind(kind string, came func(value []byte) bool) []launcher {
+	first := []launcher{{0, m.hostOf(0)}}
 	ctx, cancel := context.WithTimeout(context.Background(), tryTimeout)
 	defer cancel()
-	found, err := m.client.Get(ctx, m.prefix+"arrive/", clientv3.WithPrefix())
+	found, err := m.client.Txn(ctx).Then(
+		clientv3.OpGet(m.saidBelow(sayHost), clientv3.WithPrefix()),
+		clientv3.OpGet(m.saidBelow(kind), clientv3.WithPrefix()),
+	).Commit()
 	if err != nil {
-		return []int{0}
+		return first
 	}
-	epochs := map[string]uint64{}
-	for _, kv := range found.Kvs {
-		epochs[string(kv.Key)] = epochOf(kv.Value)
+	hosts, here := map[string]string{}, map[string]bool{}
+	for _, kv := range found.Responses[0].GetResponseRange().GetKvs() {
+		hosts[string(kv.Key)] = hostName(kv.Value)
 	}
-	here := epochs[m.arriveKey(m.config.NodeRank)]
-	nodes := slices.DeleteFunc(m.nodes()[1:], func(node int) bool { return epochs[m.arriveKey(node)] >= here })
-	if len(nodes) == 0 {
-		return []int{0}
+	for _, kv := range found.Responses[1].GetResponseRange().GetKvs() {
+		here[string(kv.Key)] = came(kv.Value)
 	}
-	return nodes
+	var late []launcher
+	if _, joined := m.board.get(m.hostKey(0)); !joined {
+		late = first
+	}
+	for node := range m.others() {
+		if here[m.sayKey(kind, node)] {
+			continue
+		}
+		host, joined := hosts[m.hostKey(node)]
+		if !joined {
+			host = notJoined(node)
+		}
+		late = append(late, launcher{node, host})
+	}
+	if len(late) == 0 {
+		return first
+	}
+	return late
 }
 
-// hostOf names a node as well as it is known.
+// only returns a function that names one launcher.
+func (m *Member) only(node int) func() []launcher {
+	return func() []launcher { return []launcher{{node, m.hostOf(node)}} }
+}
+
+// hostOf names a node as well as it is known here.
 func (m *Member) hostOf(node int) string {
-	if value, present := m.board.get(m.hostKey(node)); present {
+	if value, _ := m.board.get(m.hostKey(node)); value != nil {
 		return hostName(value)
 	}
-	return fmt.Sprintf("node %d, not joined", node)
+	if said := m.told(sayHost, 1); said != nil {
+		return hostName(said[node])
+	}
+	return notJoined(node)
 }
+
+func notJoined(node int) string { return fmt.Sprintf("node %d, not joined", node) }

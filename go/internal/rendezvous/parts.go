@@ -48,14 +48,14 @@ func (m *Member) give(ctx context.Context, entries []*epperfv1.Entry) error {
 	if err != nil {
 		return err
 	}
-	if err := m.put(ctx, m.announceKey(m.config.NodeRank), end); err != nil {
+	if err := m.put(ctx, m.sayKey(sayPart, m.config.NodeRank), end); err != nil {
 		return err
 	}
-	return m.await(ctx, []int{0}, func(int) bool {
+	return m.await(ctx, func() bool {
 		value, _ := m.board.get(m.gatheredKey()) // node 0 may have left since
 		gathered, err := strconv.Atoi(string(value))
 		return err == nil && gathered >= m.gatherings
-	})
+	}, m.only(0))
 }
 
 // chunked packs entries in their order.
@@ -92,10 +92,10 @@ func (m *Member) Gather(ctx context.Context, take func(node int, entry *epperfv1
 
 func (m *Member) gather(ctx context.Context, node int, take func(int, *epperfv1.Entry) error) error {
 	var end epperfv1.PartEnd
-	err := m.await(ctx, []int{node}, func(node int) bool {
-		value, present := m.board.get(m.announceKey(node))
+	err := m.await(ctx, func() bool {
+		value, present := m.board.get(m.sayKey(sayPart, node))
 		return present && proto.Unmarshal(value, &end) == nil && int(end.GetGathering()) >= m.gatherings
-	})
+	}, m.only(node))
 	if err != nil {
 		return err
 	}
@@ -137,7 +137,4 @@ func (m *Member) partKey(node, gathering, i int) string {
 	return fmt.Sprintf("%spart/%d/%d/%d", m.prefix, node, gathering, i)
 }
 
-func (m *Member) announceKey(node int) string {
-	return fmt.Sprintf("%sannounce/part/%d", m.prefix, node)
-}
 func (m *Member) gatheredKey() string { return m.prefix + "all/gathered" }

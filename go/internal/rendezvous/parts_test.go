@@ -92,7 +92,7 @@ func TestChunksFitIntoOneRequest(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	go func() { // once it is all there
-		for range client.Watch(ctx, "/epperf/r1/announce/part/1", clientv3.WithRev(1)) {
+		for range client.Watch(ctx, "/epperf/r1/arrive/part/1", clientv3.WithRev(1)) {
 			cancel()
 		}
 	}()

@@ -2,21 +2,25 @@
 // their hosts, exchange their ranks' blobs, wait for each other, and learn when one is lost.
 //
 // All keys of a run lie below /epperf/<run id>/, every one under its launcher's lease, so that
-// what a dead launcher leaves expires. What all need to see lies below all/; what node 0 alone
-// watches, below arrive/ and announce/; what nobody watches, elsewhere:
+// what a dead launcher leaves expires. What launchers say to node 0 lies below arrive/, where it alone watches; what it
+// tells all, below all/, where everyone does; what nobody watches, elsewhere:
 //
-//	run             node 0's claim: who runs this
-//	all/host/<n>    HostEntry of node n; its deletion says that the host is lost
-//	all/blobs/<m>/<n>  Blobs of node n's ranks in the m-th exchange
-//	all/released    the last barrier that everyone reached
-//	all/gathered    how often node 0 had all parts
-//	all/abort       LauncherAbort: why the run is over
-//	announce/part/<n>  PartEnd: node n's part is complete
-//	arrive/<n>      the last barrier that node n reached
-//	part/<n>/<g>/<i>  PartChunk: some of what node n's ranks reported, for the g-th gathering
+//	run                  node 0's claim: who runs this
+//	arrive/host/<n>      HostEntry of node n; its deletion says that the host is lost
+//	arrive/blobs/<n>     Blobs of node n's ranks in the last exchange
+//	arrive/barrier/<n>   the last barrier that node n reached
+//	arrive/part/<n>      PartEnd: node n's part is complete
+//	all/first            HostEntry of node 0; its deletion says that node 0 is lost
+//	all/host/<i>         Announcement: all entries, in chunks
+//	all/blobs/<i>        Announcement: all blobs of the last exchange, in chunks
+//	all/barrier          the last barrier that everyone reached
+//	all/gathered         how often node 0 had all parts
+//	all/abort            LauncherAbort: why the run is over, or who is lost
+//	part/<n>/<g>/<i>     PartChunk: some of what node n's ranks reported, for the g-th gathering
 //
-// Each launcher opens one watch when it joins and keeps it: a watch opened later would wait up to
-// 100 ms for the server to bring it up to date. Nothing here is called inside an iteration.
+// So a meeting of n launchers takes n messages to node 0 and one key that n read, not n times n. Each launcher opens
+// one watch when it joins and keeps it: a watch opened later would wait up to 100 ms for the server to bring it
+// up to date. Nothing here is called inside an iteration.
 package rendezvous
 
 import (
@@ -127,24 +131,29 @@ func Join(ctx context.Context, config Config) (*Member, error) {
 	return m, nil
 }
 
-// enter takes the lease, opens the watch and then claims. The goroutines last as long as alive.
+// enter takes the lease and opens the watch, at once, and then claims. The goroutines last as long as alive.
 func (m *Member) enter(ctx, alive context.Context) error {
+	type opened struct {
+		events clientv3.WatchChan
+		err    error
+	}
+	opening := make(chan opened, 1)
+	m.done.Go(func() {
+		events, err := m.watch(ctx, alive)
+		opening <- opened{events, err}
+	})
 	if err := m.keepLease(ctx, alive); err != nil {
 		return err
 	}
-	if err := m.watch(ctx, alive); err != nil {
+	watch := <-opening
+	if watch.err != nil {
+		return watch.err
+	}
+	if err := m.claim(ctx); err != nil {
 		return err
 	}
-	if m.config.NodeRank == 0 {
-		if err := m.claim(ctx, m.prefix+"run", []byte(m.config.Entry.GetHost().GetName())); err != nil {
-			return err
-		}
-	}
-	entry, err := proto.Marshal(m.config.Entry)
-	if err != nil {
-		return err
-	}
-	return m.claim(ctx, m.hostKey(m.config.NodeRank), entry)
+	m.done.Go(func() { m.follow(alive, watch.events) })
+	return nil
 }
 
 // keepLease makes this launcher's lease and renews it from now on.
@@ -167,7 +176,7 @@ func (m *Member) keepLease(ctx, alive context.Context) error {
 		for range renewed {
 		}
 		if alive.Err() == nil {
-			m.lose(&EtcdLostError{m.config.Endpoints})
+			m.lose(&EtcdLostError{Endpoints: m.config.Endpoints})
 		}
 	})
 	return nil
@@ -196,50 +205,6 @@ func (e *UnreachableError) Error() string {
 // Unwrap returns how it did not answer.
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// A ClaimedError says that a run, or a place in it, is taken.
-type ClaimedError struct {
-	RunID string
-	// NodeRank is the place that is taken, or absent where it is the run.
-	NodeRank *int
-	Host     string // of the holder
-}
-
-func (e *ClaimedError) Error() string {
-	if e.NodeRank != nil {
-		return fmt.Sprintf("node %d of run %q is taken by %s: give each launcher its own --node-rank, and wait %v if one was killed just now",
-			*e.NodeRank, e.RunID, e.Host, leaseTTL)
-	}
-	return fmt.Sprintf("run %q is going on, started on %s: choose another --run-id or wait for its end, %v if it was killed just now",
-		e.RunID, e.Host, leaseTTL)
-}
-
-// claim creates a key that must not exist.
-func (m *Member) claim(ctx context.Context, key string, value []byte) error {
-	return retry(ctx, "claim "+key, func(ctx context.Context) error {
-		answer, err := m.client.Txn(ctx).
-			If(clientv3.Compare(clientv3.CreateRevision(key), "=", 0)).
-			Then(clientv3.OpPut(key, string(value), clientv3.WithLease(m.lease))).
-			Else(clientv3.OpGet(key)).
-			Commit()
-		if err != nil || answer.Succeeded {
-			return err
-		}
-		held := answer.Responses[0].GetResponseRange().GetKvs()
-		if len(held) == 0 || clientv3.LeaseID(held[0].GetLease()) == m.lease {
-			return nil // an earlier try got through although its answer did not
-		}
-		return m.claimed(key, held[0].GetValue())
-	})
-}
-
-func (m *Member) claimed(key string, value []byte) error {
-	e := &ClaimedError{RunID: m.config.RunID, Host: string(value)}
-	if key == m.hostKey(m.config.NodeRank) {
-		e.NodeRank, e.Host = &m.config.NodeRank, hostName(value)
-	}
-	return e
-}
-
 // hostName reads a host entry's name.
 func hostName(entry []byte) string {
 	var e epperfv1.HostEntry
@@ -249,12 +214,27 @@ func hostName(entry []byte) string {
 	return e.GetHost().GetName()
 }
 
-func (m *Member) hostKey(node int) string   { return m.prefix + "all/host/" + strconv.Itoa(node) }
-func (m *Member) arriveKey(node int) string { return m.prefix + "arrive/" + strconv.Itoa(node) }
-func (m *Member) releasedKey() string       { return m.prefix + "all/released" }
-func (m *Member) abortKey() string          { return m.prefix + "all/abort" }
-func (m *Member) blobsKey(exchange, node int) string {
-	return fmt.Sprintf("%sall/blobs/%d/%d", m.prefix, exchange, node)
+func (m *Member) releasedKey() string                 { return m.prefix + "all/barrier" }
+func (m *Member) abortKey() string                    { return m.prefix + "all/abort" }
+func (m *Member) saidBelow(kind string) string        { return m.prefix + "arrive/" + kind + "/" }
+func (m *Member) sayKey(kind string, node int) string { return m.saidBelow(kind) + strconv.Itoa(node) }
+
+// hostKey is where a launcher's entry is. All have to see whether node 0, who tells them of others, is there.
+func (m *Member) hostKey(node int) string {
+	if node == 0 {
+		return m.prefix + "all/first"
+	}
+	return m.sayKey(sayHost, node)
+}
+
+// nodeOf returns whose entry a key is, if any's.
+func (m *Member) nodeOf(key string) (int, bool) {
+	if key == m.hostKey(0) {
+		return 0, true
+	}
+	number, is := strings.CutPrefix(key, m.saidBelow(sayHost))
+	node, err := strconv.Atoi(number)
+	return node, is && err == nil
 }
 
 // Close leaves the run and removes what this launcher wrote; node 0 removes all that is left
@@ -271,6 +251,7 @@ func (m *Member) Close(ctx context.Context) error {
 
 func (m *Member) close(ctx context.Context) error {
 	m.stop() // what follows is no news
+	m.done.Wait()
 	if m.etcdLost() {
 		m.lease = clientv3.NoLease // it has ended, and all keys with it
 		return m.leave(ctx)

@@ -303,19 +303,61 @@ func TestAbortDoesNotWaitForALostEtcd(t *testing.T) {
 	}
 }
 
+// Node 0 alone sees it; all say the same.
 func TestLauncherThatLeavesIsNamed(t *testing.T) {
-	members := joinAll(t, serve(t), "r1", 2)
+	members := joinAll(t, serve(t), "r1", 3)
 	ctx := within(t, 10*time.Second)
-	if _, err := members[0].Hosts(ctx); err != nil {
-		t.Fatal(err)
-	}
 	if err := members[1].Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	err := members[0].Barrier(ctx, "connected", 1)
+	for n, err := range each(members, func(n int, m *rendezvous.Member) error {
+		if n == 1 {
+			return nil
+		}
+		err := m.Barrier(ctx, "connected", 1)
+		return errors.Join(err, m.Abort(ctx, "its barrier failed")) // the others know already
+	}) {
+		var lost *rendezvous.HostLostError
+		if n != 1 && (!errors.As(err, &lost) || lost.Host != "node-b" || lost.Node != 1) {
+			t.Errorf("node %d: got %v, want node-b lost", n, err)
+		}
+	}
+}
+
+func TestNodeZeroThatLeavesIsNamed(t *testing.T) {
+	members := joinAll(t, serve(t), "r1", 2)
+	ctx := within(t, 10*time.Second)
+	if err := members[0].Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	err := members[1].Barrier(ctx, "connected", 1)
 	var lost *rendezvous.HostLostError
-	if !errors.As(err, &lost) || lost.Host != "node-b" || lost.Node != "1" {
-		t.Errorf("got %v, want node-b lost", err)
+	if !errors.As(err, &lost) || lost.Host != "node-a" || lost.Node != 0 {
+		t.Errorf("got %v, want node-a lost", err)
+	}
+}
+
+// A launcher that was stopped for longer than its lease does not say of itself that it is gone.
+func TestSilentLauncherIsToldSo(t *testing.T) {
+	endpoint := serve(t)
+	members := joinAll(t, endpoint, "r1", 2)
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{endpoint}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	ctx := within(t, 10*time.Second)
+	entry, err := client.Get(ctx, "/epperf/r1/arrive/host/1")
+	if err != nil || len(entry.Kvs) != 1 {
+		t.Fatalf("%v, %v", entry, err)
+	}
+	if _, err := client.Revoke(ctx, clientv3.LeaseID(entry.Kvs[0].Lease)); err != nil {
+		t.Fatal(err)
+	}
+	<-members[1].Lost()
+	var lost *rendezvous.EtcdLostError
+	if err := members[1].Err(); !errors.As(err, &lost) || !strings.Contains(err.Error(), "was it stopped") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -48,6 +48,7 @@ func benchmark() error {
 		{"64", job{64, ranksPerHost, 100}, simulate},
 		{"128", job{128, ranksPerHost, 60}, simulate},
 		{"256, a rank each", job{256, 1, 60}, simulate},
+		{"1024, a rank each", job{1024, 1, 60}, simulate},
 	} {
 		ctx, cancel := context.WithTimeout(context.Background(), limit)
 		err := measureRow(ctx, row.name, row.job, row.measure)

@@ -9,6 +9,13 @@
 #include "csrc/region/nixl_message.h"
 
 namespace ep {
+namespace {
+
+// What lies between two extents goes along where that takes less time than a further extent: one
+// costs 4 us where GPUs copy it, 6 over TCP, 2 over shared memory, 1 over RDMA.
+constexpr uint64_t kShortGapBytes = 16 << 10;
+
+}  // namespace
 
 Status NixlWire::Post(uint32_t peer, uint32_t request, std::span<const PairExtent> extents,
                       const Notice& notice, bool* done) {
@@ -115,7 +122,17 @@ Status NixlWire::Make(uint32_t peer, std::span<const PairExtent> extents,
       return {Code::kInvalid, std::to_string(extent.bytes) + " bytes at " +
                                   std::to_string(extent.offset) + " are beyond its area"};
     }
-    local.push_back({ends.from + extent.offset, extent.bytes});
+    const uintptr_t from = ends.from + extent.offset;
+    if (!local.empty()) {
+      nixl::Range& last = local.back();
+      const uintptr_t end = last.address + last.bytes;
+      if (from >= end && from - end <= kShortGapBytes) {
+        last.bytes = from + extent.bytes - last.address;
+        remote.back().bytes = last.bytes;
+        continue;
+      }
+    }
+    local.push_back({from, extent.bytes});
     remote.push_back({ends.to + extent.offset, extent.bytes});
   }
   return peers_->agent().MakeWrite(local, peers_->agent_name(peer), remote, write, ends.from_memory,

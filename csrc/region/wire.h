@@ -45,9 +45,9 @@ class Wire {
 
   virtual ~Wire() = default;
 
-  // Begins to move `extents` of our image of `peer`, and says in `done` whether that is over. If
-  // not, they must stay as they are until Poll says so, and it must be asked: otherwise the notice
-  // may never leave. The request must not be under way.
+  // Begins to move `extents` of our image of `peer`, and what lies between two of them if it likes,
+  // and says in `done` whether that is over. If not, they must stay as they are until Poll says so,
+  // and it must be asked: otherwise the notice may never leave. The request must not be under way.
   virtual Status Post(uint32_t peer, uint32_t request, std::span<const PairExtent> extents,
                       const Notice& notice, bool* done) = 0;
   virtual Status Poll(uint32_t peer, uint32_t request, bool* done) = 0;

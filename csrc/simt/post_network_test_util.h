@@ -40,6 +40,8 @@ class PostNetwork {
     bool needs_flush = false;
     // Messages arrive in memory of their own, as a GPU's do in its host's.
     bool staged = false;
+    // What lies between a message's extents goes along, at will.
+    bool joins = false;
     // Steps of a sender until a message moves, and until it knows that it has, at most.
     uint32_t latest = 6;
   };
@@ -236,7 +238,12 @@ class PostNetwork::Cable : public Wire {
   void Deliver(uint32_t peer, const Parcel& parcel) {
     End& to = network_.ends_[peer];
     const RankContext& there = *network_.contexts_[peer];
-    for (const PairExtent& extent : parcel.extents) {
+    std::vector<PairExtent> extents = parcel.extents;
+    if (network_.options_.joins && network_.UpTo(1) == 0) {
+      const PairExtent& last = extents.back();
+      extents = {{extents[0].offset, last.offset + last.bytes - extents[0].offset}};
+    }
+    for (const PairExtent& extent : extents) {
       const uint8_t* from = network_.contexts_[rank_]->there[peer] + extent.offset;
       uint8_t* at = there.InboxOf<uint8_t>(rank_, extent.offset);
       to.unseen.push_back({at, {from, from + extent.bytes}});

@@ -21,7 +21,8 @@ constexpr Shape Chunked(uint32_t tokens, Shape shape) {
   return shape;
 }
 constexpr PostNetwork::Options kFlushed = {.net = Net::kAll, .needs_flush = true};
-constexpr PostNetwork::Options kTwoHosts = {.net = Net::kOddAndEven, .needs_flush = true};
+constexpr PostNetwork::Options kTwoHosts = {
+    .net = Net::kOddAndEven, .needs_flush = true, .joins = true};
 constexpr PostNetwork::Options kStaged = {.net = Net::kAll, .staged = true};
 
 class PostSchedules : public ::testing::TestWithParam<Case> {};
@@ -99,6 +100,7 @@ TEST(PostSchedules, OfRandomShapesAreRight) {
     drawn.config.network = {.net = seed % 3 == 0 ? Net::kOddAndEven : Net::kAll,
                             .needs_flush = seed % 2 == 0,
                             .staged = seed % 5 < 2,
+                            .joins = seed % 3 == 0,
                             .latest = static_cast<uint32_t>(seed % 7)};
     const Outcome outcome = SimtWorld<Posting>(drawn.config).Run(seed, drawn.kernels);
     ASSERT_TRUE(outcome.good()) << "EP_SIMT_SEED=" << seed << ": " << outcome.text;

@@ -174,17 +174,20 @@ int Play(Processes& processes, uint32_t mode, uint32_t rank) {
   for (uint32_t i = 0; i < std::size(kCases); ++i) {
     processes.Meet();
     if (rank == 0) {
-      processes.word(i) = Lead(player, kCases[i], &value);
+      const uint64_t took_ns = Lead(player, kCases[i], &value);
       player.Send({{0, 8}}, kEnd);
       player.Await([&] { return player.Idle(); });
+      processes.word(i) = took_ns;
     }
     while (rank == 1) {
       player.Await([&] { return player.Came() != value; });
-      if (player.Came() == kEnd) break;
       value = player.Came();
+      if (value == kEnd) break;
       player.Send(ExtentsOf(kCases[i], value), value);
       player.Await([&] { return player.Idle(); });
     }
+    // A message may need its receiver to move on until it is over.
+    if (rank == 1) player.Await([&] { return processes.word(i) != 0; });
     processes.Meet();
   }
   return 0;

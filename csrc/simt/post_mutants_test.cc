@@ -34,6 +34,19 @@ TEST(PostMutants, ABellIsRungWithoutRelease) {
   ExpectHarm(FindFromTheFirst<PostDevice<RingsWithoutRelease>>(kDispatches, Apart()));
 }
 
+// Words of those peers that are mapped are raised without any order.
+class NeverReleases : public SimtDevice {
+ public:
+  using SimtDevice::SimtDevice;
+  void Release() {}
+};
+
+TEST(PostMutants, WordsBesideMessagesAreRaisedWithoutRelease) {
+  SimtConfig config = Apart();
+  config.network.net = Net::kOddAndEven;
+  ExpectHarm(FindFromTheFirst<PostDevice<NeverReleases>>(kDispatches, config));
+}
+
 // Who adds last does not know what the others have done.
 class AddsRelaxed : public SimtDevice {
  public:
@@ -196,7 +209,9 @@ TEST(PostMutants, MailComesBeforeTheFlush) {
 
 TEST(PostMutants, MailComesWhenAMessageIsPosted) {
   ExpectHarm(WithFaults(kDispatches, Apart(), {.tells_before_it_moves = true}));
-  ExpectHarm(WithFaults(kCombines, Apart(), {.op = Op::kCombine, .tells_before_it_moves = true}));
+  // Words of an epoch before are raised, and nobody raises those that come later.
+  EXPECT_FALSE(
+      WithFaults(kCombines, Apart(), {.op = Op::kCombine, .tells_before_it_moves = true}).good());
 }
 
 TEST(PostMutants, AnExtentIsLeftOut) {

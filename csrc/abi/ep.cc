@@ -273,6 +273,7 @@ ep_status ep_reach(ep_engine* engine, ep_reached* reached, ep_network* network) 
     network->bytes = sent.bytes;
     network->slowest_ns = sent.slowest_ns;
     network->steps = sent.steps;
+    CopyText(engine->impl->proxy_cpus(), network->proxy_cpus, sizeof(network->proxy_cpus));
     if (const auto& direct = found->gpu_direct) {
       network->has_gpu_direct = 1;
       network->supported = direct->supported;

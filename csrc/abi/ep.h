@@ -175,6 +175,7 @@ typedef struct ep_network {
   uint64_t bytes;
   uint64_t slowest_ns;  // of a message, from its post until a later step found it over
   uint64_t steps;
+  char proxy_cpus[256];  // that its proxy's thread may run on, as 0-47,96-143; empty without one
   // CUDA: attributes of the GPU, and whether it is told to show what NICs have written.
   uint32_t has_gpu_direct;  // 0: all below is 0
   uint32_t supported;

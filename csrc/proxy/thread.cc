@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -14,6 +15,25 @@
 #include "csrc/proxy/proxy.h"
 
 namespace ep {
+namespace {
+
+// Those that this thread may run on, as a list of Linux; empty if there are more than we ask for.
+std::string AllowedCpus() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) return "";
+  std::string list;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &allowed)) continue;
+    const int first = cpu;
+    while (cpu + 1 < CPU_SETSIZE && CPU_ISSET(cpu + 1, &allowed)) ++cpu;
+    list += (list.empty() ? "" : ",") + std::to_string(first);
+    if (cpu > first) list += "-" + std::to_string(cpu);
+  }
+  return list;
+}
+
+}  // namespace
+
 struct ProxyThread::State {
   State(const RankContext& of, Wire* wire, uint64_t* stop, const ProxyThreadConfig& how)
       : context(of), config(how), proxy(context, wire, stop, how.flush) {}
@@ -31,6 +51,7 @@ struct ProxyThread::State {
   std::condition_variable changed;
   Status failure;
   uint32_t failed_peer = 0;
+  std::string cpus;  // nobody writes it once it has begun
   bool begun = false;
   bool ended = false;
   bool at_rest = false;  // once it has ended: the network uses nothing any more
@@ -52,6 +73,7 @@ struct ProxyThread::State {
     const bool good = status.ok();
     const std::lock_guard lock(mutex);
     if (!good) Fail(std::move(status), context.rank);
+    cpus = AllowedCpus();
     begun = true;
     changed.notify_all();
     return good;
@@ -106,6 +128,8 @@ void ProxyThread::Rest() {
 }
 
 Sent ProxyThread::sent() const { return state_->proxy.sent(); }
+
+const std::string& ProxyThread::cpus() const { return state_->cpus; }
 
 Status ProxyThread::Failure(uint32_t* peer) const {
   if (!state_->failed.load(std::memory_order_acquire)) return {};

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "csrc/base/status.h"
 #include "csrc/protocol/rank.h"
@@ -41,6 +42,8 @@ class ProxyThread {
   void Work();
   void Rest();
   Sent sent() const;
+  // CPUs that it might run on when it began, as 0-47,96-143.
+  const std::string& cpus() const;
   // The first failure, and with which peer; ok if there is none.
   Status Failure(uint32_t* peer) const;
 

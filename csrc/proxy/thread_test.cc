@@ -4,10 +4,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -153,6 +155,20 @@ TEST_F(ProxyThreadTest, OneThatHangsInTheNetworkIsLeftBehind) {
   wire_.hangs = false;
   wire_.over = true;
   EXPECT_TRUE(thread_->End(kLongNs) || wire_.posted == 1) << "and ends when it is let go";
+}
+
+TEST_F(ProxyThreadTest, RunsWhereWhoStartsItMay) {
+  cpu_set_t all;
+  ASSERT_EQ(sched_getaffinity(0, sizeof(all), &all), 0);
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  int cpu = 0;
+  while (!CPU_ISSET(cpu, &all)) ++cpu;
+  CPU_SET(cpu, &one);
+  ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
+  Start();
+  EXPECT_EQ(thread_->cpus(), std::to_string(cpu));
+  ASSERT_EQ(sched_setaffinity(0, sizeof(all), &all), 0);
 }
 
 TEST_F(ProxyThreadTest, WhatCannotBeginSaysWhy) {

@@ -59,6 +59,7 @@ class CudaEngine : public Engine {
   Status FlushCaches() override;
   Status Epochs(EpochState* epochs) override;
   Sent sent() const override { return post_ ? post_->sent() : Sent(); }
+  std::string proxy_cpus() const override { return post_ ? post_->cpus() : ""; }
   void Abort() override;
 
   // For a calibration, which lays other work over the same stream and clock.

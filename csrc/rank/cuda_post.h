@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "csrc/base/status.h"
 #include "csrc/protocol/error.h"
@@ -31,6 +32,7 @@ class CudaPost {
   // Tells kernels that wait, and the proxy, to stop; any thread may.
   void Stop(ErrorKind kind, uint32_t peer);
   Sent sent() const { return thread_->sent(); }
+  const std::string& cpus() const { return thread_->cpus(); }
   Status Failure(uint32_t* peer) const { return thread_->Failure(peer); }
 
   // ProxyThread::End. After false the region stays for ever, and with it what this has.

@@ -66,6 +66,8 @@ class Engine {
   std::optional<Network> network() const { return region_->network(); }
   // What has gone over it by now.
   virtual Sent sent() const { return {}; }
+  // CPUs that the thread of its proxy may run on, as 0-47,96-143; empty where it has none.
+  virtual std::string proxy_cpus() const { return ""; }
 
   // Makes the experts' outputs at the rows where the last dispatch put their inputs. The routing
   // never changes, so once is enough.

@@ -23,6 +23,9 @@ type NetworkSummary struct {
 	Slower []int
 	// Sent is nil where no rank says what it sent.
 	Sent *SentSummary
+	// Proxies are where the threads of ranks' proxies might run, by rank, with the NUMA node that the rank is
+	// bound to; nil of a rank without such a thread.
+	Proxies []*epperfv1.Place
 }
 
 // A SentSummary is what ranks sent over a network, in a whole case: checks and warm-up, too.
@@ -53,6 +56,7 @@ func summarizeNetwork(header *epperfv1.Header, ranks []record.RankRecord) *Netwo
 		}
 		s.add(network)
 		s.addSent(network)
+		s.addProxy(header, number, network.GetProxyCpus())
 		if wantsModule(header, number) && !slices.Contains(network.GetModules(), copiesAtOnce) {
 			s.Slower = append(s.Slower, number)
 		}
@@ -94,6 +98,22 @@ func (s *NetworkSummary) addSent(network *epperfv1.Network) {
 			s.Sent.ProbeNS, s.Sent.ProbeBytes = peer.GetProbeNs(), peer.GetProbeBytes()
 		}
 	}
+}
+
+func (s *NetworkSummary) addProxy(header *epperfv1.Header, rank int, cpus string) {
+	if cpus == "" {
+		return
+	}
+	for len(s.Proxies) <= rank {
+		s.Proxies = append(s.Proxies, nil)
+	}
+	place := &epperfv1.Place{Cpus: cpus}
+	if perHost := int(header.GetPlan().GetRanksPerHost()); perHost > 0 && rank/perHost < len(header.GetHosts()) {
+		if places := header.GetHosts()[rank/perHost].GetPlaceOfRank(); rank%perHost < len(places) {
+			place.NumaNode = places[rank%perHost].NumaNode
+		}
+	}
+	s.Proxies[rank] = place
 }
 
 func (s *NetworkSummary) add(network *epperfv1.Network) {

@@ -38,6 +38,7 @@ func (e *Engine) Paths() ([]epperfv1.Path, *epperfv1.Network, error) {
 		Modules:     lines(&network.modules[0]),
 		Transports:  lines(&network.transports[0]),
 		Environment: lines(&network.environment[0]),
+		ProxyCpus:   C.GoString(&network.proxy_cpus[0]),
 	}
 	if network.steps > 0 {
 		described.Sent = &epperfv1.Sent{

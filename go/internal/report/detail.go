@@ -28,6 +28,9 @@ func detail(s *figures.Summary, c *figures.CaseSummary) table.Table {
 	if c.Network != nil && c.Network.Sent != nil {
 		rows = append(rows, sent(c.Network.Sent)...)
 	}
+	if c.Network != nil {
+		rows = append(rows, groups("proxy", "Proxies of ranks", c.Network.Proxies)...)
+	}
 	return table.Table{Name: "detail", Rows: append(rows, share(s, c)...)}
 }
 

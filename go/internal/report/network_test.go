@@ -20,7 +20,11 @@ func overNetwork(r *recordtest.Run) {
 func detailedOverNetwork(r *recordtest.Run) {
 	withoutLimit(r)
 	overNetwork(r)
-	for _, result := range r.Results {
+	r.Header.Hosts[0].PlaceOfRank = []*epperfv1.Place{{NumaNode: new(uint32(1)), Cpus: "48-95"}}
+	for rank, result := range r.Results {
+		if rank < 2 { // the second one is bound to no node
+			result.Network.ProxyCpus = []string{"48-95", "0-95"}[rank]
+		}
 		result.Network.Sent = &epperfv1.Sent{Messages: 1_234, Bytes: 5_678_901, SlowestNs: 1_234_567, Steps: 9_999}
 		result.Network.Peers = []*epperfv1.PeerNetwork{{Rank: 1, ProbeSmallNs: 35_100, ProbeNs: 814_000, ProbeBytes: 4 << 20}}
 	}

@@ -137,6 +137,7 @@ var styles = map[string]style{
 			"calibration": {joins: true, head: ", calibration ", body: "{run})"},
 			"sent":        {body: "{messages|,} messages, {bytes} bytes by the rank that sent most; the slowest took {slowest} μs"},
 			"probe":       {body: "64 bytes={small}, {bytes} bytes={large} (slowest pair)"},
+			"proxy":       {head: "{label} {ranks}: ", body: "CPUs {cpus} of NUMA node {node}||CPUs {cpus}, not bound"},
 		},
 	},
 	"beside": {

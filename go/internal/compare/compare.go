@@ -29,9 +29,14 @@ const (
 	Latency Figure = "latency"
 	// Kernels is as Slowest, of the kernels alone; of records with details on GPUs.
 	Kernels Figure = "kernels"
+
+	// Step is p50 of a step of a control plane, and Phase a time of a phase of an elastic run: what such a case has
+	// instead, whatever a user types.
+	Step  Figure = "step"
+	Phase Figure = "phase"
 )
 
-// Figures are all of them, as a user types them.
+// Figures are those that a user chooses from.
 var Figures = []Figure{Slowest, Latency, Kernels}
 
 // of returns the figure of a case in nanoseconds; false if it has none.
@@ -140,7 +145,7 @@ func Launched(oldCases, newCases *Launches, options Options) (results []Result, 
 			continue // nobody has the figure
 		}
 		result := values(oldCases.by[c].ns, newCases.by[c].ns, options)
-		result.Name = c
+		result.Name, result.Figure = c, oldCases.by[c].figure
 		result.Reasons = reasons(oldCases.by[c], newCases.by[c])
 		results = append(results, result)
 	}

@@ -3,6 +3,7 @@ package compare_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -204,5 +205,45 @@ func TestStepsOfAControlPlaneAreCompared(t *testing.T) {
 		if results[i].Verdict != want {
 			t.Errorf("%s: %s, want %s: %+v", results[i].Name, results[i].Verdict, want, results[i].Reasons)
 		}
+	}
+}
+
+// Each time of an elastic run is compared by itself: here those that are left take longer to connect.
+func TestTimesOfAnElasticRunAreCompared(t *testing.T) {
+	side := func(first int, later uint64, otherwise bool) []*record.Record {
+		return launches(t, first, func(r *recordtest.Run) {
+			id, started := r.Header.Plan.RunId, r.Header.StartedUnixNs
+			*r = *recordtest.Phased()
+			r.Header.Plan.RunId, r.Header.StartedUnixNs, r.Header.Hosts[0].UsableCpus = id, started, 8
+			for _, moment := range r.Moments {
+				if moment.GetCaseIndex() == 2 && moment.GetName() != "begun" {
+					moment.SinceStartNs += later
+				}
+			}
+			if otherwise {
+				r.Header.Plan.Cases[0].Phase.Ranks = []uint32{0, 4}
+			}
+		}, steady...)
+	}
+	results, _, err := compareRecords(side(0, 0, false), side(1, 100e6, false), threePercent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]compare.Verdict{"phase 0/good": compare.Same, "phase 1/detect": compare.Same, "phase 1/recover": compare.Slower, "phase 1/good after": compare.Slower}
+	for i := range results {
+		_, name, _ := strings.Cut(results[i].Name, "/phase")
+		if results[i].Figure != compare.Phase || results[i].Verdict != want["phase"+name] {
+			t.Errorf("%s: %s: %+v", results[i].Name, results[i].Verdict, results[i].Reasons)
+		}
+		delete(want, "phase"+name)
+	}
+	if len(want) > 0 {
+		t.Errorf("not compared: %v", want)
+	}
+	if results, _, err = compareRecords(side(0, 0, false), side(1, 0, true), threePercent); err != nil {
+		t.Fatal(err)
+	}
+	if r := results[0]; r.Verdict != compare.Undecided || len(r.Reasons) != 1 || r.Reasons[0].What != "phases" {
+		t.Errorf("other phases: %s, %+v", r.Verdict, r.Reasons)
 	}
 }

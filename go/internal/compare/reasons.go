@@ -71,6 +71,7 @@ func (l launch) asked() *epperfv1.Case    { return l.header.GetPlan().GetCases()
 
 // A caseSide is one side's launches of a case, with the value of each that has one.
 type caseSide struct {
+	figure   Figure
 	launches []launch
 	ns       []float64
 }
@@ -97,12 +98,12 @@ func (all *Launches) Read(path string) error {
 	return nil
 }
 
-// Add takes in all cases of a record that are no soak and no calibration; of a control plane each step. Of the record it keeps no
-// samples: many large ones can be compared one after the other.
+// Add takes in all cases of a record that are no soak and no calibration; of a control plane each step, of an elastic run each
+// time of each phase. Of the record it keeps no samples: many large ones can be compared one after the other.
 func (all *Launches) Add(r *record.Record) {
 	summary := figures.Summarize(r)
 	for index, c := range r.Header.GetPlan().GetCases() {
-		if !c.TimesOperations() && !c.Controls() {
+		if !c.TimesOperations() && !c.Controls() && c.GetPhase() == nil {
 			continue
 		}
 		kept := launch{header: r.Header, summary: summary, index: index}
@@ -115,20 +116,26 @@ func (all *Launches) Add(r *record.Record) {
 		if control := summary.Cases[index].Control; control != nil {
 			for i := range control.Steps { // each compared by itself
 				ns, ok := control.Steps[i].P50NS()
-				all.add(name+"/"+control.Steps[i].Name, kept, ns, ok)
+				all.add(name+"/"+control.Steps[i].Name, Step, kept, ns, ok)
+			}
+			continue
+		}
+		if phase := summary.Cases[index].Phase; phase != nil {
+			for _, time := range phase.Times() {
+				all.add(fmt.Sprintf("%s/phase %d/%s", name, phase.Index, time.Name), Phase, kept, float64(time.NS), time.NS > 0)
 			}
 			continue
 		}
 		ns, ok := all.figure.of(&summary.Cases[index])
-		all.add(name, kept, ns, ok)
+		all.add(name, all.figure, kept, ns, ok)
 	}
 }
 
 // add puts a launch to others of its name, with its value if it has one.
-func (all *Launches) add(name string, kept launch, ns float64, ok bool) {
+func (all *Launches) add(name string, figure Figure, kept launch, ns float64, ok bool) {
 	side := all.by[name]
 	if side == nil {
-		side = &caseSide{}
+		side = &caseSide{figure: figure}
 		all.by[name] = side
 		all.order = append(all.order, name)
 	}
@@ -200,11 +207,23 @@ func planOf(l launch) []string {
 		"tokens=" + fmt.Sprint(c.GetTokensOfRank()),
 		"passes=" + strings.Join(passes, ","),
 		"iterations=" + fmt.Sprint(c.Iterations()),
+		"phases=" + phasesOf(p),
 		"threads=" + fmt.Sprint(max(1, p.GetThreadsPerRank())),
 		"ranks per host=" + fmt.Sprint(p.GetRanksPerHost()),
 		"backend=" + epperfv1.Name(p.GetNvlinkBackend()),
 		"device=" + epperfv1.Name(p.GetDevice()),
 	}
+}
+
+// phasesOf is what an elastic run was asked for; "" of any other.
+func phasesOf(p *epperfv1.Plan) string {
+	var all strings.Builder
+	for _, c := range p.GetCases() {
+		if phase := c.GetPhase(); phase != nil {
+			fmt.Fprint(&all, phase.GetRanks(), phase.GetKilled(), phase.GetRecovers())
+		}
+	}
+	return all.String()
 }
 
 // machineOf says what a run was on.

@@ -27,6 +27,31 @@ type PhaseSummary struct {
 	PIDs []int
 }
 
+// A PhaseTime is one duration of a phase, by the name that it has on the screen.
+type PhaseTime struct {
+	Name string
+	NS   int64 // 0: the run did not come so far
+}
+
+// Times are those that tell how well a run goes on: until the first good dispatch, where nobody was lost; until a killed
+// rank is known to be, until those that are left have connected, and until their first good dispatch.
+func (s *PhaseSummary) Times() []PhaseTime {
+	of := func(name string, ns *int64) PhaseTime {
+		if ns == nil {
+			return PhaseTime{Name: name}
+		}
+		return PhaseTime{name, *ns}
+	}
+	switch {
+	case s.Recovers:
+		return []PhaseTime{of("recover", s.RecoverNS), of("good after", s.GoodAfterNS)}
+	case len(s.Killed) > 0:
+		return []PhaseTime{of("detect", s.DetectNS)}
+	default:
+		return []PhaseTime{of("good", s.GoodNS)}
+	}
+}
+
 // summarizePhases returns nil for a record that is not of an elastic run.
 func summarizePhases(r *record.Record) []PhaseSummary {
 	cases := r.Header.GetPlan().GetCases()

@@ -3,6 +3,8 @@ package report
 import (
 	"io"
 	"math"
+	"slices"
+	"strings"
 
 	"github.com/epperf/epperf/go/internal/compare"
 	"github.com/epperf/epperf/go/internal/table"
@@ -36,12 +38,25 @@ var figureNames = map[compare.Figure]string{
 	compare.Slowest: "p50 of the slowest rank",
 	compare.Latency: "mean latency",
 	compare.Kernels: "p50 of the slowest rank's kernels",
+	compare.Step:    "p50 of a step over ranks and rounds",
+	compare.Phase:   "a time of a phase",
+}
+
+// figures names what is compared, each once.
+func (c *Comparison) figures() string {
+	var names []string
+	for i := range c.Results {
+		if name := figureNames[c.Results[i].Figure]; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return strings.Join(names, "; ")
 }
 
 // Tables returns one table "comparison", then a table "compared" for each case.
 func (c *Comparison) Tables() []table.Table {
 	tables := []table.Table{{Name: "comparison", Title: "EP Comparison of Launches", Rows: []table.Row{
-		enum("figure", "Figure", figureNames[c.Options.Figure]),
+		enum("figure", "Figure", c.figures()),
 		{Name: "threshold", Label: "Threshold", Unit: table.Ratio, Cells: []table.Cell{
 			table.FloatCell("threshold", c.Options.Threshold),
 		}},

@@ -20,12 +20,12 @@ func TestAComparisonReads(t *testing.T) {
 		Alone:   []string{"combine/ranks=2"},
 		Results: []compare.Result{
 			{
-				Name: "dispatch/ranks=2", Old: side(161_200, 161_200), New: side(170_000, 170_000, 170_000),
+				Name: "dispatch/ranks=2", Figure: compare.Slowest, Old: side(161_200, 161_200), New: side(170_000, 170_000, 170_000),
 				Shift: stats.Shift{Estimate: 1.0546, Low: 1.031, High: 1.07}, P: 0.0021645, Verdict: compare.Slower, Regression: true,
 				Reasons: []compare.Reason{{Kind: compare.NotInTurns}},
 			},
 			{
-				Name: "e2e/ranks=2", Old: few, New: few, Shift: stats.Shift{Estimate: 1, High: math.Inf(1)}, P: 1,
+				Name: "e2e/ranks=2", Figure: compare.Slowest, Old: few, New: few, Shift: stats.Shift{Estimate: 1, High: math.Inf(1)}, P: 1,
 				Verdict: compare.Undecided, Reasons: []compare.Reason{
 					{Kind: compare.OtherPlan, What: "seed"},
 					{Kind: compare.OtherMachine, What: "driver\x1b[2J"},
@@ -39,11 +39,11 @@ func TestAComparisonReads(t *testing.T) {
 				},
 			},
 			{
-				Name: "e2e/ranks=4", Old: side(161_200), New: side(161_200), Shift: stats.Shift{Estimate: 0.999, Low: 0.99, High: 1.01}, P: 0.9,
+				Name: "e2e/ranks=4", Figure: compare.Slowest, Old: side(161_200), New: side(161_200), Shift: stats.Shift{Estimate: 0.999, Low: 0.99, High: 1.01}, P: 0.9,
 				Verdict: compare.Same,
 			},
 			{
-				Name: "e2e/ranks=8", Old: few, Shift: stats.Shift{Estimate: 1, High: math.Inf(1)}, P: 1, Verdict: compare.Undecided,
+				Name: "e2e/ranks=8", Figure: compare.Slowest, Old: few, Shift: stats.Shift{Estimate: 1, High: math.Inf(1)}, P: 1, Verdict: compare.Undecided,
 				Reasons: []compare.Reason{{Kind: compare.NotPassed, Launches: 4}},
 			},
 		},

@@ -10,9 +10,15 @@ constexpr char kPlugin[] = "UCX";
 }  // namespace
 
 Agent::Agent(std::shared_ptr<const Library> library, std::string name)
-    : library_(std::move(library)), name_(std::move(name)), log_begin_(library_->LogBytes()) {}
+    : library_(std::move(library)), name_(std::move(name)), log_begin_(library_->BeginLog()) {}
 
-Agent::~Agent() = default;
+Agent::~Agent() {
+  notifications_.reset();
+  arguments_.reset();
+  backend_.reset();
+  agent_.reset();
+  library_->EndLog();
+}
 
 Status Agent::Create(std::shared_ptr<const Library> library, const Options& options,
                      std::unique_ptr<Agent>* agent) {

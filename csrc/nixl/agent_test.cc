@@ -5,8 +5,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sched.h>
+#include <sys/stat.h>
 
 #include <cstring>
+#include <filesystem>
 #include <numeric>
 
 #include "csrc/base/mapping.h"
@@ -239,6 +241,37 @@ TEST(Agent, TakesNothingButTcp) {
     EXPECT_THAT(end.agent->Describe().transports, Not(Contains(HasSubstr("cma"))));
   };
   RunTwo("tcp,self", look, look);
+}
+
+// How much memory UCX's log takes in this process.
+uint64_t LogMemory() {
+  for (const auto& fd : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code none;
+    if (std::filesystem::read_symlink(fd, none).string().find("epperf-ucx-log") ==
+        std::string::npos) {
+      continue;
+    }
+    struct stat of = {};
+    EXPECT_EQ(stat(fd.path().c_str(), &of), 0);
+    return static_cast<uint64_t>(of.st_blocks) * 512;
+  }
+  ADD_FAILURE() << "no log";
+  return 0;
+}
+
+// As where a process connects again and again: it does not grow by what UCX said of agents that are
+// gone.
+TEST(Agent, ForgetsWhatUcxSaidOfThoseBefore) {
+  Processes processes(1, [&](Processes& all, uint32_t rank) {
+    for (int round = 0; round < 10; ++round) {
+      const End end(all, rank, "tcp,self");
+      EXPECT_THAT(end.agent->Describe().transports, Contains(HasSubstr("tcp/")));
+      EXPECT_LE(LogMemory(), 8192);
+    }
+    EXPECT_LE(LogMemory(), 4096);  // the last page, in part
+    return Result();
+  });
+  EXPECT_EQ(processes.Await(0), 0);
 }
 
 // As where a process measures one case after another.

@@ -1,9 +1,9 @@
 #include "csrc/nixl/library.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
@@ -174,21 +174,37 @@ std::vector<Setting> Library::Settings() const {
 Status Library::Check(capi::Code code, const std::string& what) const {
   if (code == capi::kSuccess) return {};
   std::string text = what + ": NIXL's status " + std::to_string(code) + ", " + Text(code);
-  if (const std::string last = LastUcxError(ReadUcxLog(log_)); !last.empty()) {
+  size_t kept = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    kept = forgotten_;
+  }
+  if (const std::string last = LastUcxError(ReadUcxLog(log_, kept)); !last.empty()) {
     text += "; UCX said last: " + last;
   }
   return {code == capi::kInvalidParam ? Code::kInvalid : Code::kSystem, text};
 }
 
-size_t Library::LogBytes() const { return ReadUcxLog(log_).size(); }
+size_t Library::BeginLog() const {
+  const std::lock_guard lock(mutex_);
+  ++agents_;
+  return UcxLogBytes(log_);
+}
+
+void Library::EndLog() const {
+  const std::lock_guard lock(mutex_);
+  if (--agents_ > 0 || !log_.ok()) return;
+  forgotten_ = UcxLogBytes(log_);
+  // UCX goes on behind it. Where this cannot be, the pages stay.
+  static_cast<void>(fallocate(log_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                              static_cast<off_t>(forgotten_)));
+}
 
 Description Library::Describe(size_t log_begin) const {
-  const std::string log = ReadUcxLog(log_);
-  return {
-      .library = opened_,
-      .ucx_version = UcxVersion(),
-      .modules = UcxModules(),
-      .transports = UcxTransports(std::string_view(log).substr(std::min(log_begin, log.size())))};
+  return {.library = opened_,
+          .ucx_version = UcxVersion(),
+          .modules = UcxModules(),
+          .transports = UcxTransports(ReadUcxLog(log_, log_begin))};
 }
 
 }  // namespace ep::nixl

@@ -53,8 +53,11 @@ class Library {
   // Ok, or what NIXL says, and what UCX logged last.
   Status Check(capi::Code code, const std::string& what) const;
 
-  // How much UCX has logged so far.
-  size_t LogBytes() const;
+  // An agent is made: how much UCX has logged so far. EndLog when it is gone; once all are, what
+  // UCX has logged is forgotten, so that a process which makes agents again and again does not
+  // grow.
+  size_t BeginLog() const;
+  void EndLog() const;
   // As it is now; of UCX's log what is behind `log_begin`.
   Description Describe(size_t log_begin = 0) const;
   // All variables of NIXL and UCX that hold, ours and the user's.
@@ -74,6 +77,8 @@ class Library {
 
   mutable std::mutex mutex_;  // guards what follows, and the environment
   std::vector<Setting> held_;
+  mutable int agents_ = 0;
+  mutable size_t forgotten_ = 0;  // of the log, from its begin
 };
 
 }  // namespace ep::nixl

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <link.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -79,16 +80,26 @@ std::vector<std::string> UcxModules() {
   return modules;
 }
 
-std::string ReadUcxLog(const Fd& log) {
-  std::string text;
-  if (!log.ok()) return text;
+size_t UcxLogBytes(const Fd& log) {
+  if (!log.ok()) return 0;
   // UCX keeps what it logs until much has gathered.
   WithSymbol("libucs", "ucs_log_flush", [](void* flush) { reinterpret_cast<void (*)()>(flush)(); });
-  char part[4096];
-  ssize_t got = 0;
-  while ((got = pread(log.get(), part, sizeof(part), static_cast<off_t>(text.size()))) > 0) {
-    text.append(part, static_cast<size_t>(got));
+  struct stat of = {};
+  return fstat(log.get(), &of) == 0 ? static_cast<size_t>(of.st_size) : 0;
+}
+
+std::string ReadUcxLog(const Fd& log, size_t begin) {
+  const size_t end = UcxLogBytes(log);
+  if (end <= begin) return {};
+  std::string text(end - begin, '\0');
+  size_t got = 0;
+  while (got < text.size()) {
+    const ssize_t part =
+        pread(log.get(), text.data() + got, text.size() - got, static_cast<off_t>(begin + got));
+    if (part <= 0) break;
+    got += static_cast<size_t>(part);
   }
+  text.resize(got);
   return text;
 }
 

@@ -3,6 +3,7 @@ package main_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -95,6 +96,55 @@ func TestCopiesMakeOneRun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A real mpirun of Open MPI, which Debian has: what it starts is one run, and ends with one of its copies.
+func TestMpirun(t *testing.T) {
+	long(t)
+	mpirun, err := exec.LookPath("mpirun")
+	if said, _ := exec.Command("mpirun", "--version").Output(); err != nil || !strings.Contains(string(said), "Open MPI") {
+		t.Skip("skipped: no mpirun of Open MPI; Debian has it in openmpi-bin")
+	}
+	under := func(t *testing.T, count int, arguments ...string) *program {
+		p := newProgram(t, arguments...)
+		p.Args = append([]string{"mpirun", "--allow-run-as-root", "--oversubscribe", "-np", fmt.Sprint(count), p.Path}, p.Args[1:]...)
+		p.Path = mpirun
+		return p
+	}
+	for _, count := range []int{2, 4} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
+			p := under(t, count, small...)
+			if code := p.run(t); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+			for _, want := range []string{fmt.Sprintf("openmpi started %d copies", count), fmt.Sprintf("%d/%d ranks passed", count, count)} {
+				if strings.Count(p.stdout.String()+p.stderr.String(), want) != 1 {
+					t.Errorf("not once %q:\n%s%s", want, &p.stdout, &p.stderr)
+				}
+			}
+			left, _ := filepath.Glob(filepath.Join(p.folder, "epperf-results", "*"))
+			parts, _ := filepath.Glob(filepath.Join(p.folder, "epperf-results", "*-node*"))
+			if len(left) != count || len(parts) != count-1 {
+				t.Errorf("left %v, want one record and parts", left)
+			}
+			p.keepsNoSecret(t)
+		})
+	}
+	t.Run("a rank is killed", func(t *testing.T) {
+		p := under(t, 2, endless[1:]...)
+		p.until(t, "timing")
+		own := p.processes(t)
+		for victim := range p.ranks(t, 2) {
+			syscall.Kill(victim, syscall.SIGKILL)
+			break
+		}
+		<-p.rest
+		p.Wait()
+		if code := p.ProcessState.ExitCode(); code == 0 || !strings.Contains(p.stderr.String(), "killed by signal 9 (SIGKILL)") {
+			t.Errorf("exit code %d: %s", code, &p.stderr)
+		}
+		p.tidy(t, own, 5*time.Second+busy)
+	})
 }
 
 // Node 0 serves the others. Killed, it leaves neither its etcd's folder nor keys, and the others end.

@@ -21,6 +21,7 @@ NixlGpuRegion::NixlGpuRegion(const NixlGpuRegionConfig& config)
 Result<std::unique_ptr<NixlGpuRegion>> NixlGpuRegion::Create(const NixlGpuRegionConfig& config) {
   std::unique_ptr<NixlGpuRegion> made(new NixlGpuRegion(config));
   const RegionConfig& of = config.region;
+  EP_TRY(CheckPairAreas(of));
   EP_TRY(CudaStatus(cudaSetDevice(config.gpu), "use GPU " + std::to_string(config.gpu)));
   made->memory_ = EP_TRY(CudaRegion::Create(of.bytes));
   EP_TRY(made->Decide());
@@ -100,17 +101,13 @@ Status NixlGpuRegion::Allocate() {
 Status NixlGpuRegion::MakeBlob() {
   std::vector<uint8_t> peers;
   EP_TRY(peers_->MakeBlob(&peers));
-  const Place place = {.version = Place::kVersion,
-                       .bytes = size(),
-                       .inbox = Address(inbox_),
-                       .host = host_,
-                       .staged = staged_,
-                       .gpu = static_cast<uint32_t>(config_.gpu)};
-  const std::span<const uint8_t> head = BytesOf(place);
-  const std::vector<uint8_t> memory = memory_->Blob();
-  blob_.assign(head.begin(), head.end());
-  blob_.insert(blob_.end(), memory.begin(), memory.end());
-  blob_.insert(blob_.end(), peers.begin(), peers.end());
+  place_ = {.bytes = size(),
+            .inbox = Address(inbox_),
+            .host = host_,
+            .on_gpu = 1,
+            .staged = staged_,
+            .gpu = static_cast<uint32_t>(config_.gpu)};
+  blob_ = MakePlaceBlob(place_, memory_->Blob(), peers);
   return {};
 }
 
@@ -122,22 +119,15 @@ Status NixlGpuRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs
   reached->assign(blobs.size(), {Reached::kOwn, data()});
   for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
     if (peer == rank) continue;
-    Place place = {};
-    if (!ReadFrom(blobs[peer], &place) || place.version != Place::kVersion ||
-        place.bytes != size() || blobs[peer].size() < sizeof(place) + sizeof(CudaBlob)) {
-      return {Code::kProtocol, "connect rank " + std::to_string(rank) + " to rank " +
-                                   std::to_string(peer) +
-                                   " over NIXL: its GPU memory is not as ours; do all ranks run "
-                                   "the same plan with the same build?"};
-    }
-    const auto memory = blobs[peer].subspan(sizeof(place), sizeof(CudaBlob));
-    if (host_ != 0 && place.host == host_) {
-      mapped_.push_back(EP_TRY(memory_->Map(memory, peer)));
+    const NixlPlaceBlob told = EP_TRY(ReadPlaceBlob(blobs[peer], place_, rank, peer));
+    const NixlPlace& place = told.place;
+    if (place_.Maps(place)) {
+      mapped_.push_back(EP_TRY(memory_->Map(told.memory, peer)));
       (*reached)[peer] = {Reached::kMapped, mapped_.back().data(), nullptr,
                           "it is on the same host"};
       continue;
     }
-    rest[peer] = blobs[peer].subspan(sizeof(place) + sizeof(CudaBlob));
+    rest[peer] = told.peers;
     uint8_t* const image = images_ + peer * config_.region.pairs.bytes;
     ends[peer] = {.from = Address(image),
                   .to = place.inbox + AreaOf(rank),

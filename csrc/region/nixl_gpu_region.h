@@ -19,6 +19,7 @@
 #include "csrc/region/cuda_region.h"
 #include "csrc/region/gpu_direct.h"
 #include "csrc/region/nixl_peers.h"
+#include "csrc/region/nixl_place.h"
 #include "csrc/region/nixl_wire.h"
 #include "csrc/region/pinned.h"
 #include "csrc/region/region.h"
@@ -65,18 +66,6 @@ class NixlGpuRegion final : public Region {
   std::optional<Network> network() const override;
 
  private:
-  // A blob: this, that of the GPU's memory, that of NIXL's peers.
-  struct Place {
-    static constexpr uint64_t kVersion = 0x6570'6e69'7867'0003;
-
-    uint64_t version;
-    uint64_t bytes;
-    uint64_t inbox;   // an address in the rank's process
-    uint64_t host;    // 0: maps nobody
-    uint32_t staged;  // whether it is its host's
-    uint32_t gpu;
-  };
-
   explicit NixlGpuRegion(const NixlGpuRegionConfig& config);
 
   // Says in which memory messages are.
@@ -106,6 +95,7 @@ class NixlGpuRegion final : public Region {
   uint8_t* inbox_ = nullptr;   // with the layout of a region
   std::unique_ptr<NixlPeers> peers_;
   std::unique_ptr<NixlWire> wire_;
+  NixlPlace place_;
   std::vector<uint8_t> blob_;
 };
 

@@ -19,17 +19,12 @@ NixlHostRegion::~NixlHostRegion() {
 
 Result<std::unique_ptr<NixlHostRegion>> NixlHostRegion::Create(const NixlHostRegionConfig& config) {
   const RegionConfig& of = config.region;
-  const PairAreas& pairs = of.pairs;
-  if (pairs.bytes == 0 || pairs.begin > of.bytes ||
-      pairs.bytes > (of.bytes - pairs.begin) / of.ranks) {
-    return {Code::kInvalid, "make a region of " + std::to_string(of.bytes) + " bytes for " +
-                                std::to_string(of.ranks) + " ranks: there is no such region"};
-  }
+  EP_TRY(CheckPairAreas(of));
   std::unique_ptr<NixlHostRegion> made(new NixlHostRegion(config));
   made->memory_ = EP_TRY(ShmRegion::Create(of.bytes));
-  EP_TRY(Mapping::Private(of.ranks * pairs.bytes, "images", &made->images_));
+  EP_TRY(Mapping::Private(of.ranks * of.pairs.bytes, "images", &made->images_));
   EP_TRY(made->MakePeers());
-  made->wire_ = std::make_unique<NixlWire>(made->peers_.get(), of.ranks, pairs.bytes);
+  made->wire_ = std::make_unique<NixlWire>(made->peers_.get(), of.ranks, of.pairs.bytes);
   return made;
 }
 
@@ -62,46 +57,34 @@ Status NixlHostRegion::Reopen() {
 }
 
 Status NixlHostRegion::MakeBlob() {
-  const std::vector<uint8_t> memory = memory_->Blob();
   std::vector<uint8_t> peers;
   EP_TRY(peers_->MakeBlob(&peers));
-  const Place place = {.version = Place::kVersion,
-                       .bytes = size(),
-                       .region = reinterpret_cast<uintptr_t>(data()),
-                       .host = host_,
-                       .memory_bytes = memory.size()};
-  const std::span<const uint8_t> head = BytesOf(place);
-  blob_.assign(head.begin(), head.end());
-  blob_.insert(blob_.end(), memory.begin(), memory.end());
-  blob_.insert(blob_.end(), peers.begin(), peers.end());
+  place_ = {.bytes = size(),
+            .inbox = reinterpret_cast<uintptr_t>(data()),
+            .host = host_,
+            .on_gpu = 0,
+            .staged = 0,
+            .gpu = 0};
+  blob_ = MakePlaceBlob(place_, memory_->Blob(), peers);
   return {};
 }
 
 Status NixlHostRegion::Connect(const std::vector<std::span<const uint8_t>>& blobs, uint32_t rank,
                                std::vector<Reach>* reached) {
-  const std::string doing = "connect rank " + std::to_string(rank) + " to rank ";
   std::vector<std::span<const uint8_t>> rest(blobs.size());
   std::vector<NixlWire::Ends> ends(blobs.size());
   reached->assign(blobs.size(), {Reached::kOwn, data()});
   for (uint32_t peer = 0; peer < blobs.size(); ++peer) {
     if (peer == rank) continue;
-    Place place = {};
-    if (!ReadFrom(blobs[peer], &place) || place.version != Place::kVersion ||
-        place.bytes != size() || place.memory_bytes >= blobs[peer].size() - sizeof(place)) {
-      return {Code::kProtocol,
-              doing + std::to_string(peer) +
-                  " over NIXL: its memory is not as ours; do all ranks run the same plan with the "
-                  "same build?"};
-    }
-    const auto behind = blobs[peer].subspan(sizeof(place));
-    if (host_ != 0 && place.host == host_) {
-      uint8_t* const region = EP_TRY(memory_->Map(behind.first(place.memory_bytes), peer));
+    const NixlPlaceBlob told = EP_TRY(ReadPlaceBlob(blobs[peer], place_, rank, peer));
+    if (place_.Maps(told.place)) {
+      uint8_t* const region = EP_TRY(memory_->Map(told.memory, peer));
       (*reached)[peer] = {Reached::kMapped, region, nullptr, "it is on the same host"};
       continue;
     }
-    rest[peer] = behind.subspan(place.memory_bytes);
+    rest[peer] = told.peers;
     ends[peer] = {.from = reinterpret_cast<uintptr_t>(Image(peer)),
-                  .to = place.region + AreaOf(rank)};
+                  .to = told.place.inbox + AreaOf(rank)};
     (*reached)[peer] = {Reached::kProxied, nullptr, Image(peer),
                         host_ == 0 ? "nothing is mapped" : "it is on another host"};
   }

@@ -12,6 +12,7 @@
 
 #include "csrc/base/mapping.h"
 #include "csrc/region/nixl_peers.h"
+#include "csrc/region/nixl_place.h"
 #include "csrc/region/nixl_wire.h"
 #include "csrc/region/region.h"
 #include "csrc/region/shm_region.h"
@@ -44,17 +45,6 @@ class NixlHostRegion final : public Region {
   std::optional<Network> network() const override { return peers_->network(); }
 
  private:
-  // A blob: this, that of the shared memory, that of NIXL's peers.
-  struct Place {
-    static constexpr uint64_t kVersion = 0x6570'6e69'7868'0001;
-
-    uint64_t version;
-    uint64_t bytes;
-    uint64_t region;  // an address in the rank's process
-    uint64_t host;    // 0: maps nobody
-    uint64_t memory_bytes;
-  };
-
   explicit NixlHostRegion(const NixlHostRegionConfig& config);
 
   // Makes the agent, and the blob that tells of it.
@@ -66,12 +56,13 @@ class NixlHostRegion final : public Region {
 
   const RegionConfig config_;
   const NixlOptions nixl_;
-  const uint64_t host_;
+  const uint64_t host_;  // 0: maps nobody
   // The memory outlives the agent, which may write to it until it ends, and the agent its writes.
   std::unique_ptr<ShmRegion> memory_;
   Mapping images_;
   std::unique_ptr<NixlPeers> peers_;
   std::unique_ptr<NixlWire> wire_;
+  NixlPlace place_;
   std::vector<uint8_t> blob_;
 };
 

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"github.com/epperf/epperf/go/internal/command"
 	"github.com/epperf/epperf/go/internal/conduct"
 	"github.com/epperf/epperf/go/internal/plan"
+	"github.com/epperf/epperf/go/internal/starter"
 )
 
 // elasticFlags are the flags of a run that an elastic one has, and what they are there, if not the same.
@@ -48,8 +50,11 @@ func elastic(c *cli.Context) error {
 	if !slices.Contains(conduct.KillTimes, kill) {
 		return command.Usagef("--kill-at=%q: try one of %v", kill, conduct.KillTimes)
 	}
-	if err := refuseCopiesHere(c, os.Getenv); err != nil {
+	if as, err := starter.Find(os.Getenv, c.String(startedByFlag)); err != nil {
 		return err
+	} else if as != nil && as.Size > 1 {
+		return command.Usagef("elastic: %s started %d copies of perf (%s), and an elastic run is one launcher on one host: start one, or say --%s=%s",
+			as.By, as.Size, strings.Join(as.Said, ", "), startedByFlag, starter.None)
 	}
 	endpoints, secure, err := parseEndpoints(c.String("etcd-endpoints"))
 	if err != nil {

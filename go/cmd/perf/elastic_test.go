@@ -76,3 +76,14 @@ func TestAnElasticRunThatCannotBe(t *testing.T) {
 		"more":                  "is no flag",
 	})
 }
+
+// Several copies, be they on several hosts, would each be a run of its own.
+func TestAnElasticRunIsOneLauncher(t *testing.T) {
+	for _, variables := range []string{"WORLD_SIZE=2 RANK=1 MASTER_ADDR=localhost", "SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0 SLURM_STEP_TASKS_PER_NODE=1(x2)"} {
+		p := newProgram(t, smallElastic...)
+		p.Env = append(p.Env, strings.Fields(variables)...)
+		if code := p.run(t); code != 2 || !strings.Contains(p.stderr.String(), "an elastic run is one launcher on one host: start one") {
+			t.Errorf("%s: exit code %d: %s%s", variables, code, &p.stderr, &p.stdout)
+		}
+	}
+}

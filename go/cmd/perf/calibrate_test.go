@@ -146,7 +146,7 @@ func TestExplainRunsNothing(t *testing.T) {
 }
 
 func TestExplainOfMoreThanThisHostHas(t *testing.T) {
-	p := newProgram(t, "--explain", "--num-processes=64", "--tokens=65535", "--topk=16")
+	p := newProgram(t, "--explain", "--num-processes=64", "--tokens=8192", "--hidden=32768", "--topk=16")
 	if code := p.run(t); code != 0 || !strings.Contains(p.stdout.String(), " bytes, more than the ") {
 		t.Errorf("exit code %d, stdout:\n%s%s", code, &p.stdout, &p.stderr)
 	}

@@ -54,11 +54,9 @@ Status Agent::CreateBackend(const Options& options) {
     EP_TRY(library_->Check(f.params_add(parameters.get(), key.c_str(), value.c_str()),
                            "set NIXL's parameter " + key + " to " + value));
   }
-  std::string what = "create NIXL's UCX backend";
-  if (const char* tls = std::getenv("UCX_TLS")) what += std::string(" with UCX_TLS=") + tls;
   EP_TRY(library_->Check(
       Make(&backend_, f.destroy_backend, f.create_backend, agent_.get(), kPlugin, parameters.get()),
-      what));
+      "create NIXL's UCX backend"));
   EP_TRY(library_->Check(Make(&arguments_, f.destroy_opt_args, f.create_opt_args),
                          "make NIXL's arguments"));
   return library_->Check(f.opt_args_add_backend(arguments_.get(), backend_.get()),

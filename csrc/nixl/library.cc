@@ -182,6 +182,11 @@ Status Library::Check(capi::Code code, const std::string& what) const {
   if (const std::string last = LastUcxError(ReadUcxLog(log_, kept)); !last.empty()) {
     text += "; UCX said last: " + last;
   }
+  std::string with;
+  for (const Setting& setting : Settings()) {
+    if (DecidesWays(setting)) with += " " + setting.name + "=" + setting.value;
+  }
+  if (!with.empty()) text += "; with" + with;
   return {code == capi::kInvalidParam ? Code::kInvalid : Code::kSystem, text};
 }
 

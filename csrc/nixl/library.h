@@ -50,7 +50,7 @@ class Library {
 
   const capi::Functions& functions() const { return functions_; }
 
-  // Ok, or what NIXL says, and what UCX logged last.
+  // Ok, or what NIXL says, what UCX logged last, and what is set that decides which ways UCX has.
   Status Check(capi::Code code, const std::string& what) const;
 
   // An agent is made: how much UCX has logged so far. EndLog when it is gone; once all are, what

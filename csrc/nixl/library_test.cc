@@ -162,6 +162,31 @@ TEST(Library, SaysWhatUcxSays) {
   });
 }
 
+// Nobody can be reached, and neither NIXL nor UCX says why.
+TEST(Library, NamesWhatLeavesUcxNoWay) {
+  InProcess([] {
+    setenv("UCX_NET_DEVICES", "nonesuch", 1);
+    std::shared_ptr<const Library> library;
+    Status status = Library::Load(
+        {.root = TestRoot(), .candidates = {}, .settings = {{"UCX_TLS", "tcp,self"}}}, &library);
+    ASSERT_TRUE(status.ok()) << status.text();
+    std::unique_ptr<Agent> agents[2];
+    for (std::unique_ptr<Agent>& agent : agents) {
+      const std::string name = &agent == agents ? "a" : "b";
+      status = Agent::Create(
+          library, {.name = name, .parameters = {{"ucx_error_handling_mode", "none"}}}, &agent);
+      ASSERT_TRUE(status.ok()) << status.text();
+    }
+    std::vector<uint8_t> metadata;
+    status = agents[1]->Metadata(&metadata);
+    ASSERT_TRUE(status.ok()) << status.text();
+    std::string peer;
+    status = agents[0]->LoadPeer(metadata, &peer);
+    EXPECT_THAT(status.text(),
+                testing::EndsWith("; with UCX_NET_DEVICES=nonesuch UCX_TLS=tcp,self"));
+  });
+}
+
 // Handlers of exit run over what was loaded.
 TEST(Library, LetsItsProcessEnd) {
   Processes processes(1, [](Processes&, uint32_t) -> int {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <string_view>
 
 namespace ep::nixl {
@@ -16,7 +17,17 @@ bool IsOurs(const std::vector<Setting>& held, std::string_view name, std::string
   });
 }
 
+// Transports, devices and modules that UCX may use, and whether it may register GPUs' memory with
+// NICs. Without its protocols of today, UCX_PROTO_ENABLE, it writes nothing (1.23).
+constexpr std::string_view kDeciding[] = {"UCX_IB_GPU_DIRECT_RDMA", "UCX_MODULES",
+                                          "UCX_NET_DEVICES", "UCX_PROTO_ENABLE", "UCX_TLS"};
+
 }  // namespace
+
+bool DecidesWays(const Setting& setting) {
+  return std::ranges::find(kDeciding, setting.name) != std::end(kDeciding) &&
+         (!setting.ours || setting.name == "UCX_TLS");
+}
 
 std::vector<Setting> Apply(const std::vector<Setting>& wanted, const std::vector<Setting>& held) {
   for (const Setting& setting : held) {

@@ -19,6 +19,10 @@ struct Setting {
 // may read the environment meanwhile.
 std::vector<Setting> Apply(const std::vector<Setting>& wanted, const std::vector<Setting>& held);
 
+// Whether it may be why UCX finds no way to a peer, or none that writes: UCX then names no
+// variable. Of ours only UCX_TLS.
+bool DecidesWays(const Setting& setting);
+
 // The variables of NIXL and UCX that are set now, sorted by name; `ours` is as in `held`.
 std::vector<Setting> CurrentSettings(const std::vector<Setting>& held);
 

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/epperf/epperf/go/internal/plan"
 	"github.com/epperf/epperf/go/internal/record"
 	epperfv1 "github.com/epperf/epperf/proto/epperf/v1"
 )
@@ -121,32 +120,21 @@ const (
 // stagedIn returns all places where rows of GPUs stopped, of ranks that such carriers brought them.
 func stagedIn(ranks []record.RankRecord, carriers []Carrier) []Staging {
 	var stagings []Staging
-	uses := func(path epperfv1.Path) bool {
-		return slices.ContainsFunc(ranks, func(rank record.RankRecord) bool {
-			return slices.Contains(rank.Result.GetPathToRank(), path)
-		})
-	}
-	if uses(epperfv1.Path_PATH_STAGED) {
+	if usesPath(ranks, epperfv1.Path_PATH_STAGED) {
 		stagings = append(stagings, StagedInHost)
 	}
 	direct := func(carrier Carrier) bool {
 		return carrier == Mapped || carrier == RDMA || carrier == CUDAIPC || carrier == Unknown
 	}
-	if uses(epperfv1.Path_PATH_GPUDIRECT) && slices.ContainsFunc(carriers, func(c Carrier) bool { return !direct(c) }) {
+	if usesPath(ranks, epperfv1.Path_PATH_GPUDIRECT) && slices.ContainsFunc(carriers, func(c Carrier) bool { return !direct(c) }) {
 		stagings = append(stagings, StagedByUCX)
 	}
 	return stagings
 }
 
-// isOverridden reports whether a host's user has told UCX what brings rows in a way that the backend
-// does not mean.
-func isOverridden(header *epperfv1.Header, carriers []Carrier) bool {
-	if !plan.BackendOf(header.GetPlan()).Networked || !slices.Contains(carriers, SharedMemory) {
-		return false
-	}
-	return slices.ContainsFunc(header.GetHosts(), func(host *epperfv1.Host) bool {
-		return slices.ContainsFunc(host.GetUcxEnvironment(), func(variable string) bool {
-			return strings.HasPrefix(variable, "UCX_TLS=")
-		})
+// usesPath reports whether any rank reaches any other by such a path.
+func usesPath(ranks []record.RankRecord, path epperfv1.Path) bool {
+	return slices.ContainsFunc(ranks, func(rank record.RankRecord) bool {
+		return slices.Contains(rank.Result.GetPathToRank(), path)
 	})
 }

@@ -46,30 +46,3 @@ func TestWhatCarriedRows(t *testing.T) {
 		})
 	}
 }
-
-func TestWhoSetsUCXOtherwiseThanTheBackendMeansIsTold(t *testing.T) {
-	for name, test := range map[string]struct {
-		backend   epperfv1.NvlinkBackend
-		set       []string
-		transport string
-		want      bool
-	}{
-		"none over shared memory":         {epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE, []string{"UCX_TLS=sm,self"}, "intra-node rma(sysv/memory)", true},
-		"none over TCP":                   {epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE, []string{"UCX_TLS=tcp,self"}, "intra-node rma_am(tcp/lo)", false},
-		"another variable":                {epperfv1.NvlinkBackend_NVLINK_BACKEND_NONE, []string{"UCX_LOG_LEVEL=info"}, "intra-node rma(sysv/memory)", false},
-		"what means to use shared memory": {epperfv1.NvlinkBackend_NVLINK_BACKEND_NIXL_PROXY, []string{"UCX_TLS=sm,self"}, "intra-node rma(sysv/memory)", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			run := recordtest.Passed(epperfv1.Mode_MODE_E2E)
-			run.Header.Plan.NvlinkBackend, run.Header.Hosts[0].UcxEnvironment = test.backend, test.set
-			for rank, result := range run.Results {
-				result.PathToRank = slices.Repeat([]epperfv1.Path{epperfv1.Path_PATH_NETWORK}, len(run.Results))
-				result.PathToRank[rank] = epperfv1.Path_PATH_OWN
-				result.Network = &epperfv1.Network{Transports: []string{test.transport}}
-			}
-			if got := summarize(t, run).Cases[0].Overridden; got != test.want {
-				t.Errorf("Overridden = %t", got)
-			}
-		})
-	}
-}

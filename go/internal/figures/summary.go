@@ -120,8 +120,8 @@ type CaseSummary struct {
 	CarriedBy []Carrier
 	// StagedIn is where rows of GPUs stopped on their way.
 	StagedIn []Staging
-	// Overridden: what the user set of UCX has rows go otherwise than the backend means.
-	Overridden bool
+	// Overrides are what users set of UCX that contradicts the run.
+	Overrides []Override
 	// Network is nil where no rank loaded one.
 	Network *NetworkSummary
 	// Detail is nil unless the case has one.
@@ -233,7 +233,7 @@ func summarizeCase(r *record.Record, index int, of *Summary) CaseSummary {
 	s.Contention = contention(ranks, r.Header.GetPlan(), of.Oversubscribed)
 	s.CarriedBy = carriedBy(ranks)
 	s.StagedIn = stagedIn(ranks, s.CarriedBy)
-	s.Overridden = isOverridden(r.Header, s.CarriedBy)
+	s.Overrides = overrides(r.Header, ranks, s.CarriedBy)
 	s.Network = summarizeNetwork(r.Header, ranks)
 	s.Soak = summarizeSoak(c, ranks)
 	if !c.Operates() {

@@ -34,8 +34,12 @@ func NewNICs(skip bool, perGPU int, text string) (NICs, error) {
 	if choice.wanted, err = topology.ParseMap(text); err != nil {
 		return choice, command.Usagef("--nic-map: %w", err)
 	}
-	if set, found := os.LookupEnv(NetDevicesVariable); found && len(choice.wanted) > 0 {
-		return choice, command.Usagef("--nic-map: %s=%s is set, and what is set stays; unset it or leave out the flag", NetDevicesVariable, set)
+	if set, found := os.LookupEnv(NetDevicesVariable); found && (len(choice.wanted) > 0 || choice.perGPU > 1) {
+		flag := "--nic-map"
+		if len(choice.wanted) == 0 {
+			flag = fmt.Sprintf("--nics-per-gpu=%d", choice.perGPU)
+		}
+		return choice, command.Usagef("%s: %s=%s is set, and what is set stays; unset it or leave out the flag", flag, NetDevicesVariable, set)
 	}
 	if choice.skip && len(choice.wanted) > 0 {
 		return choice, command.Usagef("--nic-map: --skip-nic-discovery leaves NICs to UCX; leave out one of the two")

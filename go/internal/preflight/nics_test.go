@@ -106,6 +106,22 @@ func TestWhatTheUserSetForUCXStays(t *testing.T) {
 	}
 }
 
+func TestAChoiceOfNICsBesideTheUsersOwnIsAnError(t *testing.T) {
+	t.Setenv(NetDevicesVariable, "mlx5_3:1")
+	for want, choose := range map[string]func() (NICs, error){
+		"--nic-map: UCX_NET_DEVICES=mlx5_3:1 is set, and what is set stays; ":        func() (NICs, error) { return NewNICs(false, 1, "0=mlx5_0") },
+		"--nics-per-gpu=2: UCX_NET_DEVICES=mlx5_3:1 is set, and what is set stays; ": func() (NICs, error) { return NewNICs(false, 2, "") },
+	} {
+		var usage command.UsageError
+		if _, err := choose(); !errors.As(err, &usage) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+	if _, err := NewNICs(false, 1, ""); err != nil {
+		t.Errorf("one NIC, which is what nobody asked for: %v", err)
+	}
+}
+
 func TestAMapThatCannotBeFollowedIsAnError(t *testing.T) {
 	unset(t, NetDevicesVariable)
 	for name, test := range map[string]struct {

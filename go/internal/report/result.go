@@ -124,10 +124,12 @@ func moved(c *figures.CaseSummary) table.Table {
 		for _, transport := range n.Transports {
 			rows = append(rows, table.Row{Name: "transport", Label: "Transport", Cells: []table.Cell{table.TextCell("", transport)}})
 		}
-		if c.Overridden {
-			rows = append(rows, table.Row{Name: "overridden", Label: "Warning", Cells: []table.Cell{
-				table.TextCell("by", carrierWords[figures.SharedMemory]),
-			}})
+		for _, of := range c.Overrides {
+			row := table.Row{Name: "overridden", Label: "Warning", Cells: []table.Cell{table.TextCell("variable", of.Variable)}}
+			if of.By != "" {
+				row.Cells = append(row.Cells, table.TextCell("by", carrierWords[of.By]))
+			}
+			rows = append(rows, row)
 		}
 		for _, rank := range n.Slower {
 			rows = append(rows, table.Row{Name: "without_cma", Label: "Warning", Cells: []table.Cell{table.IntCell("rank", rank)}})

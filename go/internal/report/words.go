@@ -148,9 +148,12 @@ var styles = map[string]style{
 		},
 	},
 	"moved": {rows: map[string]phrase{
-		"bytes":      {head: "{label}: "},
-		"network":    {body: "UCX {ucx|or of unknown version} (modules: {modules|or none})"},
-		"overridden": {body: "UCX_TLS, which is set, has rows go over {by}, which --nvlink-backend=none does not mean"},
+		"bytes":   {head: "{label}: "},
+		"network": {body: "UCX {ucx|or of unknown version} (modules: {modules|or none})"},
+		"overridden": {
+			body: "{variable}, which is set, has rows go over {by}, which --nvlink-backend=none does not mean||" +
+				"{variable}, which is set, keeps NICs from GPUs' memory, so UCX copies the rows",
+		},
 		"without_cma": {
 			head: "{label}: without its module cma UCX takes a slower way; is UCX_MODULE_DIR right? (ranks: ",
 			next: ", ", body: "{rank}", tail: ")",

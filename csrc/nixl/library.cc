@@ -206,10 +206,12 @@ void Library::EndLog() const {
 }
 
 Description Library::Describe(size_t log_begin) const {
+  const std::string log = ReadUcxLog(log_, log_begin);
   return {.library = opened_,
           .ucx_version = UcxVersion(),
           .modules = UcxModules(),
-          .transports = UcxTransports(ReadUcxLog(log_, log_begin))};
+          .transports = UcxTransports(log),
+          .puts = UcxPuts(log)};
 }
 
 }  // namespace ep::nixl

@@ -15,6 +15,7 @@
 #include "csrc/base/fd.h"
 #include "csrc/base/status.h"
 #include "csrc/nixl/capi.h"
+#include "csrc/nixl/protocols.h"
 #include "csrc/nixl/settings.h"
 
 namespace ep::nixl {
@@ -28,6 +29,8 @@ struct Description {
   std::vector<std::string> modules;
   // What UCX chose for each set of endpoints, in its words. Empty where the user directs UCX's log.
   std::vector<std::string> transports;
+  // How it writes; empty unless UCX_PROTO_INFO=y has it say so.
+  std::vector<PutProtocol> puts;
 };
 
 // One a process, and for as long as it lives: the loader, the environment and UCX's log are the

@@ -2,11 +2,13 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "csrc/region/cuda_status.h"
 #include "csrc/region/host_identity.h"
 #include "csrc/region/nixl_message.h"
+#include "csrc/region/nixl_trial.h"
 
 namespace ep {
 namespace {
@@ -49,8 +51,9 @@ Status NixlGpuRegion::Decide() {
   switch (config_.memory) {
     case NicMemory::kAuto:
       if (!config_.over_nics) break;
-      staged_ = !has_nic || !direct.usable;
       why_ = has_nic ? direct.why : "this host has no NIC with an active RDMA port";
+      if (why_.empty()) EP_TRY(Try());
+      staged_ = !why_.empty();
       break;
     case NicMemory::kGpu:
       if (has_nic && direct.flush == GpuFlush::kNever) {
@@ -69,6 +72,25 @@ Status NixlGpuRegion::Decide() {
       (config_.flush == EP_GPU_FLUSH_AUTO && has_nic && direct.flush == GpuFlush::kHost);
   if (!staged_ && flushes) flush_ = FlushGpuDirectWrites;
   return {};
+}
+
+// CUDA allows it, and yet UCX copies memory that the NICs' driver does not know.
+Status NixlGpuRegion::Try() {
+  constexpr uint64_t kTryBytes = uint64_t{1} << 17;
+  constexpr uint64_t kLeast = 4096;  // what is shorter may be copied
+  Result<std::vector<nixl::PutProtocol>> puts =
+      TryWrite(config_.nixl, nixl::Memory::Gpu(config_.gpu),
+               {memory_->data(), std::min<size_t>(kTryBytes, memory_->size())},
+               config_.region.wait_timeout_ns);
+  if (puts.status().ok()) {
+    why_ = nixl::WhyNotByNics(*puts, "cuda", kLeast);
+    return {};
+  }
+  why_ = puts.status().text();
+  if (puts.status().code() != Code::kTimeout) return {};
+  static_cast<void>(memory_.release());
+  return puts.status().In("try to send from the memory of GPU " + std::to_string(config_.gpu) +
+                          " (--nic-memory=host does without)");
 }
 
 std::optional<Network> NixlGpuRegion::network() const {

@@ -70,6 +70,8 @@ class NixlGpuRegion final : public Region {
 
   // Says in which memory messages are.
   Status Decide();
+  // Has `why_` say why NICs do not take messages from the GPU's memory; nothing where they do.
+  Status Try();
   Status Allocate();
   Status MakeBlob();
   nixl::Memory Kind() const {

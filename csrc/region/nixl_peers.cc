@@ -10,27 +10,33 @@
 
 namespace ep {
 
+nixl::Library::Options LibraryOptions(const NixlOptions& options) {
+  nixl::Library::Options of_library = {
+      .root = options.root, .candidates = options.candidates, .settings = {}};
+  if (!options.transports.empty()) {
+    of_library.settings.push_back({"UCX_TLS", options.transports});
+  }
+  return of_library;
+}
+
+// Without its own detection of dead peers UCX takes shared memory on one host; ours is
+// wait_timeout_ns.
+nixl::Agent::Options AgentOptions(const std::string& name) {
+  return {.name = "epperf-" + name, .parameters = {{"ucx_error_handling_mode", "none"}}};
+}
+
 Result<std::unique_ptr<NixlPeers>> NixlPeers::Create(const RegionConfig& config,
                                                      const NixlOptions& options) {
   if (config.rank >= config.ranks) {
     return {Code::kInvalid, "meet over NIXL: there is no rank " + std::to_string(config.rank) +
                                 " of " + std::to_string(config.ranks)};
   }
-  nixl::Library::Options of_library = {
-      .root = options.root, .candidates = options.candidates, .settings = {}};
-  if (!options.transports.empty()) {
-    of_library.settings.push_back({"UCX_TLS", options.transports});
-  }
   std::shared_ptr<const nixl::Library> library;
-  EP_TRY(nixl::Library::Load(of_library, &library));
+  EP_TRY(nixl::Library::Load(LibraryOptions(options), &library));
   std::unique_ptr<NixlPeers> made(new NixlPeers(config));
-  // Without its own detection of dead peers UCX takes shared memory on one host; ours is
-  // wait_timeout_ns.
-  EP_TRY(
-      nixl::Agent::Create(std::move(library),
-                          {.name = "epperf-" + options.run_name + "-" + std::to_string(config.rank),
-                           .parameters = {{"ucx_error_handling_mode", "none"}}},
-                          &made->agent_));
+  EP_TRY(nixl::Agent::Create(std::move(library),
+                             AgentOptions(options.run_name + "-" + std::to_string(config.rank)),
+                             &made->agent_));
   EP_TRY(Mapping::Private(kWordBytes * config.ranks, "fillers", &made->fillers_));
   const nixl::Range fillers[] = {
       {reinterpret_cast<uintptr_t>(made->fillers_.data()), made->fillers_.size()}};

@@ -32,6 +32,10 @@ struct NixlOptions {
   std::string run_name;
 };
 
+// How ranks load NIXL, and make agents.
+nixl::Library::Options LibraryOptions(const NixlOptions& options);
+nixl::Agent::Options AgentOptions(const std::string& name);
+
 // One thread at a time.
 class NixlPeers {
  public:

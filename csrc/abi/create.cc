@@ -109,7 +109,15 @@ Status CreateOnCpu(const ep_config& from, RankConfig rank, Rank* made) {
 
 Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   if (from.ranks_on_gpu < 1) return {Code::kInvalid, "create a rank: nobody is on its GPU"};
-  rank.routing.shape = ChunkedForGpu(rank.routing.shape);
+  // Whom nixl maps is known only once all are connected.
+  const bool mapped = from.backend == EP_NVLINK_BACKEND_IPC;
+  rank.routing.shape = ShapeForGpu(rank.routing.shape, from.choices, mapped);
+  if (from.choices.kernel == EP_KERNEL_PACKETS && !rank.routing.shape.packets) {
+    return {Code::kInvalid, "create a rank: packets carry at most " +
+                                std::to_string(kMaxPacketTokens) + " tokens, to " +
+                                std::to_string(kMaxPacketRanks) +
+                                " ranks each, sums by rank, and between GPUs that map each other"};
+  }
   std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
   if (from.landing_rows > 0) EP_TRY(Calibration::CanCalibrate(*region));
   return CreateWithCalibration<CudaEngine, CudaCalibration>(

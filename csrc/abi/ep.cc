@@ -110,17 +110,19 @@ ep_check_result ToResult(const ep::Findings& found) {
   };
 }
 
-// The shape of a rank's engine: what C gives, cut into chunks as engines of this device cut it.
-// Returns whether there is such an engine.
-bool ToChunked(const ep_shape& given, ep_device device, uint32_t threads, ep::Shape* shape) {
-  *shape = ToShape(given);
+// The shape of a rank's engine: what C gives, as engines of this device have it. Returns whether
+// there is such an engine.
+bool ToEngines(const ep_memory_config& config, ep::Shape* shape) {
+  *shape = ToShape(config.shape);
   if (ep::Problem(*shape) != nullptr) return false;
-  switch (device) {
+  switch (config.device) {
     case EP_DEVICE_CPU:
-      if (threads < 1) return false;
-      *shape = ep::ChunkedForThreads(*shape, threads);
+      if (config.threads < 1) return false;
+      *shape = ep::ChunkedForThreads(*shape, config.threads);
       return true;
-    case EP_DEVICE_CUDA: *shape = ep::ChunkedForGpu(*shape); return true;
+    case EP_DEVICE_CUDA:
+      *shape = ep::ShapeForGpu(*shape, config.choices, config.backend == EP_NVLINK_BACKEND_IPC);
+      return true;
   }
   return false;
 }
@@ -164,7 +166,7 @@ ep_status ep_describe_gpu(uint32_t gpu, ep_gpu* described) {
 
 ep_status ep_memory_needed(const ep_memory_config* config, ep_memory* memory) {
   ep::Shape shape;
-  if (!ToChunked(config->shape, config->device, config->threads, &shape)) return EP_INVALID;
+  if (!ToEngines(*config, &shape)) return EP_INVALID;
   const bool on_gpu = config->device == EP_DEVICE_CUDA;
   const ep::Landing landing(shape, config->landing_rows);
   const ep::Allocations own(shape, shape.tokens);

@@ -125,6 +125,7 @@ typedef struct ep_memory_config {
   ep_nvlink_backend backend;     // without mapped memory there are images of areas at peers
   ep_nic_memory nic_memory;      // CUDA: where these are; AUTO counts both places
   uint32_t ranks_on_host;        // this one included, which may be mapped
+  ep_choices choices;            // as in ep_config
   uint32_t threads;              // CPU: workers
   uint32_t landing_rows;         // as in ep_config
   uint64_t received_selections;  // that the rank's experts get

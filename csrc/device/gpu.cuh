@@ -18,6 +18,7 @@
 #include "csrc/protocol/bitmap_plan.h"
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/message.h"
+#include "csrc/protocol/packet.h"
 #include "csrc/protocol/policies.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/rank.h"
@@ -247,8 +248,68 @@ class GpuDevice : public GpuLanes {
   }
 };
 
+// The same with rows in packets: a unit at a time, of whose sums all loads are under way at once.
+template <Dtype kDtype>
+class GpuPacketDevice : public GpuDevice<kDtype, 1> {
+  using Base = GpuDevice<kDtype, 1>;
+
+ public:
+  // By all lanes. A crew has one number, which the compiler cannot know of its threads' own: it would
+  // have code for lanes of a crew that part, and a kernel that runs for a few us waits for its code.
+  explicit GpuPacketDevice(const uint32_t* aborted)
+      : Base(aborted), crew_(__shfl_sync(Base::kAll, threadIdx.x / Base::kLanes, 0)) {}
+  uint32_t Crew() const { return crew_; }
+  // What is rare lies apart.
+  static constexpr bool kIsShort = true;
+
+  void StorePacket(Packet* to, const Packet& packet) {
+    ptx::StoreRelaxedSystem(to, bit_cast<ptx::Vector>(packet));
+  }
+  Packet LoadPacket(const Packet* from) {
+    return bit_cast<Packet>(ptx::LoadRelaxedSystem(from));
+  }
+  EP_INLINE void StageRow(const typename Base::Row& row, uint8_t* fast) {
+    row.Stage(fast, Base::Lane());
+  }
+  EP_INLINE typename Base::Held ReadFast(const uint8_t* from, size_t bytes) {
+    typename Base::Held held;
+    held.bytes = static_cast<uint32_t>(bytes);
+#pragma unroll
+    for (uint32_t v = 0; v < Base::kHeldVectors; ++v) {
+      const uint32_t at = (v * Base::kLanes + Base::Lane()) * sizeof(ptx::Vector);
+      held.vector[v] = {};
+      if (at < held.bytes) {
+        held.vector[v] = *reinterpret_cast<const ptx::Vector*>(from + at);
+      }
+    }
+    return held;
+  }
+
+  template <class RowOf, class WeightOf>
+  EP_INLINE void SumOwn(Bf16* fast, uint32_t channels, uint32_t count, RowOf row_of,
+                        WeightOf weight_of) {
+    SumMany<4, Base::kHeldVectors>(channels, count, Base::Lane(),
+                                   Weighted<RowOf, WeightOf>{row_of, weight_of},
+                                   [&](uint32_t channel, const ptx::Vector& sum) {
+                                     *reinterpret_cast<ptx::Vector*>(fast + channel) = sum;
+                                   });
+  }
+  template <class RowOf>
+  EP_INLINE void SumPartials(Bf16* out, uint32_t channels, uint32_t count, uint32_t own,
+                             const Bf16* fast, RowOf row_of) {
+    SumMany<2, Base::kHeldVectors>(
+        channels, count, Base::Lane(), Plain<RowOf>{row_of, own, fast},
+        [&](uint32_t channel, const ptx::Vector& sum) { ptx::StoreVector(out + channel, sum); });
+  }
+
+ private:
+  const uint32_t crew_;
+};
+
 static_assert(SignallingDevice<GpuDevice<Dtype::kFp8, 1>>);
 static_assert(SignallingDevice<GpuDevice<Dtype::kBf16, 1>>);
+static_assert(PacketDevice<GpuPacketDevice<Dtype::kFp8>>);
+static_assert(PacketDevice<GpuPacketDevice<Dtype::kBf16>>);
 static_assert(RowPlan<BitmapPlan, GpuDevice<Dtype::kFp8, 1>>);
 
 }  // namespace ep

@@ -7,6 +7,7 @@
 #include "csrc/protocol/combine.h"
 #include "csrc/protocol/count.h"
 #include "csrc/protocol/dispatch.h"
+#include "csrc/protocol/packet.h"
 #include "csrc/protocol/rank.h"
 
 namespace ep::kernels {
@@ -49,6 +50,16 @@ inline constexpr BlockShape kShort = {.crews = 15,
                                       .sum_channels = 3584,
                                       .tile_tokens = 512};
 
+// Where rows travel in packets: as short, and a piece is a unit, so that all of a row's pieces are
+// under way at once.
+inline constexpr BlockShape kPackets = {.crews = 15,
+                                        .held_units = 1,
+                                        .unit_channels = kUnitChannels,
+                                        .piece_channels = kUnitChannels,
+                                        .sum_channels = kUnitChannels,
+                                        .tile_tokens = kMaxPacketTokens};
+static_assert(kUnitChannels == kPacketChannels);
+
 // Kernels to choose from: what the blocks of their dispatch and combine are like, and how their
 // names end. csrc/kernels/kernels.cu has an entry point for each.
 struct Variant {
@@ -60,13 +71,16 @@ struct Variant {
 inline constexpr Variant kVariants[] = {
     {EP_KERNEL_LONG, kLong, kLongSums, ""},
     {EP_KERNEL_SHORT, kShort, kShort, "_short"},
+    {EP_KERNEL_PACKETS, kPackets, kPackets, "_packets"},
 };
 inline constexpr uint32_t kVariantCount = sizeof(kVariants) / sizeof(kVariants[0]);
 
 // Which of them an operation of so many blocks is, if it is to be `kernel`; kVariantCount if there
-// is no such one.
+// is no such one. Whether rows travel in packets is a matter of the shape, as all ranks must agree.
 constexpr uint32_t VariantOf(const Shape& shape, uint32_t blocks, ep_kernel kernel) {
-  if (kernel == EP_KERNEL_AUTO || kernel == ep_kernel{}) {
+  if (shape.packets) {
+    kernel = EP_KERNEL_PACKETS;
+  } else if (kernel == EP_KERNEL_AUTO || kernel == ep_kernel{}) {
     kernel = shape.Chunks() <= blocks ? EP_KERNEL_SHORT : EP_KERNEL_LONG;
   }
   uint32_t variant = 0;
@@ -118,11 +132,54 @@ class MailMemory {
   uint32_t taken_;
 };
 
+// What a block has besides where rows travel in packets; else nothing. Slots of a crew, and in
+// them a piece in so many packets and what is `beside` it; and packets of counts.
+class PacketMemory {
+ public:
+  constexpr PacketMemory(FastMemory& memory, const Shape& shape, uint32_t crews, uint32_t slots,
+                         uint32_t packets, uint64_t beside, uint32_t counts, uint32_t workers)
+      : slots_of_crew_(slots),
+        kept_at_(PacketCounts::RoomBytes(packets)),
+        slot_bytes_(static_cast<uint32_t>(RoundUp(kept_at_ + beside, 16))),
+        pieces_(PacketCounts(shape).pieces),
+        count_packets_(PacketCounts(shape).counts),
+        all_crews_(crews * workers),
+        told_(memory.Take(shape.packets ? uint64_t{counts} * Packet::kBytes : 0)),
+        heard_(memory.Take(shape.packets ? uint64_t{counts} * Packet::kBytes : 0)),
+        slots_(memory.Take(shape.packets ? uint64_t{crews} * slots * slot_bytes_ : 0)) {}
+
+  PacketWorking At(uint8_t* base, uint32_t crew) const {
+    return {.told = FastMemory::At<uint16_t>(base, told_),
+            .heard = FastMemory::At<uint16_t>(base, heard_),
+            .slots = FastMemory::At<uint8_t>(base, slots_) + crew * slots_of_crew_ * slot_bytes_,
+            .slot_bytes = slot_bytes_,
+            .kept_at = kept_at_,
+            .kept = slots_of_crew_ - 1,
+            .kept_tokens = 0,
+            .pieces = pieces_,
+            .count_packets = count_packets_,
+            .crews = all_crews_};
+  }
+
+ private:
+  uint32_t slots_of_crew_;
+  uint32_t kept_at_;
+  uint32_t slot_bytes_;
+  Divisor pieces_;
+  Divisor count_packets_;
+  Divisor all_crews_;
+  uint32_t told_;
+  uint32_t heard_;
+  uint32_t slots_;
+};
+
 // A block's fast memory in a dispatch by so many blocks, and where tiles are counted.
 class DispatchMemory {
  public:
   constexpr DispatchMemory(const Shape& shape, uint32_t workers, const BlockShape& block)
       : tiling_(shape, block.tile_tokens),
+        topk_(shape.topk),
+        experts_(shape.experts_per_rank),
         out_(Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
                          TokensOf(shape, workers), block.crews)),
         in_(Pieces::Cut(shape.hidden, block.unit_channels, block.piece_channels,
@@ -137,7 +194,12 @@ class DispatchMemory {
         first_row_(memory_.Take(sizeof(uint32_t) * shape.Experts())),
         counts_(memory_.Take(sizeof(uint32_t) * shape.experts_per_rank)),
         block_begin_(memory_.Take(sizeof(uint32_t) * (shape.Blocks() + 1))),
-        mail_(memory_, ChunksOf(shape, workers), ChunksOf(shape, workers) * shape.ranks) {}
+        mail_(memory_, ChunksOf(shape, workers), ChunksOf(shape, workers) * shape.ranks),
+        kept_tokens_(KeptPieces(shape, workers, block) * block.crews * workers /
+                     PacketCounts(shape).pieces),
+        packets_(memory_, shape, block.crews, KeptPieces(shape, workers, block) + 1,
+                 PacketCounts(shape).row, sizeof(uint32_t) + RowMeta::StrideBytes(shape.topk),
+                 shape.ranks * PacketCounts(shape).counts, workers) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
   constexpr Tiling tiling() const { return tiling_; }
@@ -150,9 +212,13 @@ class DispatchMemory {
             FastMemory::At<uint32_t>(base, totals_),
             FastMemory::At<TokenPlan>(base, plans_) + crew,
             tiling_,
+            topk_,
+            experts_,
             tile_begins};
   }
   Working WorkingOf(uint8_t* base, uint32_t crew) const {
+    PacketWorking packets = packets_.At(base, crew);
+    packets.kept_tokens = kept_tokens_;
     return {{FastMemory::At<uint32_t>(base, rows_from_), FastMemory::At<uint32_t>(base, first_row_),
              FastMemory::At<uint32_t>(base, counts_), FastMemory::At<uint32_t>(base, block_begin_)},
             mail_.At(base),
@@ -161,7 +227,8 @@ class DispatchMemory {
             nullptr,
             out_,
             in_,
-            senders_};
+            senders_,
+            packets};
   }
 
  private:
@@ -177,6 +244,15 @@ class DispatchMemory {
     const uint32_t of_eleven = packs && many ? 9 : shape.dtype == Dtype::kBf16 ? 7 : 8;
     return (block.crews * of_eleven + 5) / 11;
   }
+  // Pieces of a rank's own rows that a crew keeps in its fast memory until it knows where they go:
+  // all that it can have, or so many.
+  static constexpr uint32_t KeptPieces(const Shape& shape, uint32_t workers,
+                                       const BlockShape& block) {
+    constexpr uint32_t kMost = 4;
+    const uint32_t crews = workers * block.crews;
+    const uint32_t all = (shape.tokens * PacketCounts(shape).pieces + crews - 1) / crews;
+    return all < kMost ? all : kMost;
+  }
   static constexpr uint32_t TokensOf(const Shape& shape, uint32_t workers) {
     const uint32_t tokens = ChunksOf(shape, workers) * shape.chunk_tokens;
     return tokens < shape.tokens ? tokens : shape.tokens;
@@ -184,6 +260,8 @@ class DispatchMemory {
 
   FastMemory memory_;
   Tiling tiling_;
+  Divisor topk_;
+  Divisor experts_;
   Pieces out_;
   Pieces in_;
   uint32_t senders_;
@@ -197,6 +275,8 @@ class DispatchMemory {
   uint32_t counts_;
   uint32_t block_begin_;
   MailMemory mail_;
+  uint32_t kept_tokens_;
+  PacketMemory packets_;
 };
 
 // The same in a combine.
@@ -213,7 +293,9 @@ class CombineMemory {
         begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         tables_(memory_.Take(sizeof(uint32_t) * combine::TableWords(shape, workers))),
         mail_(memory_, combine::MostChunks(shape, workers),
-              combine::MostChunks(shape, workers) * combine::PartWords::kMost) {}
+              combine::MostChunks(shape, workers) * combine::PartWords::kMost),
+        packets_(memory_, shape, block.crews, shape.MaxDestinations(), PacketCounts(shape).sum, 0,
+                 0, workers) {}
 
   constexpr uint32_t SizeBytes() const { return memory_.SizeBytes(); }
 
@@ -226,7 +308,8 @@ class CombineMemory {
             FastMemory::At<uint32_t>(base, tables_),
             out_,
             in_,
-            senders_};
+            senders_,
+            packets_.At(base, crew)};
   }
 
  private:
@@ -247,6 +330,7 @@ class CombineMemory {
   uint32_t begin_;
   uint32_t tables_;
   MailMemory mail_;
+  PacketMemory packets_;
 };
 
 }  // namespace ep::kernels

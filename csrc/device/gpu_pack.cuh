@@ -9,6 +9,7 @@
 #include "csrc/device/gpu_memory.h"
 #include "csrc/device/ptx.cuh"
 #include "csrc/protocol/device.h"
+#include "csrc/protocol/packet.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/shape.h"
 
@@ -57,6 +58,15 @@ struct PackedPiece<Dtype::kBf16, kUnits> {
     for (uint32_t v = 0; v < Channels::kHeldVectors; ++v) {
       const uint32_t at = Channels::At(v, lane);
       if (at < piece.count) ptx::StoreVector(to + at, channels.vector[v]);
+    }
+  }
+  // Into fast memory, from where packets carry it.
+  EP_INLINE void Stage(uint8_t* fast, uint32_t lane) const {
+    auto* to = reinterpret_cast<Bf16*>(fast);
+#pragma unroll
+    for (uint32_t v = 0; v < Channels::kHeldVectors; ++v) {
+      const uint32_t at = Channels::At(v, lane);
+      if (at < piece.count) *reinterpret_cast<ptx::Vector*>(to + at) = channels.vector[v];
     }
   }
 };
@@ -209,6 +219,17 @@ struct PackedPiece<Dtype::kFp8, kUnits> {
       }
     }
     if (lane < piece.Scales()) scales[piece.FirstScale() + lane] = scale;
+  }
+  // Into fast memory, from where packets carry it: scales first. Half a vector's codes at the end
+  // of a row have zeros behind them.
+  EP_INLINE void Stage(uint8_t* fast, uint32_t lane) const {
+#pragma unroll
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t at = u * 512 + lane * 16;
+      if (at >= piece.count) continue;
+      *reinterpret_cast<ptx::Vector*>(fast + PacketCounts::kScaleBytes + at) = codes[u];
+    }
+    if (lane < piece.Scales()) reinterpret_cast<float*>(fast)[lane] = scale;
   }
 
   static_assert(kUnits * 4 <= 32, "a lane has one scale of a piece");

@@ -98,30 +98,43 @@ EP_INLINE void SumFew(uint32_t channels, uint32_t count, uint32_t lane, const Ro
   }
 }
 
-// Any number of rows, kRows vectors at a time.
-template <uint32_t kRows, class Rows, class Put>
+// Any number of rows, kRows of kVectors vectors at a time.
+template <uint32_t kRows, uint32_t kVectors, class Rows, class Put>
 EP_INLINE void SumMany(uint32_t channels, uint32_t count, uint32_t lane, const Rows& rows,
                        Put put) {
 #pragma unroll 1
-  for (uint32_t channel = lane * kVectorChannels; channel < channels;
-       channel += 32 * kVectorChannels) {
-    VectorSums sums = {};
+  for (uint32_t first = lane * kVectorChannels; first < channels;
+       first += kVectors * 32 * kVectorChannels) {
+    VectorSums sums[kVectors] = {};
 #pragma unroll 1
     for (uint32_t begin = 0; begin < count; begin += kRows) {
-      ptx::Vector held[kRows];
+      ptx::Vector held[kRows][kVectors];
 #pragma unroll
       for (uint32_t r = 0; r < kRows; ++r) {
-        held[r] = {};
-        if (begin + r < count) held[r] = Rows::Load(rows.Row(begin + r) + channel);
+#pragma unroll
+        for (uint32_t v = 0; v < kVectors; ++v) {
+          const uint32_t channel = first + v * 32 * kVectorChannels;
+          held[r][v] = {};
+          if (begin + r < count && channel < channels) {
+            held[r][v] = Rows::Load(rows.Row(begin + r) + channel);
+          }
+        }
       }
 #pragma unroll
       for (uint32_t r = 0; r < kRows; ++r) {
-        if (begin + r < count) {
-          sums.template Add<Rows>(begin + r, held[r], rows.Factor(begin + r));
+#pragma unroll
+        for (uint32_t v = 0; v < kVectors; ++v) {
+          if (begin + r < count) {
+            sums[v].template Add<Rows>(begin + r, held[r][v], rows.Factor(begin + r));
+          }
         }
       }
     }
-    put(channel, sums.Rounded());
+#pragma unroll
+    for (uint32_t v = 0; v < kVectors; ++v) {
+      const uint32_t channel = first + v * 32 * kVectorChannels;
+      if (channel < channels) put(channel, sums[v].Rounded());
+    }
   }
 }
 
@@ -134,7 +147,7 @@ EP_INLINE void SumRows(uint32_t channels, uint32_t count, uint32_t lane, const R
     if (count <= 2) return SumFew<2, kVectors / 2>(channels, count, lane, rows, put);
     if (count <= 4) return SumFew<4, kVectors / 4>(channels, count, lane, rows, put);
   }
-  SumMany<8>(channels, count, lane, rows, put);
+  SumMany<8, 1>(channels, count, lane, rows, put);
 }
 
 }  // namespace ep

@@ -91,6 +91,27 @@ inline void StoreUpTo(void* to, const Vector& v, uint32_t bytes) {
       : "memory");
 }
 
+// 16 bytes as one, between GPUs.
+inline void StoreRelaxedSystem(void* to, const Vector& v) {
+  asm volatile(
+      "{\n\t.reg .b64 low, high;\n\t.reg .b128 all;\n\t"
+      "mov.b64 low, {%1, %2};\n\tmov.b64 high, {%3, %4};\n\tmov.b128 all, {low, high};\n\t"
+      "st.relaxed.sys.global.b128 [%0], all;\n\t}" ::"l"(to),
+      "r"(v.word[0]), "r"(v.word[1]), "r"(v.word[2]), "r"(v.word[3])
+      : "memory");
+}
+inline Vector LoadRelaxedSystem(const void* from) {
+  Vector v;
+  asm volatile(
+      "{\n\t.reg .b64 low, high;\n\t.reg .b128 all;\n\t"
+      "ld.relaxed.sys.global.b128 all, [%4];\n\tmov.b128 {low, high}, all;\n\t"
+      "mov.b64 {%0, %1}, low;\n\tmov.b64 {%2, %3}, high;\n\t}"
+      : "=r"(v.word[0]), "=r"(v.word[1]), "=r"(v.word[2]), "=r"(v.word[3])
+      : "l"(from)
+      : "memory");
+  return v;
+}
+
 inline uint64_t LoadAcquireSystem(const uint64_t* from) {
   uint64_t value;
   asm volatile("ld.acquire.sys.global.u64 %0, [%1];" : "=l"(value) : "l"(from) : "memory");

@@ -13,6 +13,7 @@
 
 #include "csrc/protocol/device.h"
 #include "csrc/protocol/message.h"
+#include "csrc/protocol/packet.h"
 #include "csrc/protocol/policies.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/rank.h"
@@ -201,8 +202,7 @@ class SimtDevice {
   }
   void PutRow(const Row& row, uint8_t* payload, float* scales) {
     if (!row.fp8) {
-      Held held = {sizeof(Bf16) * row.piece.count, {}};
-      std::memcpy(held.bytes, row.channels.of, sizeof(held.bytes));
+      const Held held = HeldOf(row.channels, row.piece.count);
       return Write(payload + sizeof(Bf16) * row.piece.first, held);
     }
     for (uint32_t u = 0; u < kUnits; ++u) {
@@ -212,6 +212,31 @@ class SimtDevice {
                   std::min(16u, row.piece.count - channel));
     }
     if (Lane() < row.piece.Scales()) Store(scales + row.piece.FirstScale() + Lane(), row.scale);
+  }
+
+  void StageRow(const Row& row, uint8_t* fast) {
+    if (!row.fp8) {
+      const Held held = HeldOf(row.channels, row.piece.count);
+      return ForVectors(held.count, [&](size_t at, uint32_t v, size_t some) {
+        std::memcpy(fast + at, held.bytes + v * kVectorBytes, some);
+      });
+    }
+    uint8_t* const codes = fast + PacketCounts::kScaleBytes;
+    for (uint32_t u = 0; u < kUnits; ++u) {
+      const uint32_t channel = u * kUnitChannels + Lane() * 16;
+      if (channel >= row.piece.count) break;
+      std::memcpy(codes + channel, row.codes + 16 * u, std::min(16u, row.piece.count - channel));
+    }
+    if (Lane() < row.piece.Scales()) {
+      std::memcpy(fast + sizeof(float) * Lane(), &row.scale, sizeof(float));
+    }
+  }
+  void StorePacket(Packet* to, const Packet& packet) {
+    lane_.StoreStrong(to, &packet, sizeof(packet));
+  }
+  Packet LoadPacket(const Packet* from) {
+    lane_.Yield();
+    return *from;
   }
 
   // A lane's vectors of a piece of payload; the last may be half of one.
@@ -231,6 +256,7 @@ class SimtDevice {
       lane_.Store(to + at, held.bytes + v * kVectorBytes, some);
     });
   }
+  Held ReadFast(const uint8_t* from, size_t bytes) { return Read(from, bytes); }
   Held Zeros(size_t bytes) { return {bytes, {}}; }
   struct HeldScales {
     uint32_t count;
@@ -333,6 +359,12 @@ class SimtDevice {
     }
   }
 
+  static Held HeldOf(const Channels& channels, uint32_t count) {
+    Held held = {sizeof(Bf16) * count, {}};
+    std::memcpy(held.bytes, channels.of, sizeof(held.bytes));
+    return held;
+  }
+
   template <class WeightOf>
   static auto Weigh(WeightOf weight_of) {
     return [weight_of](uint32_t i, float sum, float value) {
@@ -357,7 +389,7 @@ class SimtDevice {
   Host* const host_;
 };
 
-static_assert(SignallingDevice<SimtDevice>);
+static_assert(PacketDevice<SimtDevice>);
 
 }  // namespace ep::simt
 

@@ -61,6 +61,21 @@ extern "C" __global__ void __launch_bounds__(kShort.Threads(), 1)
   RunCombine<CombineSum::kRank, kShort>(args);
 }
 
+extern "C" __global__ void __launch_bounds__(kPackets.Threads(), 1)
+    ep_dispatch_fp8_packets(const __grid_constant__ DispatchArguments args) {
+  RunDispatchInPacketsOn<GpuPacketDevice<Dtype::kFp8>>(args);
+}
+
+extern "C" __global__ void __launch_bounds__(kPackets.Threads(), 1)
+    ep_dispatch_bf16_packets(const __grid_constant__ DispatchArguments args) {
+  RunDispatchInPacketsOn<GpuPacketDevice<Dtype::kBf16>>(args);
+}
+
+extern "C" __global__ void __launch_bounds__(kPackets.Threads(), 1)
+    ep_combine_packets(const __grid_constant__ CombineArguments args) {
+  RunCombineInPacketsOn<GpuPacketDevice<Dtype::kBf16>>(args);
+}
+
 extern "C" __global__ void __launch_bounds__(kCountThreads)
     ep_count_tiles(const __grid_constant__ CountArguments args) {
   RunCountTilesOn<GpuLanes>(args);

@@ -5,6 +5,8 @@
 #include "csrc/device/gpu.cuh"
 #include "csrc/device/ptx.cuh"
 #include "csrc/kernels/arguments.h"
+#include "csrc/protocol/combine_packets.h"
+#include "csrc/protocol/dispatch_packets.h"
 
 namespace ep::kernels {
 
@@ -39,6 +41,26 @@ __forceinline__ void RunDispatchOn(const DispatchArguments& args) {
                   args.memory.Plan(shared_memory, device.Crew(), args.tile_begins));
   Dispatch(device, args.context, args.input, plan,
            args.memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
+}
+
+template <class Device>
+__forceinline__ void RunDispatchInPacketsOn(const DispatchArguments& args) {
+  const Stamping stamping(args.stamps);
+  if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
+  Device device(args.aborted);
+  BitmapPlan plan(args.context.shape, args.memory.Plan(shared_memory, device.Crew(), nullptr));
+  DispatchInPackets(device, args.context, args.input, plan,
+                    args.memory.WorkingOf(shared_memory, device.Crew()), args.output, args.handle);
+}
+
+template <class Device>
+__forceinline__ void RunCombineInPacketsOn(const CombineArguments& args) {
+  const Stamping stamping(args.stamps);
+  if (threadIdx.x == 0) args.sms[blockIdx.x] = ptx::Multiprocessor();
+  Device device(args.aborted);
+  CombineInPackets(device, args.context, args.handle,
+                   args.memory.WorkingOf(shared_memory, device.Crew()), args.expert_rows,
+                   args.combined);
 }
 
 template <class Device, CombineSum kSum>

@@ -75,6 +75,8 @@ struct BitmapPlanMemory {
   uint32_t* totals;  // [Entries]: of all, on the first worker
   TokenPlan* plan;   // this crew's
   Tiling tiling;
+  Divisor topk;
+  Divisor experts;  // per rank
   // [tiles + 1, Entries]: what the tiles before each count. Null where there is one tile.
   const uint32_t* tile_begins;
 };
@@ -82,6 +84,9 @@ struct BitmapPlanMemory {
 class BitmapPlan {
  public:
   BitmapPlan(const Shape& shape, const BitmapPlanMemory& memory) : shape_(shape), memory_(memory) {}
+
+  // What stands for a selection that is none, as an expert and as a rank.
+  static constexpr uint32_t kNobody = 0xFFFFFFFF;
 
   uint32_t WindowTokens() const { return memory_.tiling.tokens; }
   bool CountsAreOut() const { return memory_.tile_begins != nullptr; }
@@ -107,16 +112,64 @@ class BitmapPlan {
     const int32_t* ids = topk_idx + uint64_t{first} * shape_.topk;
     EP_ROLLED
     for (uint32_t i = device.Thread(); i < (end - first) * shape_.topk; i += device.Threads()) {
-      const uint32_t expert = static_cast<uint32_t>(ids[i]);
-      if (expert >= shape_.Experts()) continue;  // -1, or what the dispatch will refuse
-      const uint32_t token = i / shape_.topk;
-      const uint32_t bit = 1u << token % 32;
-      device.OrShared(Bits(shape_.ranks + expert) + token / 32, bit);
-      device.OrShared(Bits(expert / shape_.experts_per_rank) + token / 32, bit);
+      SetBits(device, i / shape_.topk, static_cast<uint32_t>(ids[i]));
     }
     CountTokens(device, shape_, topk_idx, tile * memory_.tiling.tokens, first, memory_.begin);
     device.Sync();
   }
+
+  // As Load, of all tokens, which are a window at most and nobody has counted: before the worker
+  // meets, and after it. The first ids are under way meanwhile.
+  struct Ids {
+    static constexpr uint32_t kLoads = 4;
+    uint32_t expert[kLoads];
+  };
+  template <class Device>
+  EP_INLINE Ids BeginAll(const Device& device, const int32_t* topk_idx, uint32_t tokens) {
+    topk_idx_ = topk_idx;
+    tokens_ = tokens;
+    first_token_ = 0;
+    words_ = (tokens + 31) / 32;
+    Ids ids = {};
+    for (uint32_t l = 0; l < Ids::kLoads; ++l) {
+      const uint32_t i = device.Thread() + l * device.Threads();
+      if (i < tokens * shape_.topk) ids.expert[l] = static_cast<uint32_t>(topk_idx[i]);
+    }
+    EP_ROLLED
+    for (uint32_t i = device.Thread(); i < Entries(shape_) * words_; i += device.Threads()) {
+      memory_.bits[i] = 0;
+    }
+    EP_ROLLED
+    for (uint32_t i = device.Thread(); i < Entries(shape_); i += device.Threads()) {
+      memory_.begin[i] = 0;
+    }
+    return ids;
+  }
+  template <class Device>
+  EP_INLINE void LoadAll(Device& device, const Ids& ids) {
+    const uint32_t all = tokens_ * shape_.topk;
+    uint32_t i = device.Thread();
+    for (uint32_t l = 0; l < Ids::kLoads; ++l, i += device.Threads()) {
+      if (i < all) SetBits(device, memory_.topk.Of(i), ids.expert[l]);
+    }
+    EP_ROLLED
+    for (; i < all; i += device.Threads()) {
+      SetBits(device, memory_.topk.Of(i), static_cast<uint32_t>(topk_idx_[i]));
+    }
+    device.Sync();
+  }
+  // Of all tokens of the window: rows to a rank, or, behind the ranks, selections of an expert.
+  uint32_t CountOfAll(uint32_t entry) const {
+    uint32_t count = 0;
+    EP_ROLLED
+    for (uint32_t w = 0; w < words_; ++w) {
+      count += static_cast<uint32_t>(stdlib::popcount(Bits(entry)[w]));
+    }
+    return count;
+  }
+  uint32_t RankOf(uint32_t expert) const { return memory_.experts.Of(expert); }
+  // Rows to a rank of tokens before this one, which is not the last.
+  uint32_t RowsBelow(uint32_t rank, uint32_t token) const { return CountBelow(rank, token); }
 
   template <class Device>
   EP_INLINE void CountAll(Device& device) {
@@ -145,7 +198,7 @@ class BitmapPlan {
     bad_token_ = bad ? token : kNoToken;
     if (device.AnyOfCrew(bad)) return nullptr;
 
-    const uint32_t rank = selects ? expert / shape_.experts_per_rank : 0;
+    const uint32_t rank = selects ? memory_.experts.Of(expert) : 0;
     const uint32_t lanes_of_rank = device.Match(selects ? rank : alone);
     const bool first_of_rank = selects && stdlib::countr_zero(lanes_of_rank) == int(lane);
     const uint64_t bit = selects ? uint64_t{1} << rank : 0;
@@ -175,6 +228,56 @@ class BitmapPlan {
     return plan;
   }
 
+  // The same as a lane each has it, of its selection of `expert`, which is the id that stands
+  // there.
+  struct LanePlan {
+    bool selects = false;
+    bool first = false;        // of those with the same destination
+    uint32_t rank = 0;         // where the expert lives
+    uint32_t slot = 0;         // of the token's row there
+    uint32_t destination = 0;  // the how manieth of the token's
+    uint32_t before = 0;       // selections with the same destination
+    uint32_t selections = 0;   // all of them
+    Placement placement = {};
+    uint32_t destinations = 0;  // of the token
+  };
+  // Finds it by all lanes of a crew; one that has no selection gets -1. Returns false if the ids
+  // are no set of experts.
+  template <class Device>
+  EP_INLINE bool FindInLanes(Device& device, uint32_t token, uint32_t expert, LanePlan* plan) {
+    const uint32_t lane = device.Lane();
+    plan->selects = expert < shape_.Experts();
+    plan->rank = plan->selects ? memory_.experts.Of(expert) : kNobody;
+    bool bad = !plan->selects && expert != kNobody;
+    uint32_t before = 0;
+    uint32_t all = 0;
+    uint64_t hit = 0;
+    EP_ROLLED
+    for (uint32_t i = 0; i < shape_.topk; ++i) {
+      const uint32_t other = device.From(expert, i);
+      const uint32_t rank = device.From(plan->rank, i);
+      bad |= plan->selects && other == expert && i != lane;
+      all += rank == plan->rank;
+      before += rank == plan->rank && i < lane;
+      if (rank != kNobody) hit |= uint64_t{1} << rank;
+    }
+    bad_token_ = bad ? token : kNoToken;
+    if (device.AnyOfCrew(bad)) return false;
+    plan->destinations = static_cast<uint32_t>(stdlib::popcount(hit));
+    plan->before = before;
+    plan->selections = all;
+    plan->first = plan->selects && before == 0;
+    if (!plan->selects) return true;
+    plan->destination =
+        static_cast<uint32_t>(stdlib::popcount(hit & ((uint64_t{1} << plan->rank) - 1)));
+    plan->slot = CountBelow(plan->rank, token);
+    plan->placement = {
+        static_cast<uint16_t>(expert - plan->rank * shape_.experts_per_rank),
+        static_cast<uint16_t>(CountBelow(shape_.ranks + expert, token)),
+    };
+    return true;
+  }
+
   SlotRange Slots(uint32_t rank, uint32_t begin, uint32_t end) const {
     return {CountBelow(rank, begin), CountBelow(rank, end)};
   }
@@ -183,6 +286,14 @@ class BitmapPlan {
  private:
   uint32_t* Bits(uint32_t entry) const { return memory_.bits + entry * words_; }
 
+  // Of an id of a token of the window.
+  template <class Device>
+  EP_INLINE void SetBits(Device& device, uint32_t token, uint32_t expert) {
+    if (expert >= shape_.Experts()) return;  // -1, or what the dispatch will refuse
+    const uint32_t bit = 1u << token % 32;
+    device.OrShared(Bits(shape_.ranks + expert) + token / 32, bit);
+    device.OrShared(Bits(memory_.experts.Of(expert)) + token / 32, bit);
+  }
   // Of all tokens below `token`, which is of the window at hand or the first behind it.
   uint32_t CountBelow(uint32_t entry, uint32_t token) const {
     const uint32_t* bits = Bits(entry);

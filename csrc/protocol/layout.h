@@ -13,6 +13,12 @@
 //   |        |             |         |         |        | 8 k   | / 128  | 2 H  |   |           |
 //   +--------+-------------+---------+---------------------------------------------------------+
 //
+// Where rows travel in packets (Shape::packets), a bank of a pair area has besides
+//
+//   +-------+--------+----------------------------------------+------------------------+
+//   | begun | counts | T x { meta | pieces of a row: packets } | T x pieces of a sum    |
+//   +-------+--------+----------------------------------------+------------------------+
+//
 // A pair area is what one peer writes: how many selections it has for each local expert, its rows,
 // once each, whatever the number of experts here; and the partial sums that its experts made of
 // this rank's rows, [slot][P]: one a row, or where nothing is summed there one a selection, of
@@ -27,6 +33,7 @@
 #include "csrc/protocol/epoch.h"
 #include "csrc/protocol/error.h"
 #include "csrc/protocol/meta.h"
+#include "csrc/protocol/packet.h"
 #include "csrc/protocol/shape.h"
 #include "csrc/protocol/std.h"
 
@@ -58,7 +65,7 @@ class Layout {
         posted_dispatch_{0, dispatch_word_.stride},
         count_{EndOf(posted_dispatch_, 1),
                Stride(sizeof(uint16_t) * shape.experts_per_rank, kLineBytes)},
-        meta_{EndOf(count_, 1), Stride(RowMeta::SizeBytes(shape.topk), kVectorBytes)},
+        meta_{EndOf(count_, 1), Stride(RowMeta::StrideBytes(shape.topk), kVectorBytes)},
         scale_{EndOf(meta_, tokens_),
                shape.dtype == Dtype::kFp8
                    ? Stride(sizeof(float) * shape.ScalesPerRow(), kVectorBytes)
@@ -66,7 +73,15 @@ class Layout {
         row_{EndOf(scale_, tokens_), Stride(row_bytes_, kVectorBytes)},
         posted_combine_{EndOf(row_, tokens_), combine_word_.stride},
         partial_{EndOf(posted_combine_, 1), 2 * shape.hidden},
-        bank_bytes_(EndOf(partial_, tokens_ * partials_per_row_)),
+        packets_(shape),
+        packet_begun_{EndOf(partial_, tokens_ * partials_per_row_), sizeof(Packet)},
+        packet_count_{EndOf(packet_begun_, shape.packets ? 1 : 0), sizeof(Packet)},
+        packet_row_{
+            EndOf(packet_count_, shape.packets ? packets_.counts : 0),
+            Stride(sizeof(Packet) * (packets_.meta + packets_.pieces * packets_.row), kLineBytes)},
+        packet_sum_{EndOf(packet_row_, shape.packets ? tokens_ : 0),
+                    Stride(sizeof(Packet) * packets_.pieces * packets_.sum, kLineBytes)},
+        bank_bytes_(EndOf(packet_sum_, shape.packets ? tokens_ : 0)),
         pairs_(EndOf(combine_word_, Pairs())) {}
 
   // How many rows a source sends in all.
@@ -108,6 +123,24 @@ class Layout {
     return In(bank, partial_, slot * partials_per_row_ + i);
   }
 
+  // The packets that say that a rank has begun a combine, and what it counts in a dispatch.
+  constexpr uint64_t PacketBegun(uint32_t bank) const { return In(bank, packet_begun_, 0); }
+  constexpr uint64_t PacketCount(uint32_t bank, uint32_t i) const {
+    return In(bank, packet_count_, i);
+  }
+  // Those of a row: its description, then piece by piece.
+  constexpr uint64_t PacketRow(uint32_t bank, uint32_t slot) const {
+    return In(bank, packet_row_, slot);
+  }
+  constexpr uint64_t PacketPiece(uint32_t bank, uint32_t slot, uint32_t piece) const {
+    return PacketRow(bank, slot) + sizeof(Packet) * (packets_.meta + piece * packets_.row);
+  }
+  // Of the partial sum that comes back of this rank's row in a slot at the peer.
+  constexpr uint64_t PacketSum(uint32_t bank, uint32_t slot, uint32_t piece) const {
+    return In(bank, packet_sum_, slot) + sizeof(Packet) * piece * packets_.sum;
+  }
+  constexpr const PacketCounts& Packets() const { return packets_; }
+
   // Where words travel that come with a message, until they are raised.
   constexpr uint64_t PostedWords(Op op, uint32_t bank) const {
     return In(bank, op == Op::kDispatch ? posted_dispatch_ : posted_combine_, 0);
@@ -123,8 +156,9 @@ class Layout {
   // word; FNV-1a over what determines them.
   constexpr uint64_t Hash() const {
     uint64_t hash = 0xCBF29CE484222325;
-    const Section sections[] = {dispatch_word_, combine_word_, count_,  meta_,
-                                scale_,         row_,          partial_};
+    const Section sections[] = {dispatch_word_, combine_word_, count_,     meta_,
+                                scale_,         row_,          partial_,   packet_begun_,
+                                packet_count_,  packet_row_,   packet_sum_};
     for (const Section& section : sections) {
       hash = (hash ^ section.offset) * 0x100000001B3;
       hash = (hash ^ section.stride) * 0x100000001B3;
@@ -181,6 +215,11 @@ class Layout {
   Section row_;
   Section posted_combine_;
   Section partial_;
+  PacketCounts packets_;
+  Section packet_begun_;
+  Section packet_count_;
+  Section packet_row_;
+  Section packet_sum_;
   uint64_t bank_bytes_;
   uint64_t pairs_;  // where their areas begin
 };

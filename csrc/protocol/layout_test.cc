@@ -50,6 +50,60 @@ TEST(Layout, KeepsAPartialForEachSelectionWhereNoneIsSummed) {
   EXPECT_EQ(Layout(shape).Partial(0, 0, 2) + 2 * shape.hidden, Layout(shape).Partial(0, 1));
 }
 
+constexpr Shape WithPackets(Shape shape) {
+  shape.packets = true;
+  return shape;
+}
+constexpr Layout kPackets(WithPackets(kSeed));
+
+// Behind all else of a bank, and only where they are wanted: one, as many as six counts each make,
+// and of each row its description (72 bytes), and of 14 pieces 512 codes and 4 scales, or a sum.
+static_assert(kSeedLayout.PacketBegun(0) == kSeedLayout.BankBytes());
+static_assert(kPackets.PacketBegun(1) == kSeedLayout.BankBytes() + kPackets.Bank(1));
+static_assert(kPackets.PacketBegun(0) + 128 == kPackets.PacketCount(0, 0));
+static_assert(kPackets.Packets().counts == 7 && kPackets.Packets().meta == 6);
+static_assert(kPackets.PacketCount(0, 0) + 128 == kPackets.PacketRow(0, 0));
+static_assert(kPackets.PacketPiece(1, 5, 0) == kPackets.PacketRow(1, 5) + 6 * 16);
+static_assert(kPackets.PacketPiece(1, 5, 13) + 44 * 16 <= kPackets.PacketRow(1, 6));
+static_assert(kPackets.PacketSum(1, 5, 13) + 86 * 16 <= kPackets.PacketSum(1, 6, 0));
+static_assert(kPackets.PacketSum(1, 127, 13) + 86 * 16 <= kPackets.PairBytes());
+
+TEST(Layout, OfPacketsIsNotThatOfWords) {
+  EXPECT_NE(kPackets.Hash(), kSeedLayout.Hash());
+  EXPECT_EQ(kPackets.PacketRow(0, 1) % 128, 0u);
+  EXPECT_EQ(kPackets.PacketSum(0, 1, 0) % 128, 0u);
+}
+
+TEST(Packets, AreReadyOrOfTheNextFewOrNotYetThere) {
+  EXPECT_EQ(JudgePacket(7, 7), Verdict::kReady);
+  EXPECT_EQ(JudgePacket(9, 7), Verdict::kViolation);
+  EXPECT_EQ(JudgePacket(2, 0xFFFFFFFE), Verdict::kViolation) << "which follows in the bank";
+  for (const Epoch old : {0u, 1u, 5u, 0xFFFFFFF0u}) {
+    EXPECT_EQ(JudgePacket(old, 7), Verdict::kNotYet) << old;
+  }
+  EXPECT_EQ(JudgePacket(0, 0xFFFFFFFE), Verdict::kNotYet) << "nothing yet";
+}
+
+TEST(Packets, CarryFewTokensToFewRanks) {
+  EXPECT_TRUE(CanPacket(kSeed));
+  Shape shape = WithPackets(kSeed);
+  EXPECT_EQ(Problem(shape), nullptr);
+  shape.tokens = kMaxPacketTokens + 1;
+  EXPECT_NE(Problem(shape), nullptr);
+  shape = WithPackets({9, 128, 7168, 36, 9, Dtype::kFp8});
+  EXPECT_NE(Problem(shape), nullptr) << "nine ranks per token";
+  shape = WithPackets(kSeed);
+  shape.sum = CombineSum::kExpert;
+  EXPECT_NE(Problem(shape), nullptr);
+}
+
+TEST(Divisors, Divide) {
+  for (const uint32_t by : {1u, 2u, 3u, 7u, 14u, 36u, 128u, 1980u}) {
+    const Divisor divisor(by);
+    for (uint32_t n = 0; n < 70'000; n += n < 10'000 ? 1 : 97) ASSERT_EQ(divisor.Of(n), n / by);
+  }
+}
+
 TEST(Shapes, RefuseRowsOfExpertsThatNobodyKeeps) {
   for (const OutputLayout layout : {OutputLayout::kRank, OutputLayout::kFlat}) {
     Shape shape = kSeed;

@@ -36,6 +36,10 @@ struct RowMeta {
   static constexpr uint64_t SizeBytes(uint32_t selections) {
     return sizeof(RowMeta) + selections * (sizeof(Placement) + sizeof(float));
   }
+  // From one to the next, in memory that GPUs read.
+  static constexpr uint64_t StrideBytes(uint32_t selections) {
+    return RoundUp(SizeBytes(selections), 16);
+  }
 };
 static_assert(sizeof(RowMeta) == 8 && RowMeta::SizeBytes(16) == 136);
 static_assert(kMaxTopk <= 0xFF, "a byte counts a row's selections");

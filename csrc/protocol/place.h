@@ -37,18 +37,29 @@ bool AwaitCounts(Device& device, const Step& step, Waiting& waiting) {
   return !device.Any(!good);
 }
 
-// The first source that counts more selections than its tokens can make here.
+// Counts as sources have put them into their pair areas.
 template <class Device>
-uint32_t WhoCountsTooMany(const Step& step) {
+struct CountsHere {
+  static constexpr bool kAreFast = false;
+  const Step& step;
+
+  uint32_t operator()(uint32_t source, uint32_t expert) const {
+    return HereOf<Device, const uint16_t>(step.context, source,
+                                          step.context.layout.Counts(step.bank))[expert];
+  }
+};
+
+// The first source that counts more selections than its tokens can make here. count_of(source,
+// expert) is what it counts of an expert of this rank.
+template <class CountOf>
+uint32_t WhoCountsTooMany(const Step& step, CountOf count_of) {
   const RankContext& context = step.context;
   const Shape& shape = context.shape;
   EP_ROLLED
   for (uint32_t source = 0; source < shape.ranks; ++source) {
-    const auto* counts =
-        HereOf<Device, const uint16_t>(context, source, context.layout.Counts(step.bank));
     uint64_t sum = 0;
     EP_ROLLED
-    for (uint32_t x = 0; x < shape.experts_per_rank; ++x) sum += counts[x];
+    for (uint32_t x = 0; x < shape.experts_per_rank; ++x) sum += count_of(source, x);
     if (sum > uint64_t{shape.tokens} * shape.MaxSelectionsPerRow()) return source;
   }
   return context.rank;
@@ -63,8 +74,8 @@ inline uint32_t BlockStride(const Step& step) {
 
 // Says where each block of rows begins, where they lie one behind the other, from the counts of
 // all. Returns false if they are more than there can be, which would lead out of the output.
-template <class Device>
-bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
+template <class Device, class CountOf>
+bool PlaceBlocks(Device& device, const Step& step, const Places& places, CountOf count_of) {
   const Shape& shape = step.context.shape;
   const bool contig = shape.layout == OutputLayout::kContig;
   const uint32_t blocks = shape.Blocks();
@@ -80,8 +91,8 @@ bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
     places.begin[block] = static_cast<uint32_t>(row);
     if (block < blocks || !contig || row <= shape.MaxContigRows()) continue;
     Fail(device, step.context,
-         {ErrorKind::kViolation, Op::kDispatch, step.epoch, WhoCountsTooMany<Device>(step), row, 0,
-          0});
+         {ErrorKind::kViolation, Op::kDispatch, step.epoch, WhoCountsTooMany(step, count_of), row,
+          0, 0});
     fits = false;
   }
   return !device.Any(!fits);
@@ -90,8 +101,8 @@ bool PlaceBlocks(Device& device, const Step& step, const Places& places) {
 // Turns the sources' counts into the place where each source's rows begin at each expert, and each
 // block of rows, by all lanes of a worker. Returns false if a source counts more rows than it can
 // have, which would lead out of the output.
-template <class Device>
-bool PlaceSources(Device& device, const Step& step) {
+template <class Device, class CountOf>
+EP_INLINE bool PlaceSources(Device& device, const Step& step, CountOf count_of) {
   const RankContext& context = step.context;
   const Places& places = step.working.places;
   const uint32_t experts = context.shape.experts_per_rank;
@@ -102,52 +113,54 @@ bool PlaceSources(Device& device, const Step& step) {
     places.begin[block] = block * stride;
   }
   bool good = true;
+  const auto is_right = [&](uint32_t source, uint32_t count) {
+    if (count <= context.shape.tokens) return true;
+    Fail(device, context, {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, count, 0, 0});
+    return false;
+  };
   // All counts at once, then their sums: a lane that added up its expert's counts as it loads them
   // would wait for each.
-  EP_ROLLED
-  for (uint32_t i = device.Thread(); i < context.shape.Experts(); i += device.Threads()) {
-    const uint32_t source = i / experts;
-    const uint32_t count = HereOf<Device, const uint16_t>(
-        context, source, context.layout.Counts(step.bank))[i % experts];
-    places.first_row[i] = count;
-    if (count <= context.shape.tokens) continue;
-    Fail(device, context, {ErrorKind::kViolation, Op::kDispatch, step.epoch, source, count, 0, 0});
-    good = false;
+  if constexpr (!CountOf::kAreFast) {
+    EP_ROLLED
+    for (uint32_t i = device.Thread(); i < context.shape.Experts(); i += device.Threads()) {
+      const uint32_t source = i / experts;
+      places.first_row[i] = count_of(source, i % experts);
+      good = good && is_right(source, places.first_row[i]);
+    }
+    if (device.Any(!good)) return false;
   }
-  if (device.Any(!good)) return false;
   EP_ROLLED
   for (uint32_t x = device.Thread(); x < experts; x += device.Threads()) {
     uint32_t row = 0;
     EP_ROLLED
-    for (uint32_t i = x; i < context.shape.Experts(); i += experts) {
-      const uint32_t count = places.first_row[i];
+    for (uint32_t source = 0, i = x; source < context.shape.ranks; ++source, i += experts) {
+      const uint32_t count = CountOf::kAreFast ? count_of(source, x) : places.first_row[i];
+      if (CountOf::kAreFast) good = good && is_right(source, count);
       places.first_row[i] = row;
       row += count;
     }
     places.counts[x] = row;
   }
-  device.Sync();
-  return stride != 0 || PlaceBlocks(device, step, places);
+  if (device.Any(!good)) return false;
+  return stride != 0 || PlaceBlocks(device, step, places, count_of);
 }
 
-// One worker leaves the places to the combines to come.
-template <class Device>
-void KeepPlaces(Device& device, const Step& step) {
-  if (device.Worker() != 0) return;
+// Leaves the places to the combines to come, by so many lanes of one worker.
+inline void KeepPlaces(const Step& step, uint32_t lane, uint32_t lanes) {
   const Shape& shape = step.context.shape;
   const Places& places = step.working.places;
   const Places& kept = step.handle.places;
   EP_ROLLED
-  for (uint32_t i = device.Thread(); i < shape.Experts(); i += device.Threads()) {
+  for (uint32_t i = lane; i < shape.Experts(); i += lanes) {
     kept.first_row[i] = places.first_row[i];
     if (i < shape.experts_per_rank) kept.counts[i] = places.counts[i];
   }
   EP_ROLLED
-  for (uint32_t i = device.Thread(); i < shape.ranks; i += device.Threads()) {
+  for (uint32_t i = lane; i < shape.ranks; i += lanes) {
     kept.rows_from[i] = places.rows_from[i];
   }
   EP_ROLLED
-  for (uint32_t i = device.Thread(); i <= shape.Blocks(); i += device.Threads()) {
+  for (uint32_t i = lane; i <= shape.Blocks(); i += lanes) {
     kept.begin[i] = places.begin[i];
   }
 }
@@ -155,8 +168,9 @@ void KeepPlaces(Device& device, const Step& step) {
 // All of that, by all lanes of a worker. Returns false, with the reason recorded, if it cannot be.
 template <class Device>
 bool Place(Device& device, const Step& step, Waiting& waiting) {
-  if (!AwaitCounts(device, step, waiting) || !PlaceSources(device, step)) return false;
-  KeepPlaces(device, step);
+  if (!AwaitCounts(device, step, waiting)) return false;
+  if (!PlaceSources(device, step, CountsHere<Device>{step})) return false;
+  if (device.Worker() == 0) KeepPlaces(step, device.Thread(), device.Threads());
   return true;
 }
 

@@ -105,6 +105,20 @@ concept SignallingDevice =
       uint32_t{device.Match(uint32_t{0})};
     };
 
+// A device for rows in packets.
+template <class Device>
+concept PacketDevice =
+    SignallingDevice<Device> && requires(Device device, Packet* packet, uint8_t* bytes,
+                                         const Shape& shape, Piece piece, Bf16* channels) {
+      // A lane alone: stores a packet as one, which becomes visible by itself; loads one as one.
+      device.StorePacket(packet, Packet{});
+      Packet{device.LoadPacket(packet)};
+      // All lanes of a crew: a packed piece into its fast memory, scales first; and payload from
+      // there, to be written.
+      device.StageRow(device.Pack(shape, device.Fetch(shape, channels, piece), piece), bytes);
+      device.Write(bytes, device.ReadFast(bytes, size_t{0}));
+    };
+
 // Where each token's row goes.
 template <class Plan, class Device>
 concept RowPlan = requires(Plan plan, const Plan& asked, Device& device, const int32_t* topk_idx) {

@@ -11,6 +11,7 @@
 #include "csrc/protocol/error.h"
 #include "csrc/protocol/layout.h"
 #include "csrc/protocol/meta.h"
+#include "csrc/protocol/packet.h"
 #include "csrc/protocol/quant.h"
 #include "csrc/protocol/shape.h"
 #include "csrc/protocol/std.h"
@@ -206,6 +207,38 @@ struct Mail {
   uint32_t* taken;    // [2]: pieces to send and to take that crews have taken on
 };
 
+// What a crew keeps of a row of its own rank that stays there, behind the piece in its slot.
+struct KeptRow {
+  static constexpr uint32_t kNone = 0xFFFFFFFF;  // none of the row's experts is here
+
+  uint32_t slot;
+  RowMeta meta;  // and what follows one
+};
+
+// What a worker has besides where rows travel in packets, in its fast memory.
+struct PacketWorking {
+  // [ranks, six a packet]: what this rank counts for each, and what each counts for it: rows, then
+  // selections of each expert. Dispatches only.
+  uint16_t* told = nullptr;
+  uint16_t* heard = nullptr;
+  // This crew's, a piece each as its packets carry it. In a dispatch: those of its own tokens that
+  // it keeps, each with a KeptRow, then one for all others. In a combine: a piece of each of a
+  // token's ranks.
+  uint8_t* slots = nullptr;
+  uint32_t slot_bytes = 0;
+  uint32_t kept_at = 0;  // where in a slot the KeptRow is
+  uint32_t kept = 0;     // slots
+  // Tokens before this one have all their pieces kept; rows of the others that stay on this rank go
+  // through the bank.
+  uint32_t kept_tokens = 0;
+  Divisor pieces;         // of a row
+  Divisor count_packets;  // of a rank's counts
+  Divisor crews;          // of the rank
+
+  uint8_t* Slot(uint32_t i) const { return slots + i * slot_bytes; }
+  KeptRow& Kept(uint32_t i) const { return *reinterpret_cast<KeptRow*>(Slot(i) + kept_at); }
+};
+
 // A worker's working memory.
 struct Working {
   Places places;
@@ -218,18 +251,31 @@ struct Working {
   // Crews that send before they take, where there is something to take meanwhile; the others only
   // take.
   uint32_t senders;
+  PacketWorking packets = {};
 };
 
+inline void KeepError(ErrorRecord* to, const ErrorRecord& error) {
+  to->op = error.op;
+  to->epoch = error.epoch;
+  to->peer = error.peer;
+  to->seen = error.seen;
+  to->waited_ns = error.waited_ns;
+  to->kind = error.kind;
+}
+EP_COLD inline void KeepErrorApart(ErrorRecord* to, ErrorKind kind, Op op, Epoch epoch,
+                                   uint32_t peer, uint64_t seen, uint64_t waited_ns) {
+  KeepError(to, {kind, op, epoch, peer, seen, waited_ns, 0});
+}
 // Records why an operation failed, unless another worker has already.
 template <class Device>
 void Fail(Device& device, const RankContext& context, const ErrorRecord& error) {
   if (!device.ClaimOnce(&context.error->claimed)) return;
-  context.error->op = error.op;
-  context.error->epoch = error.epoch;
-  context.error->peer = error.peer;
-  context.error->seen = error.seen;
-  context.error->waited_ns = error.waited_ns;
-  context.error->kind = error.kind;
+  if constexpr (requires { Device::kIsShort; }) {
+    KeepErrorApart(context.error, error.kind, error.op, error.epoch, error.peer, error.seen,
+                   error.waited_ns);
+  } else {
+    KeepError(context.error, error);
+  }
 }
 
 // The pieces of a worker, of which each crew takes the next one that nobody has.

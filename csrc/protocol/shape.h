@@ -18,6 +18,9 @@ inline constexpr uint32_t kMaxHidden = EP_MAX_HIDDEN;
 // On GPUs.
 inline constexpr uint32_t kMaxGpuRanks = EP_MAX_RANKS_GPU;
 inline constexpr uint32_t kMaxGpuExperts = EP_MAX_EXPERTS_GPU;
+// In packets: tokens, and different ranks that one token's experts can live on.
+inline constexpr uint32_t kMaxPacketTokens = EP_MAX_TOKENS_PACKETS;
+inline constexpr uint32_t kMaxPacketRanks = EP_MAX_RANKS_PER_TOKEN_PACKETS;
 
 // What csrc/protocol/words.h says of each.
 enum class Dtype : uint32_t { kFp8 = EP_DTYPE_FP8, kBf16 = EP_DTYPE_BF16 };
@@ -53,6 +56,8 @@ struct Shape {
   // same; by default one word is for all.
   uint32_t chunk_tokens = kMaxTokens;
   Quantize quantize = Quantize::kInside;
+  // Whether rows travel in packets (csrc/protocol/packet.h) instead of being announced by words.
+  bool packets = false;
 
   constexpr uint32_t Experts() const { return ranks * experts_per_rank; }
   // Of a (source, destination) pair, whatever it sends.
@@ -87,6 +92,13 @@ struct Shape {
   }
 };
 
+// Whether rows of a shape can travel in packets: a worker plans all tokens at once, and a crew has
+// room for what all of a token's ranks send back of a piece.
+constexpr bool CanPacket(const Shape& shape) {
+  return shape.tokens <= kMaxPacketTokens && shape.MaxDestinations() <= kMaxPacketRanks &&
+         shape.sum == CombineSum::kRank;
+}
+
 // Returns what is wrong with `shape`, or null.
 constexpr const char* Problem(const Shape& shape) {
   if (shape.ranks < 1 || shape.ranks > kMaxRanks) return "ranks must be 1 to 256";
@@ -119,6 +131,9 @@ constexpr const char* Problem(const Shape& shape) {
   }
   if (shape.quantize == Quantize::kOutside && shape.dtype != Dtype::kFp8) {
     return "only rows that travel as FP8 can be quantised before";
+  }
+  if (shape.packets && !CanPacket(shape)) {
+    return "packets carry at most 512 tokens, to 8 ranks each, and sums by rank";
   }
   return nullptr;
 }

@@ -108,6 +108,25 @@ EP_INLINE void CompletePiece(Device& device, const Working& working, Sender& sen
   }
 }
 
+// A signal crew leaves, whose worker has all that it awaits: who asks the host only when no other
+// worker waits for peers. gives_up(misses) says whether it must stop to wait for that.
+template <class Device, class GivesUp>
+EP_INLINE bool StayForOthers(Device& device, const RankContext& context, GivesUp gives_up) {
+  uint32_t* served = &context.tickets->served;
+  if (device.Worker() != 0) {
+    if (device.Lane() == 0) device.Arrive(served);
+    return true;
+  }
+  EP_ROLLED
+  for (uint32_t misses = 0;; ++misses) {
+    const uint32_t others = device.From(device.Arrived(served), 0);
+    if (others + 1 == device.Workers()) break;
+    if (gives_up(misses)) return false;
+  }
+  if (device.Lane() == 0) *served = 0;
+  return true;
+}
+
 // What a signal crew does for its worker. A Sender has, for those of the worker's chunks that have
 // rows,
 //   Chunks()           how many
@@ -143,21 +162,10 @@ class SignalCrew {
   }
 
  private:
-  // Who asks the host stays until no other worker waits for words.
   EP_INLINE bool Leave(Device& device, Waiting& waiting) {
-    uint32_t* served = &context_.tickets->served;
-    if (device.Worker() != 0) {
-      if (device.Lane() == 0) device.Arrive(served);
-      return true;
-    }
-    EP_ROLLED
-    for (uint32_t misses = 0;; ++misses) {
-      const uint32_t others = device.From(device.Arrived(served), 0);
-      if (others + 1 == device.Workers()) break;
-      if (GivesUp(device, context_, waiting, misses, context_.Peer(0), 0)) return false;
-    }
-    if (device.Lane() == 0) *served = 0;
-    return true;
+    return StayForOthers(device, context_, [&](uint32_t misses) {
+      return GivesUp(device, context_, waiting, misses, context_.Peer(0), 0);
+    });
   }
 
   uint32_t Announced() const { return base_ + static_cast<uint32_t>(stdlib::popcount(announced_)); }

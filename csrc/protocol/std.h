@@ -37,6 +37,14 @@ namespace stdlib = ::std;
 #define EP_ROLLED
 #endif
 
+// A step that hardly ever happens: a GPU that runs a kernel once waits for all code on its way, and
+// this is not. What it gets and gives are values, which stay in registers.
+#if defined(__CUDACC_RTC__)
+#define EP_COLD __noinline__
+#else
+#define EP_COLD [[gnu::cold]]
+#endif
+
 namespace ep {
 
 using stdlib::bit_cast;
@@ -51,6 +59,18 @@ using stdlib::uint8_t;
 constexpr uint64_t RoundUp(uint64_t value, uint64_t unit) {
   return (value + unit - 1) / unit * unit;
 }
+
+// Divides by a number that is known before, with a multiplication: any n that times the divisor is
+// below 2^32.
+struct Divisor {
+  uint32_t by;
+  uint64_t inverse;
+
+  constexpr Divisor() : Divisor(1) {}
+  constexpr explicit Divisor(uint32_t divisor)
+      : by(divisor), inverse(((uint64_t{1} << 32) + divisor - 1) / divisor) {}
+  constexpr uint32_t Of(uint32_t n) const { return static_cast<uint32_t>(n * inverse >> 32); }
+};
 
 }  // namespace ep
 

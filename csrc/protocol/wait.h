@@ -57,14 +57,11 @@ EP_INLINE Sight SeeWord(Device& device, const RankContext& context, const Waitin
   return sight;
 }
 
-// After so many looks in vain at `peer`'s word, whether a crew must give up, with the reason
-// recorded; all its lanes ask, and the first one's word counts.
+// Whether a crew that has looked in vain at `peer`'s word must give up, with the reason recorded;
+// all its lanes ask, and the first one's word counts.
 template <class Device>
-EP_INLINE bool GivesUp(Device& device, const RankContext& context, Waiting& waiting,
-                       uint32_t misses, uint32_t peer, uint64_t seen) {
-  device.Relax(misses);
-  if constexpr (kIsPosting<Device>) device.TakeMail(context, waiting);
-  if (misses % Device::kPollsPerLook != Device::kPollsPerLook - 1) return false;
+EP_INLINE bool MustStop(Device& device, const RankContext& context, Waiting& waiting, uint32_t peer,
+                        uint64_t seen) {
   bool stop = device.Failed(context.error->claimed);
   if (!stop && device.Lane() == 0) {
     const uint64_t now_ns = device.NowNs();
@@ -86,6 +83,16 @@ EP_INLINE bool GivesUp(Device& device, const RankContext& context, Waiting& wait
     }
   }
   return device.AnyOfCrew(stop);
+}
+
+// The same after so many looks, of which most do not ask.
+template <class Device>
+EP_INLINE bool GivesUp(Device& device, const RankContext& context, Waiting& waiting,
+                       uint32_t misses, uint32_t peer, uint64_t seen) {
+  device.Relax(misses);
+  if constexpr (kIsPosting<Device>) device.TakeMail(context, waiting);
+  if (misses % Device::kPollsPerLook != Device::kPollsPerLook - 1) return false;
+  return MustStop(device, context, waiting, peer, seen);
 }
 
 // A crew awaits all words of a list, a lane each at a time, and calls take(i, value) on it. Returns

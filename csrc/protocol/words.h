@@ -14,6 +14,10 @@
 #define EP_MAX_TOKENS 65535
 #define EP_MAX_EXPERTS 65535
 #define EP_MAX_EXPERTS_GPU 2048
+/* Of operations whose rows travel in packets; and different ranks that one token's experts can live
+ * on. */
+#define EP_MAX_TOKENS_PACKETS 512
+#define EP_MAX_RANKS_PER_TOKEN_PACKETS 8
 #define EP_MAX_TOPK 32
 /* Four times the widest of published models; a BF16 row of it is 128 KiB. */
 #define EP_MAX_HIDDEN 65536
@@ -92,9 +96,11 @@ typedef enum ep_quantize {
 
 /* Which kernels operations are, of those that csrc/device/gpu_memory.h lists. */
 typedef enum ep_kernel {
-  EP_KERNEL_AUTO = 1,  /* short up to as many chunks as blocks, else long */
-  EP_KERNEL_LONG = 2,  /* few crews that hold much, where rows outnumber crews */
-  EP_KERNEL_SHORT = 3, /* many crews that hold a unit, and short code */
+  EP_KERNEL_AUTO = 1,    /* packets for few tokens, else short up to as many chunks as blocks, else
+                            long */
+  EP_KERNEL_LONG = 2,    /* few crews that hold much, where rows outnumber crews */
+  EP_KERNEL_SHORT = 3,   /* many crews that hold a unit, and short code */
+  EP_KERNEL_PACKETS = 4, /* the same, and rows travel in packets that carry their epoch */
 } ep_kernel;
 
 /* What one iteration is. */

@@ -1,5 +1,6 @@
-// How a run's tokens are cut into chunks, each of which a word announces: the same on all ranks, as
-// it is part of the layout, and chosen for who runs it.
+// How a run's tokens are cut into chunks, each of which a word announces, or whether their rows
+// travel in packets: the same on all ranks, as it is part of the layout, and chosen for who runs
+// it.
 #ifndef CSRC_RANK_CHUNKS_H_
 #define CSRC_RANK_CHUNKS_H_
 
@@ -7,6 +8,7 @@
 #include <cstdint>
 
 #include "csrc/protocol/shape.h"
+#include "csrc/rank/choices.h"
 
 namespace ep {
 
@@ -24,6 +26,25 @@ inline Shape ChunkedForGpu(Shape shape) {
   shape.chunk_tokens = (shape.tokens + kMostChunks - 1) / kMostChunks;
   while (shape.Chunks() * shape.ranks > kMostWords) shape.chunk_tokens *= 2;
   return shape;
+}
+
+// Whether rows travel in packets between GPUs, if their memory is mapped: where it is chosen, and
+// else where it was faster on two H100s (docs/results/2x-h100.md). With few multiprocessors packing
+// takes longer than words cost.
+inline bool PacketsForGpu(const Shape& shape, const ep_choices& choices, bool mapped) {
+  constexpr uint32_t kMostTokens = 256;
+  constexpr uint32_t kMostTokensOfSm = 5;
+  if (!mapped || !CanPacket(shape)) return false;
+  if (choices.kernel == EP_KERNEL_PACKETS) return true;
+  if (choices.kernel != EP_KERNEL_AUTO && choices.kernel != ep_kernel{}) return false;
+  return shape.tokens <= kMostTokens &&
+         (choices.sms == 0 || shape.tokens <= kMostTokensOfSm * choices.sms);
+}
+
+// The shape as a rank on a GPU has it.
+inline Shape ShapeForGpu(Shape shape, const ep_choices& choices, bool mapped) {
+  shape.packets = PacketsForGpu(shape, choices, mapped);
+  return ChunkedForGpu(shape);
 }
 
 }  // namespace ep

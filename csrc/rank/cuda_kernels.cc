@@ -32,8 +32,9 @@ Status CudaKernels::FindOperations(const CudaLibrary& library, const std::string
   const bool fp8 = shape_.dtype == Dtype::kFp8;
   const bool by_rank = shape_.sum == CombineSum::kRank;
   // With one worker it has the most chunks.
-  const uint32_t plan_bytes = kernels::DispatchMemory(shape_, 1, kernels::kShort).SizeBytes();
-  const uint32_t sum_bytes = kernels::CombineMemory(shape_, 1, kernels::kShort).SizeBytes();
+  const kernels::BlockShape& block = shape_.packets ? kernels::kPackets : kernels::kShort;
+  const uint32_t plan_bytes = kernels::DispatchMemory(shape_, 1, block).SizeBytes();
+  const uint32_t sum_bytes = kernels::CombineMemory(shape_, 1, block).SizeBytes();
   struct Wanted {
     std::string name;
     cudaKernel_t* kernel;
@@ -42,6 +43,8 @@ Status CudaKernels::FindOperations(const CudaLibrary& library, const std::string
   std::vector<Wanted> found = {{"ep_count_tiles", &count_tiles_, plan_bytes}};
   for (uint32_t variant = 0; variant < kernels::kVariantCount; ++variant) {
     const std::string of_variant = kernels::kVariants[variant].suffix;
+    // A rank runs these alone, or none of them: they are a matter of its shape.
+    if ((kernels::kVariants[variant].kernel == EP_KERNEL_PACKETS) != shape_.packets) continue;
     found.push_back({(fp8 ? "ep_dispatch_fp8" : "ep_dispatch_bf16") + of_variant,
                      &dispatch_[variant], plan_bytes});
     found.push_back({by_rank ? "ep_combine" + of_variant : "ep_combine_by_expert",
@@ -55,6 +58,11 @@ Status CudaKernels::FindOperations(const CudaLibrary& library, const std::string
 }
 
 Status CudaKernels::UsePost() {
+  if (shape_.packets) {
+    return {Code::kState,
+            "send messages to peers: this rank's rows travel in packets, to peers "
+            "that it maps"};
+  }
   EP_TRY(CudaStatus(cudaLibraryLoadData(post_library_.out(), post_image_begin, nullptr, nullptr, 0,
                                         nullptr, nullptr, 0),
                     "load the kernels that post"));
@@ -124,9 +132,20 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, const ep_cho
   return {};
 }
 
-uint32_t CudaKernels::DispatchBlocks() const { return std::min(most_blocks_, shape_.Chunks()); }
+// Half as many pieces as crews, so that what comes finds the others; a row's pieces are on several
+// multiprocessors, none of which has to take in much.
+uint32_t CudaKernels::PacketBlocks() const {
+  constexpr uint32_t kPieces = 7;
+  const uint32_t pieces = shape_.tokens * PacketCounts(shape_).pieces;
+  return std::min(most_blocks_, (pieces + kPieces - 1) / kPieces);
+}
+
+uint32_t CudaKernels::DispatchBlocks() const {
+  return shape_.packets ? PacketBlocks() : std::min(most_blocks_, shape_.Chunks());
+}
 
 uint32_t CudaKernels::CombineBlocks() const {
+  if (shape_.packets) return PacketBlocks();
   const uint32_t sent = (shape_.ranks - 1) * shape_.Chunks();
   return std::min(most_blocks_, std::max(sent, shape_.tokens));
 }

@@ -50,6 +50,7 @@ class CudaKernels {
   Status Launch(const kernels::MeterArguments& arguments, ep_pass_meter meter, cudaStream_t stream);
 
  private:
+  uint32_t PacketBlocks() const;
   struct Geometry {
     uint32_t blocks;
     uint32_t threads;

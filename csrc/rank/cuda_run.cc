@@ -89,16 +89,17 @@ Status CudaEngine::EnqueueCombine(uint32_t set, kernels::Stamps* stamps) {
 }
 
 Status CudaEngine::EnqueueFlags() {
-  return kernels_->Launch(kernels::DispatchArguments{.context = context_,
-                                                     .memory = {context_.shape, 1, kernels::kLong},
-                                                     .input = {},
-                                                     .output = {},
-                                                     .handle = no_rows_handle_,
-                                                     .tile_begins = nullptr,
-                                                     .aborted = &shared_->aborted,
-                                                     .sms = flags_sms_.As<uint32_t>(),
-                                                     .stamps = nullptr},
-                          1, stream_.get());
+  return kernels_->Launch(
+      kernels::DispatchArguments{.context = context_,
+                                 .memory = {context_.shape, 1, kernels_->DispatchBlock(1)},
+                                 .input = {},
+                                 .output = {},
+                                 .handle = no_rows_handle_,
+                                 .tile_begins = nullptr,
+                                 .aborted = &shared_->aborted,
+                                 .sms = flags_sms_.As<uint32_t>(),
+                                 .stamps = nullptr},
+      1, stream_.get());
 }
 
 Status CudaEngine::Enqueue(Operations operations, kernels::Stamps* stamps) {

@@ -54,8 +54,8 @@ class GpuWorld {
   using MakeRegion = std::function<std::unique_ptr<Region>(const RegionConfig&)>;
 
   // Ranks share the multiprocessors that are chosen.
-  explicit GpuWorld(const WorldConfig& config, ep_choices choices = {},
-                    const MakeRegion& make = nullptr) {
+  explicit GpuWorld(WorldConfig config, ep_choices choices = {}, const MakeRegion& make = nullptr) {
+    config.shape = ShapeForGpu(config.shape, choices, make == nullptr);
     const Shape& shape = config.shape;
     EXPECT_EQ(Problem(shape), nullptr);
     reference::Routing routing = RandomRouting(config);
@@ -70,8 +70,7 @@ class GpuWorld {
            .weights = routing.Weights(rank, 0, 0),
            .choices = choices},
           {.gpu = 0, .ranks_on_gpu = shape.ranks},
-          make ? make(MakeRegionConfig(ChunkedForGpu(shape), rank, 0)) : MakeGpuRegion(shape, rank),
-          &engine));
+          make ? make(MakeRegionConfig(shape, rank, 0)) : MakeGpuRegion(shape, rank), &engine));
       blobs.push_back(engine->Blob());
       engines_.push_back(std::move(engine));
     }

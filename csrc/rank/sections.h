@@ -14,7 +14,7 @@ struct Section {
   uint64_t bytes;
 };
 
-inline constexpr size_t kSections = 10;
+inline constexpr size_t kSections = 11;
 
 // The sections of a layout, with those of all pair areas together. They tile the region, so each
 // ends where the next begins.
@@ -35,6 +35,7 @@ inline std::array<Section, kSections> Sections(const Layout& layout) {
       {"rows", layout.PairArea(0) + layout.Row(0, 0), banks},
       {"posted combine words", layout.PairArea(0) + layout.PostedWords(Op::kCombine, 0), banks},
       {"partial sums", layout.PairArea(0) + layout.Partial(0, 0), banks},
+      {"packets", layout.PairArea(0) + layout.PacketBegun(0), banks},
       {nullptr, layout.PairArea(0) + layout.BankBytes(), 0},
   };
   std::array<Section, kSections> sections;

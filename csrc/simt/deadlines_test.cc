@@ -12,8 +12,18 @@ constexpr SimtConfig kFourRanks = {.world = {.shape = {4, 6, 256, 3, 3, Dtype::k
                                    .timeout_steps = 300'000};
 constexpr uint64_t kSeeds = 40;
 
-TEST(Deadlines, ARankThatNeverStartsIsNamedByAll) {
-  SimtWorld<> world(kFourRanks);
+SimtConfig WithPackets(bool packets) {
+  SimtConfig config = kFourRanks;
+  config.world.shape.packets = packets;
+  return config;
+}
+
+// Whether rows travel in packets.
+class Deadlines : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Packets, Deadlines, ::testing::Bool());
+
+TEST_P(Deadlines, ARankThatNeverStartsIsNamedByAll) {
+  SimtWorld<> world(WithPackets(GetParam()));
   for (const uint64_t seed : Seeds(1, kSeeds)) {
     const uint32_t absent = static_cast<uint32_t>(seed % 4);
     const Outcome outcome = world.Run(seed, "DCDC", Machine::Death{absent, 0});
@@ -31,8 +41,8 @@ TEST(Deadlines, ARankThatNeverStartsIsNamedByAll) {
   }
 }
 
-TEST(Deadlines, ARankThatDiesAnywhereEndsTheOthers) {
-  SimtWorld<> world(kFourRanks);
+TEST_P(Deadlines, ARankThatDiesAnywhereEndsTheOthers) {
+  SimtWorld<> world(WithPackets(GetParam()));
   for (const uint64_t seed : Seeds(1, 3 * kSeeds)) {
     ASSERT_EQ(world.Run(seed, "DCDC").text, "");
     const Machine::Death death = {static_cast<uint32_t>(seed % 4),
@@ -53,8 +63,8 @@ TEST(Deadlines, ARankThatDiesAnywhereEndsTheOthers) {
   }
 }
 
-TEST(Deadlines, AHostEndsItsRanksWait) {
-  SimtWorld<> world(kFourRanks);
+TEST_P(Deadlines, AHostEndsItsRanksWait) {
+  SimtWorld<> world(WithPackets(GetParam()));
   world.host.aborted = true;
   for (const uint64_t seed : Seeds(1, kSeeds)) {
     const Outcome outcome = world.Run(seed, "DC", Machine::Death{2, 0});

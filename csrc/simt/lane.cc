@@ -66,6 +66,11 @@ void Lane::Store(void* to, const void* from, size_t bytes) {
   machine_->stores_.Put(block_->rank, to, from, bytes, &known_);
 }
 
+void Lane::StoreStrong(void* to, const void* from, size_t bytes) {
+  StoreBuffer::Known nobodys;
+  machine_->strong_stores_.Put(block_->rank, to, from, bytes, &nobodys);
+}
+
 void Lane::Release() {
   machine_->stores_.Release(&known_);
   machine_->stores_.Release(&block_->crews[thread_ / kCrewLanes].meeting.known);

@@ -47,12 +47,14 @@ Machine::Temper Machine::DrawTemper() {
   constexpr uint32_t kBursts[] = {1, 8, 64, 512, 4096};
   constexpr uint32_t kStepsPerStore[] = {0, 16, 1, 1};
   constexpr uint32_t kStoresPerStep[] = {0, 1, 1, 16};
+  constexpr uint32_t kStepsPerStrongStore[] = {8, 4, 2, 1};
   const uint32_t stores = random_.Below(4);
   const auto ranks = static_cast<uint32_t>(queues_.size());
   return {.burst = kBursts[random_.Below(5)],
           .slow_rank = random_.Below(2) == 0 ? random_.Below(ranks) : kNoRank,
           .steps_per_store = kStepsPerStore[stores],
-          .stores_per_step = kStoresPerStep[stores]};
+          .stores_per_step = kStoresPerStep[stores],
+          .steps_per_strong_store = kStepsPerStrongStore[stores]};
 }
 
 Status Machine::Run(uint64_t seed, std::optional<Death> death) {
@@ -62,6 +64,7 @@ Status Machine::Run(uint64_t seed, std::optional<Death> death) {
   death_ = death;
   steps_ = 0;
   stores_.Clear();
+  strong_stores_.Clear();
   tickets_.clear();
   ready_.clear();
   running_.clear();
@@ -126,6 +129,7 @@ void Machine::Start(uint32_t rank, Grid grid) {
 void Machine::Finish(Running* running) {
   const uint32_t rank = running->grid.rank;
   stores_.ReleaseRank(rank);
+  strong_stores_.ReleaseRank(rank);
   for (const auto& block : running->blocks) {
     for (Lane* lane : block->lanes) free_.push_back(lane);
     if (favourite_ == block.get()) burst_left_ = 0;
@@ -182,6 +186,9 @@ void Machine::Switch(Lane* from) {
     for (uint32_t i = 0; i < temper_.stores_per_step && stores_.Waiting() > 0; ++i) {
       stores_.ReleaseAny(&random_);
     }
+  }
+  if (steps_ % temper_.steps_per_strong_store == 0 && strong_stores_.Waiting() > 0) {
+    strong_stores_.ReleaseAny(&random_);
   }
   Lane* next = Pick();
   if (next == from) return;

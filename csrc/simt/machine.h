@@ -68,6 +68,8 @@ class Lane {
   void YieldAfterMiss();
 
   void Store(void* to, const void* from, size_t bytes);
+  // As one, and visible before long without a release, in any order; no release waits for it.
+  void StoreStrong(void* to, const void* from, size_t bytes);
   // All that is ordered before becomes visible.
   void Release();
   // Return what was there.
@@ -130,6 +132,7 @@ class Machine {
     uint32_t slow_rank;        // or none
     uint32_t steps_per_store;  // until a store becomes visible by itself; 0: never
     uint32_t stores_per_step;
+    uint32_t steps_per_strong_store;  // until one becomes visible by itself
   };
   struct Running;
 
@@ -167,6 +170,7 @@ class Machine {
   uint32_t burst_left_ = 0;
   Running* finished_ = nullptr;
   StoreBuffer stores_;
+  StoreBuffer strong_stores_;  // which become visible by themselves, always
   std::map<const uint32_t*, StoreBuffer::Known> tickets_;
   Random random_{0};
   Temper temper_ = {};

@@ -35,6 +35,12 @@ inline SimtConfig Together(SimtConfig config = kThreeRanks) {
   return config;
 }
 
+// The same with rows in packets.
+inline SimtConfig Packets(SimtConfig config = kThreeRanks) {
+  config.world.shape.packets = true;
+  return config;
+}
+
 inline SimtConfig In(const Way& way, SimtConfig config = kThreeRanks) {
   config.world.shape = With(way, config.world.shape);
   return config;
@@ -108,13 +114,13 @@ struct KnowingBodies : Bodies<D> {
                        const Handle& handle) {
     device.Know(
         {&context, Op::kDispatch, Next(context.epochs->dispatch), input.tokens, working.mail});
-    ep::Dispatch(device, context, input, plan, working, output, handle);
+    Bodies<D>::Dispatch(device, context, input, plan, working, output, handle);
   }
   static void Combine(D& device, const RankContext& context, const Handle& handle,
                       const Working& working, const Bf16* expert_rows, Bf16* combined) {
     device.Know(
         {&context, Op::kCombine, Next(context.epochs->combine), handle.tokens, working.mail});
-    ep::Combine(device, context, handle, working, expert_rows, combined);
+    Bodies<D>::Combine(device, context, handle, working, expert_rows, combined);
   }
 };
 

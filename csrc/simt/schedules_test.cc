@@ -23,6 +23,11 @@ constexpr Shape Outside(Shape shape) {
   return Chunked(2, shape);
 }
 
+constexpr Shape Packets(Shape shape) {
+  shape.packets = true;
+  return shape;
+}
+
 class Schedules : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Schedules, AreRight) { ExpectRight<Bodies<>>(GetParam()); }
@@ -122,12 +127,71 @@ INSTANTIATE_TEST_SUITE_P(
               .dispatch_blocks = 3,
               .tile_tokens = 4},
              "DCDDC",
-             80}),
+             80},
+        Case{"PacketsTwoRanksFp8",
+             {.world = {.shape = Packets({2, 6, 256, 4, 4, kFp8})}},
+             "DCDDC",
+             400},
+        Case{"PacketsUnevenBf16",
+             {.world = {.shape = Packets({3, 8, 640, 3, 4, kBf16}),
+                        .tokens_of_rank = {8, 0, 3},
+                        .empty_percent = 40},
+              .dispatch_blocks = 3},
+             "DDCC",
+             200},
+        Case{"PacketsFewCrewsFp8",  // which cannot keep all their own
+             {.world = {.shape = Packets({2, 16, 1032, 4, 3, kFp8}), .tokens_of_rank = {16, 11}},
+              .dispatch_blocks = 1,
+              .combine_blocks = 1,
+              .crews = 2},
+             "DCDC",
+             60},
+        Case{"PacketsAcrossTheWrap",
+             {.world = {.shape = Packets({3, 5, 256, 2, 3, kFp8}), .empty_percent = 20},
+              .before = 0xFFFFFFFD},
+             "DCDCDDCC",
+             150},
+        Case{"PacketsNobodySendsAnything",
+             {.world = {.shape = Packets({3, 4, 256, 2, 2, kBf16}), .empty_percent = 100}},
+             "DCDCDC",
+             200},
+        Case{"PacketsContigFp8",
+             {.world = {.shape = Packets(With(kWays[1], {2, 5, 256, 2, 2, kFp8})),
+                        .empty_percent = 20}},
+             "DCDC",
+             200},
+        Case{"PacketsFlatFp8",
+             {.world = {.shape = Packets(With(kWays[2], {3, 5, 648, 3, 4, kFp8})),
+                        .tokens_of_rank = {5, 0, 3}},
+              .dispatch_blocks = 3},
+             "DDCC",
+             150},
+        Case{"PacketsRankBf16",
+             {.world = {.shape = Packets(With(kWays[3], {3, 4, 640, 3, 4, kBf16})),
+                        .tokens_of_rank = {2, 4, 3},
+                        .empty_percent = 30}},
+             "DCDC",
+             150},
+        Case{"PacketsQuantisedBefore",
+             {.world = {.shape = Packets(Outside({3, 5, 648, 3, 4, kFp8})),
+                        .tokens_of_rank = {5, 2, 4}}},
+             "DCDC",
+             150},
+        Case{"PacketsEightRanksTop32",
+             {.world = {.shape = Packets({8, 2, 264, 6, 32, kBf16})}, .crews = 1},
+             "DCDC",
+             30},
+        Case{"PacketsOneRank",
+             {.world = {.shape = Packets({1, 9, 512, 5, 5, kBf16})}},
+             "DCDC",
+             200}),
     [](const auto& info) { return info.param.name; });
 
 TEST(RandomShapes, AreRight) {
   for (const uint64_t seed : Seeds(1, 1000)) {
-    const RandomCase drawn = DrawCase(seed);
+    RandomCase drawn = DrawCase(seed);
+    Shape& shape = drawn.config.world.shape;
+    shape.packets = seed % 3 == 0 && CanPacket(shape);
     const Outcome outcome = SimtWorld<>(drawn.config).Run(seed, drawn.kernels);
     ASSERT_TRUE(outcome.good()) << "EP_SIMT_SEED=" << seed << ": " << outcome.text;
   }

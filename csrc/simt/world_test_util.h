@@ -19,6 +19,8 @@
 #include "csrc/check/fp8.h"
 #include "csrc/device/gpu_memory.h"
 #include "csrc/device/simt.h"
+#include "csrc/protocol/combine_packets.h"
+#include "csrc/protocol/dispatch_packets.h"
 #include "csrc/rank/error_text.h"
 #include "csrc/rank/tensors.h"
 #include "csrc/rank/world_test_util.h"
@@ -50,10 +52,20 @@ struct Bodies {
 
   static void Dispatch(D& device, const RankContext& context, const DispatchInput& input, P& plan,
                        const Working& working, const DispatchOutput& output, const Handle& handle) {
+    if constexpr (requires { plan.CountOfAll(0u); }) {
+      if (context.shape.packets) {
+        DispatchInPackets(device, context, input, plan, working, output, handle);
+        return;
+      }
+    }
     ep::Dispatch(device, context, input, plan, working, output, handle);
   }
   static void Combine(D& device, const RankContext& context, const Handle& handle,
                       const Working& working, const Bf16* expert_rows, Bf16* combined) {
+    if (context.shape.packets) {
+      CombineInPackets(device, context, handle, working, expert_rows, combined);
+      return;
+    }
     ep::Combine(device, context, handle, working, expert_rows, combined);
   }
 };
@@ -219,6 +231,11 @@ class SimtWorld {
     std::memset(rank->region.data(), kNobodys, layout.SizeBytes());
     std::memset(rank->region.data() + layout.CountsWord(0, 0), 0,
                 layout.PairArea(0) - layout.CountsWord(0, 0));
+    for (uint32_t i = 0; i < kBanks * rank->context.shape.ranks; ++i) {
+      const uint64_t first = layout.PacketBegun(i % kBanks);
+      std::memset(rank->region.data() + layout.PairArea(i / kBanks) + first, 0,
+                  layout.Bank(i % kBanks) + layout.BankBytes() - first);
+    }
     rank->epochs = {config_.before, config_.before};
     rank->error = {};
     rank->tickets = {};

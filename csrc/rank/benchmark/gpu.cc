@@ -48,7 +48,8 @@ double MedianUs(std::vector<uint64_t> ns, double operations = 1) {
 }
 
 // With `nothing`, no token selects an expert: the kernels plan, flag and wait, and move no row.
-std::unique_ptr<CudaEngine> OneRank(const Shape& shape, bool nothing = false) {
+std::unique_ptr<CudaEngine> OneRank(const Shape& of, bool nothing = false) {
+  const Shape shape = ShapeForGpu(of, {}, true);
   reference::Routing routing = {shape, kSeed, {shape.tokens}, {}};
   std::mt19937 random(kSeed);
   std::vector<int32_t> experts(shape.Experts());
@@ -60,8 +61,7 @@ std::unique_ptr<CudaEngine> OneRank(const Shape& shape, bool nothing = false) {
     }
   }
   routing.weights.assign(uint64_t{kSets} * shape.tokens * shape.topk, 0.5f);
-  Result<std::unique_ptr<CudaRegion>> region =
-      CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
+  Result<std::unique_ptr<CudaRegion>> region = CudaRegion::Create(Layout(shape).SizeBytes());
   Require(region.status());
   std::unique_ptr<CudaEngine> engine;
   Require(CudaEngine::Create({.rank = 0,

@@ -3,7 +3,8 @@
 // themselves: first block in to last block out.
 //
 //     gpus [--tokens=1,128] [--sms=0,24] [--layouts=expert,flat] [--hidden=7168] [--topk=8]
-//          [--experts=256] [--dtypes=fp8,bf16] [--iterations=200] [--check]
+//          [--experts=256] [--dtypes=fp8,bf16] [--kernels=auto,long,short,packets]
+//          [--iterations=200] [--check]
 //
 // With --check what each case's last operation left behind is checked, too.
 #include "csrc/rank/gpus.h"
@@ -78,19 +79,19 @@ class Flags {
 // A rank on every GPU.
 class World {
  public:
-  explicit World(const Shape& shape) {
+  World(const Shape& shape, const ep_choices& choices) {
     reference::Routing routing = UniformRouting(shape);
     std::vector<std::vector<uint8_t>> blobs;
     for (uint32_t rank = 0; rank < shape.ranks; ++rank) {
       Require(CudaStatus(cudaSetDevice(static_cast<int>(rank)), "use a GPU"));
-      Result<std::unique_ptr<CudaRegion>> region =
-          CudaRegion::Create(Layout(ChunkedForGpu(shape)).SizeBytes());
+      Result<std::unique_ptr<CudaRegion>> region = CudaRegion::Create(Layout(shape).SizeBytes());
       Require(region.status());
       std::unique_ptr<CudaEngine> engine;
       Require(CudaEngine::Create({.rank = rank,
                                   .wait_timeout_ns = 3'000'000'000,
                                   .routing = routing,
-                                  .weights = routing.Weights(rank, 0, 0)},
+                                  .weights = routing.Weights(rank, 0, 0),
+                                  .choices = choices},
                                  {.gpu = static_cast<int>(rank), .ranks_on_gpu = 1},
                                  *std::move(region), &engine));
       blobs.push_back(engine->Blob());
@@ -165,8 +166,17 @@ class World {
   std::vector<std::unique_ptr<CudaEngine>> engines_;
 };
 
-void MeasureShape(const Flags& flags, const Shape& shape) {
-  World world(shape);
+ep_kernel KernelOf(const std::string& name) {
+  if (name == "long") return EP_KERNEL_LONG;
+  if (name == "short") return EP_KERNEL_SHORT;
+  return name == "packets" ? EP_KERNEL_PACKETS : EP_KERNEL_AUTO;
+}
+
+void MeasureShape(const Flags& flags, const Shape& wanted, const std::string& kernel) {
+  const ep_choices choices = {.sms = 0, .kernel = KernelOf(kernel)};
+  const Shape shape = ShapeForGpu(wanted, choices, true);
+  if (choices.kernel == EP_KERNEL_PACKETS && !shape.packets) return;
+  World world(shape, choices);
   Gpu gpu;
   Require(DescribeGpu(0, &gpu));
   const bool fp8 = shape.dtype == Dtype::kFp8;
@@ -177,8 +187,8 @@ void MeasureShape(const Flags& flags, const Shape& shape) {
       if (operations.combine && fp8) continue;
       const std::vector<uint64_t> ns = world.Measure(operations, iterations);
       const auto us = [&](size_t i) { return static_cast<double>(ns[i]) * 1e-3; };
-      std::printf("%5u %-6s %4u %-13s %8.1f %8.1f %s\n", shape.tokens,
-                  shape.FansOut() ? "expert" : "flat", sms,
+      std::printf("%5u %-6s %4u %-7s %-13s %8.1f %8.1f %s\n", shape.tokens,
+                  shape.FansOut() ? "expert" : "flat", sms, kernel.c_str(),
                   operations.combine ? "combine"
                   : fp8              ? "dispatch FP8"
                                      : "dispatch BF16",
@@ -193,18 +203,21 @@ void Main(const Flags& flags) {
   uint32_t gpus = 0;
   Require(CountGpus(&gpus));
   if (gpus == 0) Require({Code::kInvalid, "this machine has no GPU"});
-  std::printf("tokens layout SMs operation          p50      p95\n");
+  std::printf("tokens layout SMs kernel operation          p50      p95\n");
   for (const uint32_t tokens : flags.Numbers("tokens", "1,128,512,4096")) {
     for (const std::string& layout : flags.List("layouts", "expert,flat")) {
       for (const std::string& dtype : flags.List("dtypes", "fp8,bf16")) {
-        MeasureShape(flags,
-                     {.ranks = gpus,
-                      .tokens = tokens,
-                      .hidden = flags.Number("hidden", "7168"),
-                      .experts_per_rank = flags.Number("experts", "256") / gpus,
-                      .topk = flags.Number("topk", "8"),
-                      .dtype = dtype == "fp8" ? Dtype::kFp8 : Dtype::kBf16,
-                      .layout = layout == "flat" ? OutputLayout::kFlat : OutputLayout::kExpert});
+        for (const std::string& kernel : flags.List("kernels", "auto")) {
+          MeasureShape(flags,
+                       {.ranks = gpus,
+                        .tokens = tokens,
+                        .hidden = flags.Number("hidden", "7168"),
+                        .experts_per_rank = flags.Number("experts", "256") / gpus,
+                        .topk = flags.Number("topk", "8"),
+                        .dtype = dtype == "fp8" ? Dtype::kFp8 : Dtype::kBf16,
+                        .layout = layout == "flat" ? OutputLayout::kFlat : OutputLayout::kExpert},
+                       kernel);
+        }
       }
     }
   }

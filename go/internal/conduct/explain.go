@@ -50,7 +50,7 @@ func Explain(to io.Writer, p *epperfv1.Plan, nodeRank int, search *epperfv1.GpuS
 	if limit, known := system.AvailableMemory(); known {
 		of.AvailableBytes, of.AvailableBy = limit.Left, limit.By
 	}
-	sections, err := native.Sections(c, p.GetDevice(), plan.Threads(p))
+	sections, err := native.Sections(c, native.Site{Device: p.GetDevice(), Backend: p.GetNvlinkBackend(), Threads: plan.Threads(p)})
 	if err != nil {
 		return err
 	}

@@ -77,7 +77,7 @@ func TestARankOfNoDeviceIsRefused(t *testing.T) {
 func TestAGPUHoldsAtLeastTheRegion(t *testing.T) {
 	c := smallCase()
 	region := sumOfSections(t, c, epperfv1.Device_DEVICE_CUDA, 1)
-	gpu, err := native.GPUMemoryNeeded(c, native.GPURank{})
+	gpu, err := native.GPUMemoryNeeded(c, native.GPURank{Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC})
 	if err != nil || gpu.RegionBytes != region || gpu.PrivateBytes < gpu.FlushBytes {
 		t.Errorf("GPUMemoryNeeded = %v, %v; the region has %d bytes", gpu, err, region)
 	}

@@ -64,6 +64,7 @@ type GPURank struct {
 func (r GPURank) config(c *epperfv1.Case) C.ep_memory_config {
 	return C.ep_memory_config{
 		shape:               shapeOf(c),
+		choices:             choicesOf(c),
 		device:              C.EP_DEVICE_CUDA,
 		backend:             backendOf(r.Backend),
 		nic_memory:          C.ep_nic_memory(r.NicMemory),
@@ -117,11 +118,19 @@ type Section struct {
 	Bytes uint64
 }
 
-// Sections returns the parts of the region that a rank of the case has on a device, in their order.
-// The worker threads count on CPUs only.
-func Sections(c *epperfv1.Case, device epperfv1.Device, threads int) ([]Section, error) {
+// A Site is what decides, with its case, which parts a rank's region has.
+type Site struct {
+	Device epperfv1.Device
+	// Backend is how it reaches its peers.
+	Backend epperfv1.NvlinkBackend
+	// Threads are its workers, on CPUs.
+	Threads int
+}
+
+// Sections returns the parts of the region that a rank of the case has, in their order.
+func Sections(c *epperfv1.Case, site Site) ([]Section, error) {
 	list, err := allocations(C.ep_memory_config{
-		shape: shapeOf(c), device: C.ep_device(device), threads: C.uint32_t(threads),
+		shape: shapeOf(c), choices: choicesOf(c), device: C.ep_device(site.Device), backend: backendOf(site.Backend), threads: C.uint32_t(site.Threads),
 	})
 	if err != nil {
 		return nil, err

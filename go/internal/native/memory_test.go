@@ -63,7 +63,7 @@ func TestSectionsAreTheRegion(t *testing.T) {
 
 func sumOfSections(t *testing.T, c *epperfv1.Case, device epperfv1.Device, threads int) uint64 {
 	t.Helper()
-	sections, err := native.Sections(c, device, threads)
+	sections, err := native.Sections(c, native.Site{Device: device, Backend: epperfv1.NvlinkBackend_NVLINK_BACKEND_IPC, Threads: threads})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +98,10 @@ func TestARegionIsAsLargeAsForetold(t *testing.T) {
 	if len(sizes) < 2 {
 		t.Error("regions of all numbers of threads have the same size")
 	}
-	if _, err := native.Sections(c, epperfv1.Device_DEVICE_CPU, 0); err == nil {
+	if _, err := native.Sections(c, native.Site{Device: epperfv1.Device_DEVICE_CPU}); err == nil {
 		t.Error("a rank without a thread has a region")
 	}
-	if _, err := native.Sections(c, epperfv1.Device_DEVICE_UNSPECIFIED, 1); err == nil {
+	if _, err := native.Sections(c, native.Site{Threads: 1}); err == nil {
 		t.Error("a rank of no device has a region")
 	}
 }

@@ -204,7 +204,7 @@ func TestMultiprocessorsArePlanned(t *testing.T) {
 }
 
 func TestKernelsArePlanned(t *testing.T) {
-	for kernel, name := range map[string]string{"auto": "e2e/t512/k2", "long": "e2e/t512/k2/long", "short": "e2e/t512/k2/short"} {
+	for kernel, name := range map[string]string{"auto": "e2e/t512/k2", "long": "e2e/t512/k2/long", "short": "e2e/t512/k2/short", "packets": "e2e/t512/k2/packets"} {
 		o := plan.Defaults()
 		o.GPUs, o.Kernel = 8, kernel
 		p, err := plan.New(o)

@@ -190,7 +190,23 @@ func TestBadValuesAreOneClearLine(t *testing.T) {
 		},
 		"a kernel that nobody has": {
 			func(o *plan.Options) { o.Kernel, o.GPUs = "wide", 8 },
-			`--kernel="wide": not one of auto, long, short; try --kernel=auto`,
+			`--kernel="wide": not one of auto, long, short, packets; try --kernel=auto`,
+		},
+		"packets of more tokens than they carry": {
+			func(o *plan.Options) { o.Kernel, o.GPUs, o.Tokens = "packets", 8, "513" },
+			"--kernel=packets: packets are for at most 512 tokens per rank; try --kernel=auto",
+		},
+		"packets to more ranks than they go to": {
+			func(o *plan.Options) { o.Kernel, o.GPUs, o.NumProcesses, o.Topk = "packets", 16, 16, 9 },
+			"--kernel=packets: packets are for tokens on at most 8 ranks each; try --kernel=auto",
+		},
+		"packets that nobody sums": {
+			func(o *plan.Options) { o.Kernel, o.GPUs, o.Combine = "packets", 8, "expert" },
+			"--kernel=packets: packets are for sums by rank; try --kernel=auto",
+		},
+		"packets over a network": {
+			func(o *plan.Options) { o.Kernel, o.GPUs, o.NvlinkBackend = "packets", 8, "none" },
+			"--kernel=packets: packets are for --nvlink-backend=ipc; try --kernel=auto",
 		},
 		"more multiprocessors than a GPU has": {
 			func(o *plan.Options) { o.SMs, o.GPUs, o.Multiprocessors = 133, 8, 132 },

@@ -73,7 +73,7 @@ func Validate(p *epperfv1.Plan) error {
 		if err := validateSMs(c, p.GetDevice()); err != nil {
 			return err
 		}
-		if err := validateKernel(c, p.GetDevice()); err != nil {
+		if err := validateKernel(c, p); err != nil {
 			return err
 		}
 		// One set of processes runs all cases.

@@ -210,18 +210,14 @@ TEST(PostMutants, MailComesBeforeTheFlush) {
 
 TEST(PostMutants, MailComesWhenAMessageIsPosted) {
   ExpectHarm(WithFaults(kDispatches, Apart(), {.tells_before_it_moves = true}));
-  // Often words of an epoch before are raised, and nobody raises those that come later: who then
-  // waits in vain is passed over. Where words are seen ahead of their partial sums, these are
-  // wrong.
-  SimtConfig config = Apart(kThreeRanks, true);
-  config.network.parts = true;
-  config.timeout_steps = 20'000;
-  SimtWorld<Bodies<Posting>> world(config);
+  // Often words of an epoch before are raised, and nobody raises those that come later, so somebody
+  // waits in vain. That is no harm; who reads what is no word of any epoch sees it.
+  SimtWorld<Bodies<Posting>> world(Apart());
   world.network().faults = {.op = Op::kCombine, .tells_before_it_moves = true};
   ExpectHarm(FirstFound(world, kCombines, [](const Outcome& outcome) {
-    return IsHarm(outcome) && std::ranges::none_of(outcome.errors, [](const ErrorRecord& error) {
-             return error.kind == ErrorKind::kTimeout;
-           });
+    return std::ranges::any_of(outcome.errors, [](const ErrorRecord& error) {
+      return error.kind == ErrorKind::kViolation;
+    });
   }));
 }
 

@@ -42,8 +42,6 @@ class PostNetwork {
     bool staged = false;
     // What lies between a message's extents goes along, at will.
     bool joins = false;
-    // An extent becomes visible in two parts, one without the other.
-    bool parts = false;
     // Steps of a sender until a message moves, and until it knows that it has, at most.
     uint32_t latest = 6;
   };
@@ -248,13 +246,8 @@ class PostNetwork::Cable : public Wire {
     for (const PairExtent& extent : extents) {
       const uint8_t* from = network_.contexts_[rank_]->there[peer] + extent.offset;
       uint8_t* at = there.InboxOf<uint8_t>(rank_, extent.offset);
-      const uint64_t first = network_.options_.parts
-                                 ? network_.UpTo(static_cast<uint32_t>(extent.bytes))
-                                 : extent.bytes;
-      to.unseen.push_back({at, {from, from + first}});
-      if (first < extent.bytes)
-        to.unseen.push_back({at + first, {from + first, from + extent.bytes}});
-      if (!network_.options_.needs_flush) static_cast<void>(network_.Flush(peer));
+      to.unseen.push_back({at, {from, from + extent.bytes}});
+      if (!network_.options_.needs_flush) network_.See(peer);
     }
   }
   void Tell(uint32_t peer, const Parcel& parcel) {

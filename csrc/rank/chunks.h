@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "csrc/protocol/packet.h"
 #include "csrc/protocol/shape.h"
 #include "csrc/rank/choices.h"
 
@@ -29,16 +30,16 @@ inline Shape ChunkedForGpu(Shape shape) {
 }
 
 // Whether rows travel in packets between GPUs, if their memory is mapped: where it is chosen, and
-// else where it was faster on two H100s (docs/results/2x-h100.md). With few multiprocessors packing
-// takes longer than words cost.
+// else where it was faster on two H100s (docs/results/2x-h100.md), by the pieces of 512 channels
+// that a rank's tokens are. With few multiprocessors packing takes longer than words cost.
 inline bool PacketsForGpu(const Shape& shape, const ep_choices& choices, bool mapped) {
-  constexpr uint32_t kMostTokens = 256;
-  constexpr uint32_t kMostTokensOfSm = 5;
+  constexpr uint32_t kMostPieces = 4096;
+  constexpr uint32_t kMostPiecesOfSm = 70;
   if (!mapped || !CanPacket(shape)) return false;
   if (choices.kernel == EP_KERNEL_PACKETS) return true;
   if (choices.kernel != EP_KERNEL_AUTO && choices.kernel != ep_kernel{}) return false;
-  return shape.tokens <= kMostTokens &&
-         (choices.sms == 0 || shape.tokens <= kMostTokensOfSm * choices.sms);
+  const uint32_t pieces = shape.tokens * PacketCounts(shape).pieces;
+  return pieces <= kMostPieces && (choices.sms == 0 || pieces <= kMostPiecesOfSm * choices.sms);
 }
 
 // The shape as a rank on a GPU has it.

@@ -113,10 +113,11 @@ Status CreateOnGpu(const ep_config& from, RankConfig rank, Rank* made) {
   const bool mapped = from.backend == EP_NVLINK_BACKEND_IPC;
   rank.routing.shape = ShapeForGpu(rank.routing.shape, from.choices, mapped);
   if (from.choices.kernel == EP_KERNEL_PACKETS && !rank.routing.shape.packets) {
-    return {Code::kInvalid, "create a rank: packets carry at most " +
-                                std::to_string(kMaxPacketTokens) + " tokens, to " +
-                                std::to_string(kMaxPacketRanks) +
-                                " ranks each, sums by rank, and between GPUs that map each other"};
+    return {Code::kInvalid,
+            "create a rank: packets carry at most " + std::to_string(kMaxPacketTokens) +
+                " tokens, to " + std::to_string(kMaxPacketRanks) +
+                " ranks each, sums by rank, between GPUs that map each other, for as many experts "
+                "as a block's fast memory has room for"};
   }
   std::unique_ptr<Region> region = EP_TRY(RegionOf(from, rank));
   if (from.landing_rows > 0) EP_TRY(Calibration::CanCalibrate(*region));

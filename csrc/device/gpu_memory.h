@@ -186,7 +186,7 @@ class DispatchMemory {
                         TokensOf(shape, workers) * shape.ranks, block.crews)),
         senders_(Senders(shape, workers, block)),
         crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
-        plans_(memory_.Take(sizeof(TokenPlan) * block.crews)),
+        plans_(memory_.Take(shape.packets ? 0 : sizeof(TokenPlan) * block.crews)),
         words_(memory_.Take(sizeof(uint32_t) * Entries(shape) * tiling_.Words(shape))),
         begin_(memory_.Take(sizeof(uint32_t) * Entries(shape))),
         totals_(memory_.Take(sizeof(uint32_t) * Entries(shape))),
@@ -194,7 +194,8 @@ class DispatchMemory {
         first_row_(memory_.Take(sizeof(uint32_t) * shape.Experts())),
         counts_(memory_.Take(sizeof(uint32_t) * shape.experts_per_rank)),
         block_begin_(memory_.Take(sizeof(uint32_t) * (shape.Blocks() + 1))),
-        mail_(memory_, ChunksOf(shape, workers), ChunksOf(shape, workers) * shape.ranks),
+        mail_(memory_, shape.packets ? 1 : ChunksOf(shape, workers),
+              shape.packets ? 0 : ChunksOf(shape, workers) * shape.ranks),
         kept_tokens_(KeptPieces(shape, workers, block) * block.crews * workers /
                      PacketCounts(shape).pieces),
         packets_(memory_, shape, block.crews, KeptPieces(shape, workers, block) + 1,
@@ -288,12 +289,13 @@ class CombineMemory {
         senders_((block.crews * (shape.FansOut() ? 7 : 5) + 14) / 15),
         sum_channels_(block.sum_channels),
         crews_(memory_.Take(sizeof(CrewMemory) * block.crews)),
-        sums_(memory_.Take(sizeof(Bf16) * block.sum_channels * block.crews)),
+        sums_(memory_.Take(shape.packets ? 0 : sizeof(Bf16) * block.sum_channels * block.crews)),
         rows_from_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
         begin_(memory_.Take(sizeof(uint32_t) * shape.ranks)),
-        tables_(memory_.Take(sizeof(uint32_t) * combine::TableWords(shape, workers))),
-        mail_(memory_, combine::MostChunks(shape, workers),
-              combine::MostChunks(shape, workers) * combine::PartWords::kMost),
+        tables_(memory_.Take(
+            shape.packets ? 0 : sizeof(uint32_t) * combine::TableWords(shape, workers))),
+        mail_(memory_, shape.packets ? 1 : combine::MostChunks(shape, workers),
+              shape.packets ? 0 : combine::MostChunks(shape, workers) * combine::PartWords::kMost),
         packets_(memory_, shape, block.crews, shape.MaxDestinations(), PacketCounts(shape).sum, 0,
                  0, workers) {}
 

@@ -26,10 +26,13 @@ struct Tiling {
   constexpr uint32_t Count(uint32_t of) const {
     return of <= tokens ? 1 : (of + tokens - 1) / tokens;
   }
-  // Words of bits of a window.
+  // Words of bits of a window, from one entry's to the next one's.
   constexpr uint32_t Words(const Shape& shape) const {
-    return ((shape.tokens < tokens ? shape.tokens : tokens) + 31) / 32;
+    return StrideOf((shape.tokens < tokens ? shape.tokens : tokens));
   }
+  // Of so many tokens' bits: an odd number, so that lanes that look at an entry each do not meet in
+  // a bank of fast memory.
+  static constexpr uint32_t StrideOf(uint32_t tokens) { return (tokens + 31) / 32 | 1; }
 };
 
 // What is counted: rows to each rank, then selections of each expert.
@@ -98,12 +101,13 @@ class BitmapPlan {
     tokens_ = tokens;
     first_token_ = first;
     words_ = (end - first + 31) / 32;
+    stride_ = Tiling::StrideOf(end - first);
     const uint32_t tile = first / memory_.tiling.tokens;
     device.Sync();  // the window before this one is no longer needed
     EP_ROLLED
     for (uint32_t i = device.Thread(); i < Entries(shape_); i += device.Threads()) {
       EP_ROLLED
-      for (uint32_t w = 0; w < words_; ++w) memory_.bits[i * words_ + w] = 0;
+      for (uint32_t w = 0; w < words_; ++w) memory_.bits[i * stride_ + w] = 0;
       memory_.begin[i] =
           CountsAreOut() ? memory_.tile_begins[uint64_t{tile} * Entries(shape_) + i] : 0;
       memory_.totals[i] = 0;
@@ -130,13 +134,14 @@ class BitmapPlan {
     tokens_ = tokens;
     first_token_ = 0;
     words_ = (tokens + 31) / 32;
+    stride_ = Tiling::StrideOf(tokens);
     Ids ids = {};
     for (uint32_t l = 0; l < Ids::kLoads; ++l) {
       const uint32_t i = device.Thread() + l * device.Threads();
       if (i < tokens * shape_.topk) ids.expert[l] = static_cast<uint32_t>(topk_idx[i]);
     }
     EP_ROLLED
-    for (uint32_t i = device.Thread(); i < Entries(shape_) * words_; i += device.Threads()) {
+    for (uint32_t i = device.Thread(); i < Entries(shape_) * stride_; i += device.Threads()) {
       memory_.bits[i] = 0;
     }
     EP_ROLLED
@@ -284,7 +289,7 @@ class BitmapPlan {
   uint32_t BadToken() const { return bad_token_; }
 
  private:
-  uint32_t* Bits(uint32_t entry) const { return memory_.bits + entry * words_; }
+  uint32_t* Bits(uint32_t entry) const { return memory_.bits + entry * stride_; }
 
   // Of an id of a token of the window.
   template <class Device>
@@ -313,7 +318,8 @@ class BitmapPlan {
   const int32_t* topk_idx_ = nullptr;
   uint32_t tokens_ = 0;
   uint32_t first_token_ = 0;
-  uint32_t words_ = 0;  // of bits of an entry
+  uint32_t words_ = 0;   // of bits of an entry
+  uint32_t stride_ = 0;  // from its first to the next one's
   uint32_t bad_token_ = kNoToken;
 };
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "csrc/device/gpu_memory.h"
 #include "csrc/protocol/packet.h"
 #include "csrc/protocol/shape.h"
 #include "csrc/rank/choices.h"
@@ -29,13 +30,22 @@ inline Shape ChunkedForGpu(Shape shape) {
   return shape;
 }
 
+// Whether a GPU's block has room for all that it plans and keeps where rows travel in packets,
+// however few blocks there are.
+inline bool PacketsFit(Shape shape) {
+  constexpr uint32_t kFastBytes = 227 << 10;  // of H100, H200 and B200
+  shape.packets = true;
+  return kernels::DispatchMemory(shape, 1, kernels::kPackets).SizeBytes() <= kFastBytes &&
+         kernels::CombineMemory(shape, 1, kernels::kPackets).SizeBytes() <= kFastBytes;
+}
+
 // Whether rows travel in packets between GPUs, if their memory is mapped: where it is chosen, and
 // else where it was faster on two H100s (docs/results/2x-h100.md), by the pieces of 512 channels
 // that a rank's tokens are. With few multiprocessors packing takes longer than words cost.
 inline bool PacketsForGpu(const Shape& shape, const ep_choices& choices, bool mapped) {
   constexpr uint32_t kMostPieces = 4096;
   constexpr uint32_t kMostPiecesOfSm = 70;
-  if (!mapped || !CanPacket(shape)) return false;
+  if (!mapped || !CanPacket(shape) || !PacketsFit(shape)) return false;
   if (choices.kernel == EP_KERNEL_PACKETS) return true;
   if (choices.kernel != EP_KERNEL_AUTO && choices.kernel != ep_kernel{}) return false;
   const uint32_t pieces = shape.tokens * PacketCounts(shape).pieces;
@@ -44,8 +54,9 @@ inline bool PacketsForGpu(const Shape& shape, const ep_choices& choices, bool ma
 
 // The shape as a rank on a GPU has it.
 inline Shape ShapeForGpu(Shape shape, const ep_choices& choices, bool mapped) {
+  shape = ChunkedForGpu(shape);
   shape.packets = PacketsForGpu(shape, choices, mapped);
-  return ChunkedForGpu(shape);
+  return shape;
 }
 
 }  // namespace ep

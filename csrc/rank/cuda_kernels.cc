@@ -88,6 +88,9 @@ Status CudaKernels::Load(const Shape& shape, uint32_t ranks_on_gpu, const ep_cho
     return {Code::kInvalid, "choose kernels: there are none of number " +
                                 std::to_string(static_cast<int>(choices.kernel))};
   }
+  if (choices.kernel == EP_KERNEL_PACKETS && !shape.packets) {
+    return {Code::kInvalid, "choose kernels: rows of this shape cannot travel in packets"};
+  }
   auto made = std::make_unique<CudaKernels>();
   made->shape_ = shape;
   made->kernel_ = choices.kernel;

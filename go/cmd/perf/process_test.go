@@ -91,14 +91,21 @@ func (p *program) processes(t *testing.T) map[int]int {
 // ranks returns those of its processes that are ranks, of which there must be so many.
 func (p *program) ranks(t *testing.T, want int) map[int]int {
 	t.Helper()
+	ranks := p.ranksLeft(t)
+	if len(ranks) != want {
+		t.Fatalf("%d ranks, want %d", len(ranks), want)
+	}
+	return ranks
+}
+
+// ranksLeft returns those of the program's processes that are ranks.
+func (p *program) ranksLeft(t *testing.T) map[int]int {
+	t.Helper()
 	ranks := p.processes(t)
 	for pid := range ranks {
 		if arguments, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); !bytes.Contains(arguments, []byte("\x00rank\x00")) {
 			delete(ranks, pid)
 		}
-	}
-	if len(ranks) != want {
-		t.Fatalf("%d ranks, want %d", len(ranks), want)
 	}
 	return ranks
 }

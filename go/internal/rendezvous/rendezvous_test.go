@@ -260,6 +260,25 @@ func TestCloseRemovesTheRunsKeysAndNoOthers(t *testing.T) {
 	}
 }
 
+// Node 0 may run the etcd, and end it when the others' entries are gone, before they hear that they are.
+func TestOthersThanNodeZeroLeaveAlsoWhereNobodyAnswers(t *testing.T) {
+	t.Parallel()
+	server, err := embedded.Start(within(t, 30*time.Second), embedded.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	members := joinAll(t, server.Endpoint(), "r1", 2)
+	if err := server.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := members[1].Close(within(t, 200*time.Millisecond)); err != nil {
+		t.Errorf("node 1: %v", err)
+	}
+	if err := members[0].Close(within(t, 200*time.Millisecond)); err == nil {
+		t.Error("node 0 left keys behind and does not say so")
+	}
+}
+
 func TestAbortReachesAllWaiting(t *testing.T) {
 	members := joinAll(t, serve(t), "r1", 3)
 	ctx := within(t, 10*time.Second)
